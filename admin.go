@@ -2,21 +2,21 @@ package or3cloud
 
 import "context"
 
-// AdminWarning is something that an operator should know about a provider.
+// AdminWarning is a warning about a provider for the operator.
 type AdminWarning struct {
 	Level   string `json:"level"` // AdminLevelWarning or AdminLevelError
 	Message string `json:"message"`
 }
 
-// AdminAction is something that an operator can make a provider do.
+// AdminAction is an action of a provider that the operator can run.
 type AdminAction struct {
 	ID          string `json:"id"`
 	Label       string `json:"label"`
 	Description string `json:"description,omitempty"`
 	Danger      bool   `json:"danger,omitempty"`
-	// Confirmation is what whoever wants it is asked first; empty where nothing is lost.
+	// Confirmation is the question to confirm before the action runs. It is empty if nothing can be lost.
 	Confirmation string `json:"confirmation,omitempty"`
-	// Workspace says that it is done to one workspace, which has to be named.
+	// Workspace reports whether the action applies to one workspace, which the operator has to name.
 	Workspace bool `json:"workspace,omitempty"`
 }
 
@@ -33,13 +33,14 @@ type AdminStatus struct {
 	Actions  []AdminAction  `json:"actions"`
 }
 
-// ProviderAdminAdapter shows the state of a provider (requirement 9.2; contract, workspaces-and-admin §8). It answers at once.
+// ProviderAdminAdapter reports the state of a provider (requirement 9.2; contract, workspaces-and-admin §8). It must
+// answer at once.
 type ProviderAdminAdapter interface {
 	GetStatus(ctx context.Context) (AdminStatus, error)
 }
 
-// AdminActionRunner is the optional ability to run the actions that GetStatus lists. An unknown id is CodeInvalid
-// with the text "Unknown action". It may take long, and ends with ctx.
+// AdminActionRunner is the optional ability to run the actions that GetStatus lists. An unknown id is CodeInvalid with
+// the text "Unknown action". An action may take long, and stops when ctx ends.
 type AdminActionRunner interface {
 	RunAction(ctx context.Context, workspaceID, actionID string, payload map[string]any) (any, error)
 }

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// BlobHash is a content hash in canonical form: "sha256:" or "md5:" and lower-case hex (contract, storage §7.3).
+// BlobHash is a content hash in canonical form: "sha256:" or "md5:" followed by lower-case hex (contract, storage
+// §7.3).
 type BlobHash string
 
-// ParseBlobHash accepts "sha256:<64 hex>", "md5:<32 hex>" and the bare 64 or 32 digits, in any case, and returns the
+// ParseBlobHash accepts "sha256:<64 hex>", "md5:<32 hex>" and the bare 64 or 32 digits, in either case, and returns the
 // canonical form. ok is false for anything else, so a valid BlobHash never contains a path separator.
 func ParseBlobHash(s string) (h BlobHash, ok bool) {
 	alg, digest, found := strings.Cut(s, ":")
@@ -35,5 +36,5 @@ func ParseBlobHash(s string) (h BlobHash, ok bool) {
 // Algorithm returns "sha256" or "md5".
 func (h BlobHash) Algorithm() string { alg, _, _ := strings.Cut(string(h), ":"); return alg }
 
-// Digest returns the lower-case hex digits. References are compared by it, without the prefix.
+// Digest returns the lower-case hex digits. References are compared by digest, without the prefix.
 func (h BlobHash) Digest() string { _, d, _ := strings.Cut(string(h), ":"); return d }

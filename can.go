@@ -1,6 +1,6 @@
 package or3cloud
 
-// Permission is something a session may be allowed to do (contract, auth §3).
+// Permission is something that a session may be allowed to do (contract, auth §3).
 type Permission string
 
 // The permissions.
@@ -13,7 +13,7 @@ const (
 	PermAdminAccess             Permission = "admin.access"
 )
 
-// rolePermissions is the whole role table. admin.access is in no role: it comes with the deployment-admin flag.
+// rolePermissions is the whole role table. No role includes admin.access, which comes with the deployment-admin flag.
 var rolePermissions = map[Role]map[Permission]bool{
 	RoleOwner: {
 		PermWorkspaceRead: true, PermWorkspaceWrite: true, PermWorkspaceSettingsManage: true,
@@ -23,18 +23,18 @@ var rolePermissions = map[Role]map[Permission]bool{
 	RoleViewer: {PermWorkspaceRead: true},
 }
 
-// Resource is what a permission is asked for.
+// Resource is the object of a permission check.
 type Resource struct {
-	// Kind is "workspace" for workspace-scoped questions.
+	// Kind is "workspace" for workspace-scoped checks.
 	Kind string
-	// ID is the resource's id; an empty id is not compared.
+	// ID is the resource's id. An empty id is not compared.
 	ID string
 }
 
-// WorkspaceResource names a workspace as a Resource.
+// WorkspaceResource returns the Resource of a workspace.
 func WorkspaceResource(id string) Resource { return Resource{Kind: "workspace", ID: id} }
 
-// DenyReason says why a Decision is negative.
+// DenyReason is the reason for a negative Decision.
 type DenyReason string
 
 // The reasons.
@@ -43,12 +43,12 @@ const (
 	DenyForbidden       DenyReason = "forbidden"
 )
 
-// Decision is the answer of Can.
+// Decision is the result of Can.
 type Decision struct {
 	Allowed    bool
 	Permission Permission
 	Resource   Resource
-	// Reason is empty when Allowed.
+	// Reason is empty if Allowed.
 	Reason      DenyReason
 	UserID      string
 	WorkspaceID string
@@ -60,8 +60,8 @@ type Decision struct {
 type DecisionFilter func(Decision, *SessionContext) Decision
 
 // Can is the only authorization gate (requirement 2.4). It decides from the session alone: the role table, the
-// deployment-admin flag, and the rule that a workspace-scoped question must be about the workspace that the session
-// was resolved for. Filters run in order on the final decision, not on the two early denials, and can only deny.
+// deployment-admin flag, and the rule that a workspace-scoped check must concern the workspace that the session was
+// resolved for. Filters run in order on the final decision, not on the two early denials, and can only deny.
 func Can(s *SessionContext, p Permission, res Resource, filters ...DecisionFilter) Decision {
 	d := Decision{Permission: p, Resource: res}
 	if s == nil || !s.Authenticated {
@@ -91,7 +91,7 @@ func Can(s *SessionContext, p Permission, res Resource, filters ...DecisionFilte
 	return d
 }
 
-// Err returns nil for an allowed decision, else the 401 or 403 that the contract gives for it.
+// Err returns nil for an allowed decision, and otherwise the 401 or 403 that the contract prescribes.
 func (d Decision) Err() error {
 	switch {
 	case d.Allowed:

@@ -9,26 +9,26 @@ import (
 // Code classifies an Error. The list is closed: each code has exactly one HTTP status, mapped in httpapi.
 type Code string
 
-// The codes, with the HTTP status each is mapped to.
+// The codes, each with its HTTP status.
 const (
 	CodeInvalid             Code = "invalid"              // 400: the request can never succeed as it is
-	CodeUnauthenticated     Code = "unauthenticated"      // 401: no session
-	CodeForbidden           Code = "forbidden"            // 403: a session that may not do this
-	CodeNotFound            Code = "not_found"            // 404: absent for good; never for a passing fault
+	CodeUnauthenticated     Code = "unauthenticated"      // 401: not signed in
+	CodeForbidden           Code = "forbidden"            // 403: signed in, but not allowed
+	CodeNotFound            Code = "not_found"            // 404: permanently absent; never for a temporary failure
 	CodeConflict            Code = "conflict"             // 409
 	CodeGone                Code = "gone"                 // 410: expired snapshot
 	CodeTooLarge            Code = "too_large"            // 413
 	CodeUnsupportedMedia    Code = "unsupported_media"    // 415
 	CodeRangeUnsatisfiable  Code = "range_unsatisfiable"  // 416
 	CodeRateLimited         Code = "rate_limited"         // 429
-	CodeInternal            Code = "internal"             // 500: a fault of ours
+	CodeInternal            Code = "internal"             // 500: a bug or failure of the server
 	CodeUnsupported         Code = "unsupported"          // 501: the selected provider lacks the ability
-	CodeUnavailable         Code = "unavailable"          // 503: passing trouble, try again
+	CodeUnavailable         Code = "unavailable"          // 503: a temporary failure, try again
 	CodeInsufficientStorage Code = "insufficient_storage" // 507: the disk is full
 )
 
-// Error is the only error type that decides what a client sees. Any other error is a fault of ours: the client gets
-// a 500 with fixed text and the log gets the cause.
+// Error is the only error type that decides what a client sees. Any other error is the server's fault: the client gets
+// a 500 with fixed text, and the cause goes to the log.
 type Error struct {
 	Code Code
 	// Message is sent to the client verbatim, as statusMessage and message (contract, security-middleware §7).
@@ -52,13 +52,13 @@ func WrapError(cause error, code Code, message string) *Error {
 	return &Error{Code: code, Message: message, Cause: cause}
 }
 
-// Unavailable returns a 503 that asks the client to come back after the given time. Everything transient is one:
-// clients keep their edits on a 503 and lose them on most other answers (contract, client-behaviour Pitfall 1).
+// Unavailable returns a 503 that asks the client to come back after the given time. Every temporary failure is a 503,
+// because clients keep their edits on a 503 and lose them on most other answers (contract, client-behaviour Pitfall 1).
 func Unavailable(cause error, message string, retryAfter time.Duration) *Error {
 	return &Error{Code: CodeUnavailable, Message: message, RetryAfter: retryAfter, Cause: cause}
 }
 
-// Error implements error. It includes the cause and is meant for logs.
+// Error implements error. The text includes the cause and is meant for logs.
 func (e *Error) Error() string {
 	if e.Cause != nil {
 		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.Cause)
@@ -69,14 +69,14 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Is reports whether target is the same refusal: one with a name, such as ErrInviteExists, is recognised also when it has come from
-// another process.
+// Is reports whether target is the same refusal, so that a named one, such as ErrInviteExists, is recognised even after
+// it crossed a process boundary.
 func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
 	return ok && other.Code == e.Code && other.Message == e.Message
 }
 
-// CodeOf returns the code of the first Error in err's chain, CodeInternal for any other error and "" for nil.
+// CodeOf returns the code of the first Error in err's chain, CodeInternal for any other error, and "" for nil.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""

@@ -13,18 +13,17 @@ import (
 
 const module = "or3.chat/cloud"
 
-// listed is what "go list" says of a package.
+// listed is what "go list" prints about a package.
 type listed struct {
 	ImportPath string
 	Standard   bool
 	Imports    []string // direct
-	Deps       []string // all, of this package's non-test files
+	Deps       []string // all, of the package's non-test files
 }
 
-// TestImportRules proves the rules of docs/architecture.md on the packages as they are built, not on convention: the
-// core knows the standard library only, an instance knows neither fronts nor providers, the host knows no provider, providers know
-// neither each other nor the host, and
-// a database driver is linked only where it is used.
+// TestImportRules checks the rules of docs/architecture.md against the packages as they are built: the core imports
+// only the standard library, an instance imports neither fronts nor providers, the host imports no provider, providers
+// import neither each other nor the host, and a database driver is linked only where it is used.
 func TestImportRules(t *testing.T) {
 	packages := list(t)
 	standard := map[string]bool{"C": true, "unsafe": true}
@@ -37,7 +36,7 @@ func TestImportRules(t *testing.T) {
 			ours[p.ImportPath] = p
 		}
 	}
-	// A rule about packages that do not exist would hold for the wrong reason.
+	// A rule about a package that does not exist would hold for the wrong reason.
 	for _, path := range []string{
 		"", "/httpapi", "/instance", "/host", "/host/syncapi", "/setting", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs",
 		"/engine", "/operator", "/program", "/program/handover", "/cmd/or3-cloud",
@@ -71,6 +70,9 @@ func TestImportRules(t *testing.T) {
 			if isDriver(imported) && !mayImportDriver(p.ImportPath) {
 				t.Errorf("%s imports %s: only internal/sqlitex and the providers on top of it may", p.ImportPath, imported)
 			}
+			if within(imported, "github.com/prometheus") && !within(p.ImportPath, module+"/internal/metrics") {
+				t.Errorf("%s imports %s: only internal/metrics speaks with monitoring systems", p.ImportPath, imported)
+			}
 			if isAuthority(imported) && !within(p.ImportPath, module+"/program/https") {
 				t.Errorf("%s imports %s: only program/https speaks with authorities of certificates", p.ImportPath, imported)
 			}
@@ -78,7 +80,7 @@ func TestImportRules(t *testing.T) {
 	}
 }
 
-// list runs "go list" over the module and everything it is built from.
+// list runs "go list" on the module and everything it is built from.
 func list(t *testing.T) []listed {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -101,14 +103,14 @@ func list(t *testing.T) []listed {
 	}
 }
 
-// What the import paths of the rooms of a provider begin with.
+// Prefixes of the import paths of the providers' rooms.
 const (
 	accountRoom = module + "/providers/basicauth/internal/"
 	fileRoom    = module + "/providers/fs/internal/"
 	syncRoom    = module + "/providers/sqlite/internal/"
 )
 
-// rooms are the rooms of the providers. Each knows those before it alone.
+// rooms lists the rooms of the providers. Each may import only those before it.
 var rooms = map[string][]string{
 	accountRoom: {"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions", "factors", "accounts"},
 	syncRoom:    {"db", "layout", "block", "engine", "index", "entries", "compact", "fill", "follow", "adminevents", "members", "changelog", "collection", "inspect", "files", "history", "ratewindows", "webhooks", "jobs", "trail"},
@@ -117,12 +119,12 @@ var rooms = map[string][]string{
 	},
 }
 
-// isContract reports whether a package is one that everyone may know beside the core.
+// isContract reports whether every package may import this one, as it may the core.
 func isContract(dep string) bool {
-	return slices.Contains([]string{module + "/setting", module + "/audit", module + "/jobs", module + "/adminevent"}, dep)
+	return slices.Contains([]string{module + "/setting", module + "/audit", module + "/jobs", module + "/adminevent", module + "/metric"}, dep)
 }
 
-// forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.
+// forbidden returns why one of our packages must not depend on another, directly or indirectly, or "" if it may.
 func forbidden(path, dep string, standard bool) string {
 	switch {
 	case path == module:
@@ -223,12 +225,12 @@ func forbidden(path, dep string, standard bool) string {
 	return ""
 }
 
-// isProgram reports whether a package of ours belongs to the program around the host, or to what its operator can do.
+// isProgram reports whether one of our packages belongs to the program around the host, or to the operator's use cases.
 func isProgram(path string) bool {
 	return within(path, module+"/program") || within(path, module+"/operator") || within(path, module+"/cmd")
 }
 
-// isPure reports whether a package is one that engines share, of this module and of others: no SQL, no HTTP, no disk.
+// isPure reports whether engines share the package, whether ours or a third party's: no SQL, no HTTP, no disk access.
 func isPure(path string) bool {
 	return within(path, module+"/syncwire") || within(path, module+"/syncrule") || within(path, module+"/blobclaim")
 }
@@ -242,7 +244,7 @@ func provider(path string) string {
 	return name
 }
 
-// drivers are the modules that talk to a database or a foreign service.
+// drivers are the modules that talk to a database or an external service.
 var drivers = []string{
 	"github.com/ncruces/go-sqlite3", "modernc.org/sqlite", "github.com/mattn/go-sqlite3", "github.com/jackc/pgx",
 	"github.com/minio/minio-go", "github.com/aws/aws-sdk-go-v2", "github.com/clerk/clerk-sdk-go",
@@ -252,7 +254,7 @@ func isDriver(path string) bool {
 	return slices.ContainsFunc(drivers, func(d string) bool { return within(path, d) })
 }
 
-// isAuthority reports whether a package of others gets certificates.
+// isAuthority reports whether a third-party package obtains certificates.
 func isAuthority(path string) bool {
 	return within(path, "github.com/caddyserver/certmagic") || within(path, "github.com/mholt/acmez/v3") || within(path, "go.uber.org/zap")
 }
@@ -261,7 +263,7 @@ func mayImportDriver(path string) bool {
 	return within(path, module+"/internal/sqlitex") || within(path, module+"/providers")
 }
 
-// The rules themselves: a checker that allows everything would pass the test above.
+// The rules need a test of their own: a checker that allows everything would pass the test above.
 func TestForbiddenImportsAreFound(t *testing.T) {
 	for _, c := range []struct {
 		path, dep string
@@ -308,6 +310,8 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/internal/sqlitex", module, false, true},
 		{"/internal/mail", module + "/setting", false, true},
 		{"/setting", module, false, true},
+		{"/providers/fs", module + "/metric", false, true},
+		{"/metric", module + "/internal/metrics", false, false},
 		{"/setting", module + "/internal/ratelimit", false, false},
 		{"/internal/sqlitex", module + "/host", false, false},
 		{"/internal/sqlitex", module + "/providers/sqlite", false, false},

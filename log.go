@@ -6,39 +6,40 @@ import (
 	"time"
 )
 
-// LogMark says what has become of an entry of the log.
+// LogMark tells what has happened to a log entry.
 type LogMark string
 
 // The marks.
 const (
 	LogWinner LogMark = "winner"
-	// LogLost is that of an entry that never was the winner of its record.
+	// LogLost marks an entry that never won its record.
 	LogLost LogMark = "lost"
-	// LogReplaced is that of one that was replaced, and LogPinned of one that pulls deliver all the same.
+	// LogReplaced marks an entry that was replaced, and LogPinned one that was replaced but that pulls still deliver.
 	LogReplaced LogMark = "replaced"
 	LogPinned   LogMark = "pinned"
-	// LogCollected is that of one that is there no more, although its bytes are.
+	// LogCollected marks an entry that was deleted but whose bytes are still there.
 	LogCollected LogMark = "collected"
 )
 
-// LogEntry is an entry of the log of a workspace as it is stored.
+// LogEntry is an entry in the log of a workspace, as stored.
 type LogEntry struct {
 	Version    int64     `json:"version"`
 	Mark       LogMark   `json:"mark"`
 	AcceptedAt time.Time `json:"acceptedAt"`
-	// Replaced is the version of the entry that it has replaced as the winner of its record; 0 if there was none.
+	// Replaced is the version of the entry that this one replaced as the winner of its record, or 0 if there was none.
 	Replaced int64 `json:"replaced,omitempty"`
-	// OwnerID is the user to whom alone the record is shown; empty for all members.
+	// OwnerID is the only user who may see the record. Empty means all members.
 	OwnerID string `json:"ownerId,omitempty"`
-	// Place says where the provider keeps it, for who looks there by hand.
+	// Place tells where the provider keeps the entry, for an operator who inspects the data by hand.
 	Place string `json:"place"`
-	// Change is the entry as pulls send it (contract, sync §5), or as a JSON string if it is no JSON; nil if nothing but its op id is kept.
+	// Change is the entry as pulls send it (contract, sync §5), or a JSON string if the stored text is not valid JSON.
+	// It is nil if only the op id was kept.
 	Change json.RawMessage `json:"change,omitempty"`
 }
 
-// LogReader is the optional ability to show an operator the log of a workspace as it is stored.
+// LogReader is the optional ability to show an operator the log of a workspace, as stored.
 type LogReader interface {
-	// ReadLog returns the entries from a version on, in order, what single users see among them: limit of them at most, and none behind the one that
-	// reaches AnswerBytes. There are none beyond the last one that was written.
+	// ReadLog returns at most limit entries from a version on, in order, including those that only single users may
+	// see. It stops after the entry that reaches AnswerBytes. It returns none beyond the last version written.
 	ReadLog(ctx context.Context, workspaceID string, from int64, limit int) ([]LogEntry, error)
 }

@@ -6,42 +6,43 @@ import (
 	"time"
 )
 
-// PartialUpload is a content that comes in pieces, over as many connections as it takes.
+// PartialUpload is a content that is uploaded in pieces, over any number of connections.
 type PartialUpload struct {
-	// ID is made by the provider. It is no secret, and no permission by itself.
+	// ID is chosen by the provider. It is not a secret, and knowing it grants nothing.
 	ID          string
 	WorkspaceID string
-	// UserID is the internal id of the user that began the upload. Nobody else may go on with it.
+	// UserID is the internal id of the user who began the upload. Only this user may continue it.
 	UserID    string
 	Hash      BlobHash
 	SizeBytes int64
 	MIMEType  string
 	Name      string
 	Kind      string
-	// IntentID is the upload intent that keeps its room; "" if there is none.
+	// IntentID is the upload intent that reserves its space, or "" if there is none.
 	IntentID string
 	// ExpiresAt is when the pieces may be removed.
 	ExpiresAt time.Time
-	// Offset is how many bytes are durable.
+	// Offset is the number of durable bytes.
 	Offset int64
-	// Stored says that the content has been verified and is a blob now.
+	// Stored reports that the content was verified and is now a blob.
 	Stored bool
 }
 
-// PartialUploads is the optional ability of a storage provider to take a content in pieces. The caller sees to it that
-// one upload is not appended to twice at a time.
+// PartialUploads is the optional ability of a storage provider to accept a content in pieces. The caller must not
+// append to the same upload twice at a time.
 type PartialUploads interface {
-	// BeginPartial remembers an upload and gives it its id.
+	// BeginPartial records an upload and assigns its id.
 	BeginPartial(ctx context.Context, in PartialUpload) (PartialUpload, error)
-	// Partial returns an upload that has not expired; else CodeNotFound.
+	// Partial returns an upload that has not expired, or CodeNotFound.
 	Partial(ctx context.Context, id string) (PartialUpload, error)
-	// AppendPartial takes bytes from body until it ends or fails, and returns how many of them are durable. What came
-	// before a failure of body counts, but for the last piece when the failure is CodeUnauthenticated or CodeForbidden, which
-	// is returned: then the sender has lost the permission to send it. offset must be the upload's.
+	// AppendPartial reads body until it ends or fails, and returns the number of bytes of it that are durable. offset
+	// must match the upload's. Bytes that arrived before body failed count. The exception is a failure with
+	// CodeUnauthenticated or CodeForbidden, which means that the sender has lost permission: AppendPartial then
+	// discards the last piece and returns the error.
 	AppendPartial(ctx context.Context, p PartialUpload, offset int64, body io.Reader) (n int64, err error)
-	// StorePartial verifies the content of a complete upload and makes it a blob, as an upload in one piece is. It may be
-	// repeated. Content that does not have its hash is CodeInvalid.
+	// StorePartial verifies the content of a complete upload and makes it a blob, as after an upload in one piece. It
+	// may be repeated. It returns CodeInvalid if the content does not match its hash.
 	StorePartial(ctx context.Context, p PartialUpload) error
-	// DropPartial forgets an upload and removes its pieces.
+	// DropPartial deletes an upload and its pieces.
 	DropPartial(ctx context.Context, p PartialUpload) error
 }

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// longestPath is how many files somebody reads who follows a request, at most.
+// longestPath is the largest number of files that a path may ask its reader to follow.
 const longestPath = 6
 
-// TestPathsAreAsDescribed reads the section "Paths" of docs/architecture.md and proves of each that it is short enough,
+// TestPathsAreAsDescribed reads the section "Paths" of docs/architecture.md. It checks that each path is short enough,
 // and that the functions it names are declared in the files it names.
 func TestPathsAreAsDescribed(t *testing.T) {
 	page, err := os.ReadFile("docs/architecture.md")
@@ -48,7 +48,7 @@ func TestPathsAreAsDescribed(t *testing.T) {
 		named := 0
 		for _, f := range name.FindAllStringSubmatch(m[2], -1) {
 			switch {
-			case f[1] == "Can" || f[1] == "PUT": // of the contract
+			case f[1] == "Can" || f[1] == "PUT": // from the contract
 			case declared[f[1]]:
 				named++
 			default:

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the source of examples/provider into docs/providers.md")
 
-// given are the interfaces of this package that the host implements for providers, and not the other way round.
+// given are the interfaces of this package that the host implements for providers. Providers implement all others.
 var given = map[string]bool{"Config": true, "Front": true, "HostServices": true, "Stores": true}
 
 // TestTheGuideNamesEveryAbility compares the table of docs/providers.md with the interfaces of this package.
@@ -70,10 +70,11 @@ func TestTheGuideNamesEveryAbility(t *testing.T) {
 	}
 }
 
-// printed finds the files of the example in the guide.
+// printed matches the files of the example in the guide.
 var printed = regexp.MustCompile("(?ms)^`(examples/provider/[a-z/_.]+)`:\n\n```go\n(.*?)^```$")
 
-// TestTheGuidePrintsTheExample compares the source in docs/providers.md with examples/provider; "make generate" writes it.
+// TestTheGuidePrintsTheExample compares the source in docs/providers.md with examples/provider. "make generate" writes
+// it.
 func TestTheGuidePrintsTheExample(t *testing.T) {
 	const path = "docs/providers.md"
 	guide := read(t, path)
@@ -110,7 +111,8 @@ func TestTheGuidePrintsTheExample(t *testing.T) {
 	}
 }
 
-// TestTheGuideNamesEverySuite compares the tables of docs/providers.md with providertest, and looks where suites are said to begin.
+// TestTheGuideNamesEverySuite compares the tables of docs/providers.md with providertest, and checks where each suite
+// is said to begin.
 func TestTheGuideNamesEverySuite(t *testing.T) {
 	guide := read(t, "docs/providers.md")
 	required, suites := section(t, guide, "1. Register"), section(t, guide, "5. Test")
@@ -134,7 +136,7 @@ func TestTheGuideNamesEverySuite(t *testing.T) {
 	}
 }
 
-// TestTheGuideNamesEveryRegistry looks for what the npm packages register with their host.
+// TestTheGuideNamesEveryRegistry looks for everything that the npm packages register with their host.
 func TestTheGuideNamesEveryRegistry(t *testing.T) {
 	section := section(t, read(t, "docs/providers.md"), "6. In OR3 Chat's own server")
 	registries := map[string]bool{}
@@ -174,7 +176,7 @@ func glob(t *testing.T, pattern string) []string {
 	return files
 }
 
-// section returns what stands below a heading.
+// section returns the text below a heading.
 func section(t *testing.T, text, heading string) string {
 	t.Helper()
 	_, text, ok := strings.Cut(text, "\n## "+heading+"\n")

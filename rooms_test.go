@@ -24,8 +24,8 @@ var largerRooms = map[string]string{
 	"providertest": "it is tests: one file for each promise",
 }
 
-// TestRoomsStaySmall demands of every package and type that it can be read in one sitting. Tests and generated code do not count, nor do
-// the methods of what a type embeds: they are another one's.
+// TestRoomsStaySmall demands of every package and type that it can be read in one sitting. Tests and generated code do
+// not count, nor do the methods of what a type embeds: they are another one's.
 func TestRoomsStaySmall(t *testing.T) {
 	type room struct {
 		files, lines int

@@ -13,21 +13,22 @@ import (
 	"testing"
 )
 
-// constantTime are the places where something secret is compared with what a request brings, and how often. Each must take
-// the same time wherever the two differ.
+// constantTime lists where a secret is compared with input from a request, and how often. Each comparison must take the
+// same time wherever the two differ.
 var constantTime = map[string]int{
 	"internal/invite/invite.go":                      1, // the signature of an invite
 	"engine/engine.go":                               1, // the secret of an engine on a loopback address
-	"examples/provider/household/household.go":       2, // the proof in a cookie, and the key of the household
-	"internal/passwd/passwd.go":                      1, // the hash of a password; bcrypt compares its own
+	"examples/provider/household/household.go":       2, // the proof in a cookie, and the household's key
+	"internal/metrics/metrics.go":                    1, // the token of a monitoring system
+	"internal/passwd/passwd.go":                      1, // a password hash; bcrypt compares its own
 	"internal/superadmin/superadmin.go":              1, // names, passwords and sessions of the super administrator
 	"internal/signed/signed.go":                      1, // the signature of a token
 	"providers/basicauth/internal/accounts/setup.go": 1, // the setup link
-	"providers/sqlite/internal/jobs/handoffs.go":     1, // who has the call of a tool
+	"providers/sqlite/internal/jobs/handoffs.go":     1, // who owns a tool call
 }
 
-// secretName are the names of values that nobody may find out by the time that a comparison takes, and digestName those of
-// what is made of them; elsewhere than in secretKeepers digests are those of files and rows.
+// secretName matches the names of values that must not leak through the time a comparison takes, and digestName those
+// of values derived from them. Outside secretKeepers, digests are those of files and rows.
 var (
 	secretName = words("secret", "password", "passphrase", "token", "bearer", "mac", "hmac", "signature", "cookie", "challenge", "nonce", "apiKey")
 	digestName = words("hash", "digest", "sum", "fingerprint", "print")
@@ -35,7 +36,7 @@ var (
 	secretKeepers = regexp.MustCompile(`^(providers/basicauth|internal/(signed|invite|passwd|control|superadmin)|host|engine)/`)
 )
 
-// words matches names that end with one of some words.
+// words matches names that end with one of the given words.
 func words(names ...string) *regexp.Regexp {
 	var ends []string
 	for _, n := range names {
@@ -44,7 +45,7 @@ func words(names ...string) *regexp.Regexp {
 	return regexp.MustCompile(`(` + strings.Join(ends, "|") + `)s?[0-9]*$`)
 }
 
-// plainly are comparisons of such names that tell nobody anything, with the reason.
+// plainly lists comparisons of such names that leak nothing, with the reason.
 var plainly = map[string]string{
 	"internal/superadmin/superadmin.go: now.Hash != c.Hash":                       "whether the hash was made again",
 	"program/console/console.go: password != again":                               "what one person has typed twice",
@@ -56,7 +57,8 @@ var plainly = map[string]string{
 	"providers/basicauth/signin.go: hash != verified.PasswordHash":                "whether the hash was made again",
 }
 
-// Secrets are compared in constant time (docs/asvs.md). The compiler cannot see that, so names and places are compared here.
+// Secrets must be compared in constant time (docs/asvs.md). The compiler cannot check that, so this test checks names
+// and places.
 func TestSecretsAreComparedInConstantTime(t *testing.T) {
 	found, used := map[string]int{}, map[string]bool{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -115,8 +117,8 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 	}
 }
 
-// comparesSecret reports whether n compares two values, one of them with the name of a secret, in a time that tells where
-// they differ. A comparison with something that is written in the program tells nothing.
+// comparesSecret reports whether n compares two values, one of which has the name of a secret, in a time that depends
+// on where they differ. A comparison with a literal leaks nothing.
 func comparesSecret(n ast.Node, keeper bool) bool {
 	var sides []ast.Expr
 	switch n := n.(type) {
@@ -145,7 +147,7 @@ func comparesSecret(n ast.Node, keeper bool) bool {
 	return secret
 }
 
-// named returns what the value of an expression is called; written says that its value stands in the program.
+// named returns the name of an expression's value. written reports whether the value is a literal or constant.
 func named(e ast.Expr) (name string, written bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:

@@ -2,8 +2,8 @@ package or3cloud
 
 import "time"
 
-// SessionContext is the host's resolved view of a request: who it is, the workspace it acts in and the role there
-// (contract, auth §2). The zero value means "signed out".
+// SessionContext is the host's resolved view of a request: the user, the workspace and the user's role in it (contract,
+// auth §2). The zero value means "signed out".
 type SessionContext struct {
 	Authenticated bool
 	// Provider and ProviderUserID are the identity at the auth provider.
@@ -11,11 +11,12 @@ type SessionContext struct {
 	ProviderUserID string
 	User           SessionUser
 	Workspace      SessionWorkspace
-	// Role is the role in Workspace, or "" when the user is no member of it.
+	// Role is the role in Workspace, or "" if the user is not a member.
 	Role            Role
 	ExpiresAt       time.Time
 	DeploymentAdmin bool
-	// Restriction is why the session may do nothing but what its auth provider offers (SessionRestrictor); mostly nil.
+	// Restriction is why the session may use only the endpoints of its auth provider (SessionRestrictor). It is usually
+	// nil.
 	Restriction *Error
 }
 
@@ -23,7 +24,7 @@ type SessionContext struct {
 type SessionUser struct {
 	// ID is the internal user id of the workspace store.
 	ID string
-	// Email and DisplayName are empty when unknown.
+	// Email and DisplayName are empty if unknown.
 	Email       string
 	DisplayName string
 }

@@ -8,52 +8,59 @@ import (
 	"unicode/utf8"
 )
 
-// Setting is one configuration variable. Each provider declares its own; together with the host's (package setting) they form the
-// catalogue from which parsing, the error list, "or3-cloud config" and the documentation are made (5.2).
+// Setting is one configuration variable. Each provider declares its own. Together with the host's (package setting)
+// they form the catalogue behind parsing, the error list, "or3-cloud config" and the documentation (5.2).
 type Setting struct {
 	// Name is the environment variable.
 	Name string
-	// Alias is an older or container name of the same variable, which wins over Name when both are set; mostly empty.
+	// Alias is an older name of the variable, or its name in containers. It wins over Name if both are set. It is
+	// usually empty.
 	Alias string
-	// Group is the title under which people find the setting, next to those of the same subject.
+	// Group is the title under which the documentation and the admin pages list the setting.
 	Group string
-	// Label is what people call it, in a few words.
+	// Label is the setting's name in a few plain words.
 	Label string
-	// Default is the value when nothing is set; empty means none.
+	// Default is the value if nothing is set. Empty means none.
 	Default string
-	// Example is a value that somebody could have, for a setting whose Default or Options do not show what one looks like.
+	// Example is a realistic value, for a setting whose Default or Options do not show what one looks like.
 	Example string
 	// Help is one sentence for operators.
 	Help string
-	// Kind decides how the text is read; empty means text.
+	// Kind decides how the text is parsed. Empty means text.
 	Kind SettingKind
-	// Secret values are never shown, only their length, and may be given as a file with the suffix _FILE.
+	// Secret values are never shown, only their length. They may be read from a file named by the setting with the
+	// suffix _FILE.
 	Secret bool
-	// Make is a command that prints a new value, for those that no one should think up; empty for others.
+	// Make is a command that prints a new value, for values that people should not make up. It is empty for other
+	// settings.
 	Make string
-	// Demanded says that strict mode refuses to start without a value, DemandedWhen in which configurations only.
+	// Demanded means that strict mode refuses to start without a value. DemandedWhen limits that to certain
+	// configurations.
 	Demanded     bool
 	DemandedWhen Condition
-	// MinLength is how many characters a secret needs to be strong enough for what it keys; 0 asks for nothing. A shorter
-	// one refuses the start in strict mode and is warned of elsewhere.
+	// MinLength is how many characters a secret needs to be strong enough as a key; 0 means no minimum. A shorter one
+	// prevents the start in strict mode and causes a warning otherwise.
 	MinLength int
 	// Min and Max bound an integer when Max > Min.
 	Min, Max int64
-	// Options, if set, are the only accepted texts.
+	// Options, if set, lists the only accepted texts.
 	Options []string
-	// Check, if set, looks at a new value beyond Kind and Options, for set-up. It returns what is wrong with it, without the value, and
-	// what to do instead; no fault is "". The start does not ask it: installations have the values that they have.
+	// Check, if set, checks a new value beyond Kind and Options during set-up. It returns what is wrong, without the
+	// value, and what to do instead; fault is "" if nothing is. The start does not call it, because existing
+	// installations must keep working with their values.
 	Check func(text string) (fault, fix string)
-	// Settable says that administrators see the setting in the admin pages, and change it there (contract, env, the marks W; a
-	// provider marks what it wants). What decides who administers, and the files that hold secrets, are not.
+	// Settable means that administrators can see and change the setting in the admin pages (contract, env, the marks W;
+	// a provider marks what it wants). Settings that decide who is an administrator, and files that hold secrets, are
+	// not settable.
 	Settable bool
-	// Asked says that set-up asks for the setting, AskedWhen in which configurations only. The others have a default or are made,
-	// and wait in the reference for whoever needs them.
+	// Asked means that set-up asks for the setting. AskedWhen limits that to certain configurations. Other settings
+	// have a default or are generated, and are documented in the reference.
 	Asked     bool
 	AskedWhen Condition
 }
 
-// CheckPath is a Check of paths: no shell reads a configuration, so none puts the home directory in place of a ~.
+// CheckPath is a Check of paths. It rejects ~, because no shell reads the configuration and would replace it with the
+// home directory.
 func CheckPath(text string) (fault, fix string) {
 	if strings.HasPrefix(text, "~") {
 		return "begins with ~, which only a shell replaces", "Write the whole path, for example /home/you/or3-cloud."
@@ -61,11 +68,10 @@ func CheckPath(text string) (fault, fix string) {
 	return "", ""
 }
 
-// Condition holds in a configuration in which a setting has a value, any value at all if Value is empty. The zero Condition
-// always holds.
+// Condition holds if a setting has a value, or any value at all if Value is empty. The zero Condition always holds.
 type Condition struct{ Setting, Value string }
 
-// Holds reports whether it holds in a configuration.
+// Holds reports whether the condition holds in a configuration.
 func (c Condition) Holds(cfg Config) bool {
 	if c.Setting == "" {
 		return true
@@ -76,18 +82,18 @@ func (c Condition) Holds(cfg Config) bool {
 	return cfg.String(c.Setting) == c.Value
 }
 
-// MinKeyLength is the least length of a secret that keys an HMAC-SHA-256, in characters: a shorter one is weaker than the
-// HMAC.
+// MinKeyLength is the minimum length, in characters, of a secret that keys an HMAC-SHA-256. A shorter key is weaker
+// than the HMAC.
 const MinKeyLength = 32
 
-// MakeKey is the command that makes a secret of MinKeyLength or more.
+// MakeKey is the command that generates a secret of at least MinKeyLength.
 const MakeKey = "openssl rand -base64 32"
 
-// keyBytes is how much randomness Generate puts into a key.
+// keyBytes is the number of random bytes in a key from Generate.
 const keyBytes = 32
 
-// Generate returns a new value for a setting with Make, as that command would print it: 256 bits of randomness or more, in characters
-// that mean the same in every .env file.
+// Generate returns a new value for a setting with Make, as that command would print it: at least 256 bits of
+// randomness, in characters that mean the same in every .env file.
 func (s Setting) Generate(random io.Reader) (string, error) {
 	key := make([]byte, max(keyBytes, s.MinLength))
 	if _, err := io.ReadFull(random, key); err != nil {
@@ -99,8 +105,9 @@ func (s Setting) Generate(random io.Reader) (string, error) {
 // SettingKind is the type of a Setting.
 type SettingKind string
 
-// The kinds. KindBool follows the host's rule that only the opposite literal changes the default; KindFlag is the
-// sqlite package's looser one (contract, env); KindPositive falls back to the default when the text is no positive number.
+// The kinds. KindBool follows the host's rule that only the opposite literal changes the default. KindFlag is the
+// looser rule of the sqlite package (contract, env). KindPositive falls back to the default if the text is not a
+// positive number.
 const (
 	KindText     SettingKind = ""
 	KindBool     SettingKind = "bool"
@@ -110,7 +117,7 @@ const (
 	KindList     SettingKind = "list"
 )
 
-// Lacking returns what strict mode misses among settings.
+// Lacking returns the problems of settings that strict mode demands but that have no value.
 func Lacking(settings []Setting, cfg Config) (problems []Problem) {
 	for _, s := range settings {
 		if s.Demanded && cfg.String(s.Name) == "" && s.DemandedWhen.Holds(cfg) {
@@ -120,7 +127,7 @@ func Lacking(settings []Setting, cfg Config) (problems []Problem) {
 	return problems
 }
 
-// Missing is the problem of a strict configuration without a value for s.
+// Missing returns the problem of a strict configuration without a value for s.
 func (s Setting) Missing() Problem {
 	p := Problem{Variable: s.Name, Fault: "is not set, and strict mode demands it", Fix: "Set it."}
 	if s.Secret {
@@ -139,18 +146,18 @@ func (s Setting) Missing() Problem {
 	return p
 }
 
-// TooShort reports whether text is a secret with too few characters for what it keys; ShortFault says so. White space around a secret
-// makes it no stronger.
+// TooShort reports whether text is a secret that is too short to be a key. White space around it does not count,
+// because it adds no strength. ShortFault describes the fault.
 func (s Setting) TooShort(text string) bool {
 	return s.Secret && text != "" && utf8.RuneCountInString(strings.TrimSpace(text)) < s.MinLength
 }
 
-// ShortFault is what is wrong with a secret that is TooShort; Remedy is the way out.
+// ShortFault returns the fault of a secret that is TooShort. Remedy returns the fix.
 func (s Setting) ShortFault() string {
 	return fmt.Sprintf("is too short for a key: it needs at least %d characters", s.MinLength)
 }
 
-// Remedy is the command line that gives s a value made by Make, in the .env file.
+// Remedy returns the command line that writes a value made by Make into the .env file.
 func (s Setting) Remedy() string {
 	return fmt.Sprintf(`Run: echo "%s=$(%s)" >> .env`, s.Name, s.Make)
 }

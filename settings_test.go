@@ -22,7 +22,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// declared returns every setting of the host and of the providers of this module.
+// declared returns all settings of the host and of this module's providers.
 func declared(t *testing.T) []or3cloud.Setting {
 	t.Helper()
 	reg := &or3cloud.Registry{}
@@ -38,7 +38,7 @@ func declared(t *testing.T) []or3cloud.Setting {
 	return append(all, config.ChatSettings()...)
 }
 
-// sources calls visit with the syntax tree of each file from which the program is built.
+// sources calls visit with the syntax tree of each file that the program is built from.
 func sources(t *testing.T, visit func(files *token.FileSet, file *ast.File)) {
 	t.Helper()
 	files := token.NewFileSet()
@@ -62,11 +62,11 @@ func sources(t *testing.T, visit func(files *token.FileSet, file *ast.File)) {
 	}
 }
 
-// TestSettingsAreNamedOnce: whoever reads a setting names it by its constant. In prose a name may stand as often as it helps; then it is
-// one that exists.
+// TestSettingsAreNamedOnce checks that code refers to a setting by its constant. Prose may repeat the name freely, but
+// it must exist.
 func TestSettingsAreNamedOnce(t *testing.T) {
 	found := map[string][]string{}
-	known := []string{"_OR3_CLOUD_INHERITANCE", "_OR3_CLOUD_CANDIDATE"} // between two processes of the program
+	known := []string{"_OR3_CLOUD_INHERITANCE", "_OR3_CLOUD_CANDIDATE"} // passed between two processes of the program
 	for _, s := range declared(t) {
 		found[s.Name] = nil
 		known = append(known, s.Name, s.Name+"_FILE")
@@ -90,7 +90,7 @@ func TestSettingsAreNamedOnce(t *testing.T) {
 			if _, ok := found[text]; ok {
 				found[text] = append(found[text], files.Position(lit.Pos()).String())
 			}
-			if where == filepath.Join("internal", "config", "names.go") { // names that others read
+			if where == filepath.Join("internal", "config", "names.go") { // names that other programs read
 				return true
 			}
 			for _, name := range ours.FindAllString(text, -1) {
@@ -108,9 +108,9 @@ func TestSettingsAreNamedOnce(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreWrittenOnce looks for texts, numbers and times that are the default of a setting, outside declarations. Words of up to five
-// letters, ids of providers, numbers below 100,000 and times of up to a day mean other things as well. Times are compared as such, so
-// 30*24*time.Hour is found.
+// TestDefaultsAreWrittenOnce looks for texts, numbers and durations outside declarations that equal the default of a
+// setting. Words of up to five letters, provider ids, numbers below 100,000 and durations of up to a day have other
+// meanings too and are skipped. Durations are compared by value, so 30*24*time.Hour is found.
 func TestDefaultsAreWrittenOnce(t *testing.T) {
 	const short, small, day = len("false"), 100_000, 24 * time.Hour
 	texts, spans := map[string]string{}, map[time.Duration]string{}
@@ -187,7 +187,8 @@ func TestDefaultsAreWrittenOnce(t *testing.T) {
 	})
 }
 
-// value is what a constant expression of literals and units of time comes to; nil if it is none. span says that it is a time.
+// value evaluates a constant expression of literals and units of time. v is nil if e is not one. span reports whether
+// it is a duration.
 func value(e ast.Expr) (v constant.Value, span bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:

@@ -23,29 +23,29 @@ import (
 	"testing"
 )
 
-// startup is the program with what its functions call and say.
+// startup is the program, with its calls and messages.
 type startup struct {
 	files *token.FileSet
-	// own are the packages of this module, parts all their functions, fields what fields with functions are given.
+	// own are the packages of this module, parts all their functions, and fields the functions assigned to each field.
 	own    map[string]*types.Package
 	parts  map[types.Object]*part
 	fields map[*types.Var][]*part
-	// params says of a parameter which one of which function it is.
+	// params maps a parameter to its function and position.
 	params map[*types.Var]param
-	// errors are the texts of variables with an error.
+	// errors maps variables that hold an error to its text.
 	errors map[*types.Var]string
-	// sinks are the parameters that become a message.
+	// sinks are the parameters whose text becomes a message.
 	sinks   map[param]bool
 	reached map[*part]bool
-	over    map[string]bool               // those of begun that were met
-	mute    map[string]bool               // functions that make a problem without a fix
-	stands  map[*types.Func][]*types.Func // what a method of an interface may stand for
-	// elsewhere are files of other systems.
+	over    map[string]bool               // functions of begun that were reached
+	mute    map[string]bool               // functions that create a problem without a fix
+	stands  map[*types.Func][]*types.Func // the methods behind a method of an interface
+	// elsewhere are the files for other systems.
 	elsewhere []listedFile
-	found     map[string]map[string]bool // messages by functions
+	found     map[string]map[string]bool // messages by function
 }
 
-// listedFile is a file of a package that is not built for this system.
+// listedFile is a file of a package that is not built on this system.
 type listedFile struct {
 	path string
 	*ast.File
@@ -64,7 +64,7 @@ type param struct {
 	n  int
 }
 
-// typed reads the program and follows its start.
+// typed loads the program and follows its start.
 func typed(t *testing.T) *startup {
 	t.Helper()
 	p := &startup{
@@ -87,7 +87,7 @@ func typed(t *testing.T) *startup {
 	for _, name := range starts {
 		p.follow(named[name])
 	}
-	for known := -1; known < len(p.sinks); { // a parameter that becomes a message makes one of what is given for it
+	for known := -1; known < len(p.sinks); { // an argument for a parameter that becomes a message is a message
 		known = len(p.sinks)
 		p.found = map[string]map[string]bool{}
 		for f := range p.reached {
@@ -98,7 +98,7 @@ func typed(t *testing.T) *startup {
 	return p
 }
 
-// load reads and checks the packages of the module. What they import is read as the compiler has left it.
+// load parses and type-checks the packages of the module. It reads their imports as compiled.
 func (p *startup) load() error {
 	type listed struct {
 		ImportPath, Dir, Export string
@@ -144,7 +144,7 @@ func (p *startup) load() error {
 		}
 		return of.Import(path)
 	})}
-	for _, l := range all { // in the order of their imports
+	for _, l := range all { // in import order
 		if !ours(l.ImportPath) {
 			continue
 		}
@@ -179,7 +179,7 @@ func (p *startup) load() error {
 	return nil
 }
 
-// short is the name of a function as the lists above have it.
+// short returns the name of a function as the lists above write it.
 func short(f *types.Func) string { return strings.ReplaceAll(f.FullName(), module+"/", "") }
 
 type importing func(path string) (*types.Package, error)
@@ -188,7 +188,7 @@ func (f importing) Import(path string) (*types.Package, error) { return f(path) 
 
 func ours(path string) bool { return path == module || strings.HasPrefix(path, module+"/") }
 
-// declare notes the functions of a file, what fields are given, and the texts of errors.
+// declare records the functions of a file, the functions assigned to fields, and the texts of errors.
 func (p *startup) declare(file *ast.File, info *types.Info) {
 	name := ""
 	add := func(obj types.Object, body *ast.BlockStmt, typ *ast.FuncType) *part {
@@ -256,7 +256,7 @@ func (p *startup) declare(file *ast.File, info *types.Info) {
 	})
 }
 
-// function returns the function that an expression names; nil if it names none.
+// function returns the function that an expression names, or nil.
 func function(e ast.Expr, info *types.Info) *types.Func {
 	switch x := ast.Unparen(e).(type) {
 	case *ast.Ident:
@@ -273,7 +273,7 @@ func function(e ast.Expr, info *types.Info) *types.Func {
 	return nil
 }
 
-// variable is function for variables and fields.
+// variable is like function, for variables and fields.
 func variable(e ast.Expr, info *types.Info) *types.Var {
 	switch x := ast.Unparen(e).(type) {
 	case *ast.Ident:
@@ -286,7 +286,8 @@ func variable(e ast.Expr, info *types.Info) *types.Var {
 	return nil
 }
 
-// isMessage returns which argument of a call is the text of an error; −1 if it makes none. An or3cloud.Error is the answer to a request.
+// isMessage returns the index of the argument that is the text of an error, or −1 if the call creates none. It ignores
+// an or3cloud.Error, which is the answer to a request.
 func isMessage(call *ast.CallExpr, info *types.Info) int {
 	if f := function(call.Fun, info); f != nil {
 		switch f.FullName() {
@@ -297,7 +298,7 @@ func isMessage(call *ast.CallExpr, info *types.Info) int {
 	return -1
 }
 
-// follow marks a function and all that it may call as reached.
+// follow marks a function, and everything that it may call, as reached.
 func (p *startup) follow(f *part) {
 	if f != nil && begun[f.name] != "" {
 		p.over[f.name] = true
@@ -307,7 +308,7 @@ func (p *startup) follow(f *part) {
 		return
 	}
 	p.reached[f] = true
-	later := map[ast.Node]bool{} // what a field is given, which runs when that is called, and what is returned
+	later := map[ast.Node]bool{} // functions that are assigned to fields, which run when the field is called, and functions that are returned
 	ast.Inspect(f.body, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.GoStmt:
@@ -338,7 +339,7 @@ func (p *startup) follow(f *part) {
 	})
 }
 
-// implementations returns a function, or, of a method of an interface, those that it may stand for.
+// implementations returns a function or, for a method of an interface, the methods that may implement it.
 func (p *startup) implementations(f *types.Func) []*types.Func {
 	recv := f.Signature().Recv()
 	if recv == nil || !types.IsInterface(recv.Type()) {
@@ -370,7 +371,7 @@ func (p *startup) implementations(f *types.Func) []*types.Func {
 	return out
 }
 
-// collect notes what a function says.
+// collect records the messages of a function.
 func (p *startup) collect(f *part) {
 	say := func(e ast.Expr) { p.say(f, p.text(f, e, map[ast.Node]bool{})) }
 	ast.Inspect(f.body, func(n ast.Node) bool {
@@ -430,8 +431,8 @@ func (p *startup) collect(f *part) {
 	})
 }
 
-// collectElsewhere notes what functions say on other systems that a start reaches on this one: errors that they make, and texts that they
-// return.
+// collectElsewhere records the messages of functions on other systems that the start reaches on this one: errors that
+// they create and texts that they return.
 func (p *startup) collectElsewhere() {
 	names := map[string]bool{}
 	for f := range p.reached {
@@ -478,11 +479,11 @@ func assigns(f *part, field string) (found bool) {
 	return found
 }
 
-// isFault reports whether a field of this name holds a message: those of or3cloud.Problem, and of errors that say something in place of
-// another one.
+// isFault reports whether a field of this name holds a message. Such fields belong to or3cloud.Problem, and to errors
+// that replace another error's text.
 func isFault(name string) bool { return name == "Fault" || name == "fault" }
 
-// isWarnings reports whether a slice is one of what stops no start.
+// isWarnings reports whether a slice holds warnings, which do not prevent the start.
 func isWarnings(e ast.Expr) bool {
 	switch x := e.(type) {
 	case *ast.Ident:
@@ -500,15 +501,15 @@ func (p *startup) say(f *part, message string) {
 	p.found[f.name][message] = true
 }
 
-// formatted is a call of Errorf or New as an expression for its text.
+// formatted returns the text of a call of Errorf or New as an expression.
 func formatted(call *ast.CallExpr) ast.Expr {
 	return &ast.CallExpr{Fun: ast.NewIdent("Sprintf"), Args: call.Args}
 }
 
 var verb = regexp.MustCompile(`%(?:\[(\d+)\])?[-+# 0]*[\d.]*([a-zA-Z%])`)
 
-// text returns the text of an expression with … for what is not known. What it is put together of, if that is texts of other functions
-// or variables, are messages of their own.
+// text returns the text of an expression, with … for unknown parts. If it is built from texts of other functions or
+// variables, those are messages of their own.
 func (p *startup) text(f *part, e ast.Expr, seen map[ast.Node]bool) string {
 	const unknown = "…"
 	if seen[e] {
@@ -519,7 +520,7 @@ func (p *startup) text(f *part, e ast.Expr, seen map[ast.Node]bool) string {
 		return constant.StringVal(c)
 	}
 	switch x := ast.Unparen(e).(type) {
-	case *ast.BasicLit: // of another system, where types are not known
+	case *ast.BasicLit: // on another system, where types are unknown
 		text, _ := strconv.Unquote(x.Value)
 		return text
 	case *ast.BinaryExpr:
@@ -568,7 +569,8 @@ func (p *startup) text(f *part, e ast.Expr, seen map[ast.Node]bool) string {
 	return unknown
 }
 
-// argument is text for what is formatted. A number is never known, and an error is if it is a variable.
+// argument is like text, for an argument of a format. A number is always unknown; an error is known if it is a
+// variable.
 func (p *startup) argument(f *part, e ast.Expr, seen map[ast.Node]bool) string {
 	if v := variable(e, f.info); v != nil && p.errors[v] != "" {
 		return p.errors[v]
@@ -582,7 +584,7 @@ func (p *startup) argument(f *part, e ast.Expr, seen map[ast.Node]bool) string {
 	return "…"
 }
 
-// results notes the texts that a function returns in a place.
+// results records the texts that a function returns at an index.
 func (p *startup) results(f *part, n int, seen map[ast.Node]bool) {
 	if f == nil || seen[f.body] || f.typ.Results == nil {
 		return
@@ -601,7 +603,7 @@ func (p *startup) results(f *part, n int, seen map[ast.Node]bool) {
 	})
 }
 
-// assigned notes the texts that a variable is given in a function.
+// assigned records the texts that a function assigns to a variable.
 func (p *startup) assigned(f *part, v *types.Var, seen map[ast.Node]bool) {
 	ast.Inspect(f.body, func(n ast.Node) bool {
 		a, ok := n.(*ast.AssignStmt)

@@ -9,15 +9,15 @@ import (
 	"or3.chat/cloud/docs"
 )
 
-// starts are the functions from which a start is followed: to those that they call, to functions that they hand on, to all that a field
-// with a function is given, and to all types that have a method of an interface.
+// starts are the functions where following a start begins. The test follows calls, functions passed as arguments, all
+// functions assigned to a field, and all types that implement an interface's method.
 var starts = []string{
 	"(program.serveCommand).run", "(program.engineCommand).run", "(program.configCommand).run",
 	"program.noArguments", "program.flagError", "internal/oserror.Explain", "(program/handover.Process).nominate",
 	"providers/basicauth.Register", "providers/fs.Register", "providers/sqlite.Register",
 }
 
-// begun are functions at which a start is over, or that say nothing: they are not followed.
+// begun are functions that run when the start is over, or that print no messages. The test does not follow them.
 var begun = map[string]string{
 	"(*host.Host).serve":                     "requests",
 	"httpapi.Recover":                        "requests",
@@ -47,7 +47,7 @@ var begun = map[string]string{
 	"(*web/internal/nuxt.Worker).Revise":     "what is not understood stays as it was built",
 }
 
-// harmless are functions whose texts no start ends with, or one of their texts.
+// harmless lists functions, or single texts of theirs, that never end a start.
 var harmless = map[string]string{
 	"(*internal/config.Value).Shown":                     "a part of others",
 	"internal/config.foreignEncoding":                    "a part of others",
@@ -65,8 +65,8 @@ var harmless = map[string]string{
 	"; it is believed because OR3_SHARED_VOLUME is true": "a warning",
 }
 
-// TestEveryRefusalToStartIsExplained compares the messages with which the program can refuse to start, as its source has them, with those
-// of docs/troubleshooting.md.
+// TestEveryRefusalToStartIsExplained compares the messages in the source with which the program can refuse to start
+// with those in docs/troubleshooting.md.
 func TestEveryRefusalToStartIsExplained(t *testing.T) {
 	p := typed(t)
 	said := map[string]string{}
@@ -117,5 +117,5 @@ func TestEveryRefusalToStartIsExplained(t *testing.T) {
 	}
 }
 
-// speaks matches what has two words, or stands in front of a reason.
+// speaks matches texts of at least two words, and texts that introduce a reason.
 var speaks = regexp.MustCompile(`[A-Za-z]{2}.* .*[A-Za-z]{2}|[A-Za-z]{2}.*:$`)

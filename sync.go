@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// MaxSafeInteger is the largest integer of the wire (JavaScript's 2^53 − 1).
+// MaxSafeInteger is the largest integer on the wire (JavaScript's 2^53 − 1).
 const MaxSafeInteger = 1<<53 - 1
 
-// AnswerBytes is how many bytes of rows one answer carries: a page of changes or of a snapshot, and the winners of a push,
-// end with the row that reaches it. Adapters look at it after each row, and read none beyond it, so an answer holds at
-// least one row and at most one row more than this.
+// AnswerBytes is the size, in bytes of rows, at which an answer ends: a page of changes or of a snapshot, and the
+// winners of a push, end with the row that reaches it. Adapters check it after each row and read none beyond, so an
+// answer holds at least one row and exceeds AnswerBytes by at most one row.
 const AnswerBytes = 4 << 20
 
-// The synced tables, in the order of their names, which is also the order of a snapshot.
+// The synced tables, sorted by name, which is also the order of a snapshot.
 const (
 	TableFileMeta      = "file_meta"
 	TableKV            = "kv"
@@ -24,16 +24,16 @@ const (
 	TableThreads       = "threads"
 )
 
-// SyncTables lists the seven synced tables in order. A change of any other table stops a client for good (contract,
-// sync Pitfall 15), so none is ever accepted.
+// SyncTables lists the seven synced tables in order. A change in any other table would stop a client permanently
+// (contract, sync Pitfall 15), so the server never accepts one.
 var SyncTables = [...]string{
 	TableFileMeta, TableKV, TableMessages, TableNotifications, TablePosts, TableProjects, TableThreads,
 }
 
-// Scope says which workspace a sync call is about.
+// Scope is the workspace of a sync call.
 type Scope struct {
 	WorkspaceID string
-	// ProjectID is accepted and never used.
+	// ProjectID is accepted but not used.
 	ProjectID string
 }
 
@@ -46,19 +46,19 @@ const (
 	OpDelete Operation = "delete"
 )
 
-// Stamp identifies and orders one captured write (contract, sync §2, §8). Servers keep it as it came.
+// Stamp identifies and orders one captured write (contract, sync §2, §8). Servers keep it unchanged.
 type Stamp struct {
 	DeviceID string
 	// OpID is a UUID in text form.
 	OpID string
 	// HLC is opaque and compared bytewise.
 	HLC string
-	// Clock is the record's revision, 0..MaxSafeInteger. An adapter refuses an op whose clock is above 2^41 and more than
-	// 2^20 above that of its record, or one op could make the record unchangeable for everybody.
+	// Clock is the record's revision, 0..MaxSafeInteger. An adapter refuses an op whose clock is above 2^41 and more
+	// than 2^20 above its record's. Otherwise a single op could make the record unchangeable for every member.
 	Clock int64
 }
 
-// Revision is the part of a Stamp that decides conflicts: the greater (Clock, HLC, OpID) wins.
+// Revision is the part of a Stamp that resolves conflicts: the greater (Clock, HLC, OpID) wins.
 type Revision struct {
 	Clock int64
 	HLC   string
@@ -68,7 +68,7 @@ type Revision struct {
 // Revision returns the stamp's revision.
 func (s Stamp) Revision() Revision { return Revision{Clock: s.Clock, HLC: s.HLC, OpID: s.OpID} }
 
-// Less reports whether r loses against o. It is a total order over distinct op ids.
+// Less reports whether r loses to o. It is a total order over distinct op ids.
 func (r Revision) Less(o Revision) bool {
 	if r.Clock != o.Clock {
 		return r.Clock < o.Clock
@@ -84,16 +84,16 @@ type Op struct {
 	Table     string
 	Operation Operation
 	PK        string
-	// Payload is the JSON text as it arrived, or nil when absent. It is stored and returned byte for byte: it may
+	// Payload is the JSON text as it arrived, or nil if absent. It is stored and returned byte for byte, because it may
 	// contain lone surrogates and duplicate keys (contract, sync Pitfall 17).
 	Payload []byte
 	Stamp   Stamp
-	// Facts is what the check at the door (package syncschema) found in Payload.
+	// Facts is what validation (package syncschema) extracted from Payload.
 	Facts PayloadFacts
 }
 
-// PayloadFacts are the few things that a server must know of a payload. They are extracted once, by the validation
-// that every op passes before it reaches an adapter.
+// PayloadFacts are the few facts about a payload that a server needs. The validation that every op passes before it
+// reaches an adapter extracts them once.
 type PayloadFacts struct {
 	// Deleted is payload.deleted === true: a soft delete (contract, sync Pitfall 13).
 	Deleted bool
@@ -101,15 +101,15 @@ type PayloadFacts struct {
 	Name string
 	// UserID is the owner of a notification.
 	UserID string
-	// FileHashes are the digests that a message or post references, lower-case hex without prefix.
+	// FileHashes are the digests that a message or post references, in lower-case hex without prefix.
 	FileHashes []string
 	// File describes a file_meta row.
 	File FileFacts
-	// WorkspaceItem says that the row is one of workspace Files and Trash (contract, sync §10.9).
+	// WorkspaceItem reports that the row belongs to workspace Files and Trash (contract, sync §10.9).
 	WorkspaceItem bool
 }
 
-// FileFacts are the columns of a file_meta row that quota, authorisation and collection need.
+// FileFacts are the columns of a file_meta row that quotas, authorisation and collection need.
 type FileFacts struct {
 	StorageID string
 	MIMEType  string
@@ -125,16 +125,16 @@ type PushRequest struct {
 	Scope Scope
 	// UserID is the internal id of the signed-in user.
 	UserID string
-	// WorkspaceItems says that the client knows the rows of workspace Files and Trash (contract, sync §10.9). The
-	// others are not allowed to overwrite such a row, because they would damage it.
+	// WorkspaceItems reports that the client knows the rows of workspace Files and Trash (contract, sync §10.9). Other
+	// clients may not overwrite such a row, because they would damage it.
 	WorkspaceItems bool
 	Ops            []Op
 }
 
-// OpErrorCode classifies the refusal of a single op (contract, sync §2).
+// OpErrorCode is the reason for refusing a single op (contract, sync §2).
 type OpErrorCode string
 
-// The codes that this server uses. VALIDATION_ERROR, OVERSIZED and UNAUTHORIZED make a client drop the edit.
+// The codes that this server uses. VALIDATION_ERROR, OVERSIZED and UNAUTHORIZED make a client discard the edit.
 const (
 	OpErrorValidation   OpErrorCode = "VALIDATION_ERROR"
 	OpErrorUnauthorized OpErrorCode = "UNAUTHORIZED"
@@ -147,35 +147,35 @@ const (
 type OpResult struct {
 	OpID    string
 	Success bool
-	// ServerVersion is the version that the op has in the log; 0 when it was refused.
+	// ServerVersion is the op's version in the log, or 0 if it was refused.
 	ServerVersion int64
-	// Replayed says that the op was already in the log: nothing was written.
+	// Replayed reports that the op was already in the log and that nothing was written.
 	Replayed bool
-	// Applied says that the op is the winner of its record.
+	// Applied reports that the op is the winner of its record.
 	Applied bool
-	// Winner is what the op lost against, if Applied is false and Success is true. Results may share one. It is nil for ops
-	// that come after AnswerBytes of winning payloads, each counted as often as it is named: clients take them for applied
-	// and get the winner with their next pull (contract, sync §10.3).
+	// Winner is what the op lost to, if Applied is false and Success is true. Results may share one. It is nil for ops
+	// that come after AnswerBytes of winning payloads, each counted as often as it is named. Clients take such ops for
+	// applied and get the winner with their next pull (contract, sync §10.3).
 	Winner *Winner
-	// Error and ErrorCode are set when Success is false.
+	// Error and ErrorCode are set if Success is false.
 	Error     string
 	ErrorCode OpErrorCode
 }
 
-// Winner is the revision of a record that an op lost against (contract, sync §10.3).
+// Winner is the revision of a record that an op lost to (contract, sync §10.3).
 type Winner struct {
 	Operation Operation
-	// Payload is the winning put's JSON text; nil for a delete.
+	// Payload is the winning put's JSON text, or nil for a delete.
 	Payload  []byte
 	Revision Revision
-	// DeletedAt is when a winning delete was accepted; zero for a put.
+	// DeletedAt is when a winning delete was accepted. It is zero for a put.
 	DeletedAt time.Time
 }
 
 // PushResult is the outcome of a batch: one result per op, in the order of the request.
 type PushResult struct {
 	Results []OpResult
-	// ServerVersion is the workspace's version counter after the batch, also when every op was a replay.
+	// ServerVersion is the workspace's version counter after the batch, even if every op was a replay.
 	ServerVersion int64
 }
 
@@ -188,7 +188,7 @@ type PullRequest struct {
 	Cursor int64
 	// Limit is the largest number of changes wanted, 1..1000.
 	Limit int
-	// Tables restricts the changes; empty means all seven.
+	// Tables restricts the changes. Empty means all seven.
 	Tables []string
 }
 
@@ -198,34 +198,34 @@ type Change struct {
 	Table         string
 	PK            string
 	Operation     Operation
-	// Payload is nil when the op had none.
+	// Payload is nil if the op had none.
 	Payload []byte
 	Stamp   Stamp
 }
 
 // PullPage closes a pull.
 type PullPage struct {
-	// NextCursor is the version of the last change while HasMore, else the newest version visible to the query.
-	// It is never below the request's cursor.
+	// NextCursor is the version of the last change while HasMore, and otherwise the newest version visible to the
+	// query. It is never below the request's cursor.
 	NextCursor int64
 	HasMore    bool
 	// OldestRetainedVersion and RequiresSnapshot tell newer clients whether deletes that they have not seen were
-	// dropped (contract, sync §10.6).
+	// removed from the log (contract, sync §10.6).
 	OldestRetainedVersion int64
 	RequiresSnapshot      bool
 }
 
-// TextPuller is the optional ability of a SyncGatewayAdapter that keeps changes as they go out: a pull then copies them. Hosts ask it in
-// place of Pull.
+// TextPuller is the optional ability of a SyncGatewayAdapter that stores changes in wire format, so that a pull only
+// copies them. Hosts call it instead of Pull.
 type TextPuller interface {
-	// PullText is Pull, except that changes may come as texts as well. text is called with n changes that follow each other in the
-	// page, as JSON objects with a comma between two of them, as package syncwire writes them; white space may stand where JSON
-	// allows it. They are valid only during the call. The provider vouches for them: what may be none that every client can take
-	// (package syncschema, Unfit) goes to emit, which leaves it out and reports it.
+	// PullText is like Pull, but changes may also come as texts. It calls text with n consecutive changes of the page,
+	// as JSON objects separated by commas, as package syncwire writes them. White space may stand where JSON allows it.
+	// The text is valid only during the call. The provider vouches for these changes. One that not every client may be
+	// able to take (package syncschema, Unfit) goes to emit, which leaves it out and reports it.
 	PullText(ctx context.Context, in PullRequest, emit func(*Change) error, text func(json []byte, n int) error) (PullPage, error)
 }
 
-// CursorUpdate is a device's report of what it has applied.
+// CursorUpdate is a device's report of how far it has applied changes.
 type CursorUpdate struct {
 	Scope    Scope
 	UserID   string
@@ -233,28 +233,29 @@ type CursorUpdate struct {
 	Version  int64
 }
 
-// SyncGatewayAdapter is a workspace's change log (requirements 3.1, 3.2; contract, sync). All methods are scoped to
-// one workspace; the caller has authorised the user for it.
+// SyncGatewayAdapter is a workspace's change log (requirements 3.1, 3.2; contract, sync). All methods are scoped to one
+// workspace; the caller has authorised the user for it.
 type SyncGatewayAdapter interface {
-	// Push applies ops in order. Each new op id gets the next version of the workspace, gapless, also when it loses;
-	// an op id that the workspace has seen is answered with its first version and changes nothing. A refused op
-	// consumes no version and does not touch its neighbours. Push returns only after the commit is durable.
-	// An error means that nothing of the batch was acknowledged and that the whole batch may be repeated. Whether the user
-	// may write is asked again in the transaction, which may have waited: CodeForbidden if the membership has ended.
+	// Push applies ops in order. Each new op id gets the next version of the workspace, without gaps, even if it loses.
+	// An op id that the workspace has seen is answered with its first version and changes nothing. A refused op
+	// consumes no version and does not affect the other ops. Push returns only after the commit is durable. An error
+	// means that nothing in the batch was acknowledged and that the whole batch may be repeated. Because the
+	// transaction may have waited, it checks again whether the user may write: CodeForbidden if the membership has
+	// ended.
 	Push(ctx context.Context, in PushRequest) (PushResult, error)
-	// Pull calls emit for the winning entries after the cursor, in version order, at most in.Limit of them, and
-	// fills the page past entries that have lost (contract, sync §5). A page ends early at AnswerBytes, with HasMore.
-	// If emit returns an error, Pull returns it.
+	// Pull calls emit for the winning entries after the cursor, in version order, at most in.Limit of them. It skips
+	// losing entries and fills the page beyond them (contract, sync §5). A page ends early at AnswerBytes, with
+	// HasMore. If emit returns an error, Pull returns it.
 	Pull(ctx context.Context, in PullRequest, emit func(*Change) error) (PullPage, error)
-	// UpdateCursor keeps the maximum of what a device reports, clamped to the counter. It never refuses a version
-	// or device (contract, sync Pitfall 12), only, with CodeForbidden, a user who is no member any more.
+	// UpdateCursor keeps the highest version that a device reported, clamped to the counter. It never refuses a version
+	// or a device (contract, sync Pitfall 12). It returns CodeForbidden only if the user is no longer a member.
 	UpdateCursor(ctx context.Context, in CursorUpdate) error
 }
 
-// SyncGCRequest bounds a collection of the log.
+// SyncGCRequest sets the limits of a collection of the log.
 type SyncGCRequest struct {
 	Scope Scope
-	// Retention is the caller's wish; the configured retention is used when it is longer (contract, sync §7).
+	// Retention is what the caller asks for. A longer configured retention takes precedence (contract, sync §7).
 	Retention time.Duration
 }
 
@@ -267,7 +268,7 @@ type SyncCollector interface {
 	GCTombstones(ctx context.Context, in SyncGCRequest) error
 }
 
-// SnapshotRequest asks for one page of the state of a workspace at one version.
+// SnapshotRequest asks for one page of a workspace's state at one version.
 type SnapshotRequest struct {
 	Scope    Scope
 	UserID   string
@@ -298,35 +299,35 @@ type SnapshotPage struct {
 	NextPageToken string
 }
 
-// Snapshotter is the ability to bootstrap a device without the log (contract, sync §10.5). Newer clients have no
-// other way to start.
+// Snapshotter is the ability to bootstrap a device without the log (contract, sync §10.5). Newer clients cannot start
+// in any other way.
 type Snapshotter interface {
-	// Snapshot delivers one page, ordered strictly by table and pk (UTF-16 order) across all pages. A page ends early at
-	// AnswerBytes. It answers
-	// CodeInvalid for a token that it did not make, CodeForbidden for another workspace's, CodeGone for one that
-	// has expired.
+	// Snapshot delivers one page, ordered strictly by table and pk (UTF-16 order) across all pages. A page ends early
+	// at AnswerBytes. It returns CodeInvalid for a token that it did not issue, CodeForbidden for another workspace's,
+	// and CodeGone for an expired one.
 	Snapshot(ctx context.Context, in SnapshotRequest, emit func(*SnapshotItem) error) (SnapshotPage, error)
 }
 
-// TextSnapshotter is the optional ability of a Snapshotter that has its items as they go out. Hosts ask it in place of Snapshot.
+// TextSnapshotter is the optional ability of a Snapshotter that stores its items in wire format. Hosts call it instead
+// of Snapshot.
 type TextSnapshotter interface {
-	// SnapshotText is Snapshot, except that items may come as texts as well, under the rules of TextPuller.
+	// SnapshotText is like Snapshot, but items may also come as texts, under the rules of TextPuller.
 	SnapshotText(ctx context.Context, in SnapshotRequest, emit func(*SnapshotItem) error, text func(json []byte, n int) error) (SnapshotPage, error)
 }
 
-// KVNameFreer is the optional ability to free the name of a kv row, for an operator. Clients keep names in a unique index,
-// deleted rows included, so a name stays with the first row that had it (contract, sync Pitfall 15).
+// KVNameFreer is the optional ability to free the name of a kv row for an operator. Clients keep names in a unique
+// index that includes deleted rows, so a name stays with the first row that had it (contract, sync Pitfall 15).
 type KVNameFreer interface {
-	// FreeKVName renames the row that holds a name, by a put that all devices get, and returns the row's pk. It is empty
-	// if no row holds the name.
+	// FreeKVName renames the row that holds a name, by a put that all devices get, and returns the row's pk. pk is
+	// empty if no row holds the name.
 	FreeKVName(ctx context.Context, workspaceID, name string) (pk string, err error)
 }
 
-// Watcher is the optional ability to tell at once that a workspace has changed.
+// Watcher is the optional ability to report changes of a workspace at once.
 type Watcher interface {
-	// Watch returns the workspace's counter and a channel that holds the newest one after each later commit. Values
-	// that nobody has taken yet are replaced, so a slow reader costs nothing and misses only intermediate values.
-	// The channel is closed when ctx ends or the provider closes.
+	// Watch returns the workspace's counter and a channel that holds the newest counter after each later commit. A
+	// newer value replaces an unread one, so a slow reader costs nothing and misses only intermediate values. The
+	// channel closes when ctx ends or the provider closes.
 	Watch(ctx context.Context, workspaceID string) (current int64, updates <-chan int64, err error)
 }
 
@@ -336,41 +337,42 @@ type MaintenanceState struct {
 	Enabled bool `json:"enabled"`
 	// State is "idle", "running" or "failed".
 	State string `json:"state"`
-	// LastRun is the Unix time in milliseconds at which the last complete run ended; 0 if there was none.
+	// LastRun is the Unix time in milliseconds at which the last complete run ended, or 0 if there was none.
 	LastRun int64 `json:"lastRun,omitempty"`
-	// Backlog is how many workspaces the current or last run has left.
+	// Backlog is the number of workspaces that the current or last run has left.
 	Backlog   int    `json:"backlog"`
 	LastError string `json:"lastError,omitempty"`
 }
 
-// MaintenanceReporter is the optional ability to say how background maintenance fares. The text of an error in it is
-// fit for everybody.
+// MaintenanceReporter is the optional ability to report on background maintenance. Any error text in the report is fit
+// for the public.
 type MaintenanceReporter interface {
 	MaintenanceState() MaintenanceState
 }
 
-// MaintenanceRecorder is the optional ability of a MaintenanceReporter to take the runs of a host that maintains the provider by
-// its own schedule into the answer (contract, sync §10.8).
+// MaintenanceRecorder is the optional ability of a MaintenanceReporter to include the runs of a host that maintains the
+// provider on its own schedule (contract, sync §10.8).
 type MaintenanceRecorder interface {
-	// BeginMaintenanceRun notes that a run has begun. One that has not ended after an hour is taken for failed.
+	// BeginMaintenanceRun records that a run has begun. A run that has not ended after an hour counts as failed.
 	BeginMaintenanceRun()
-	// CompleteMaintenanceRun notes that it has ended well, at a time.
+	// CompleteMaintenanceRun records that the run succeeded at a time.
 	CompleteMaintenanceRun(at time.Time)
-	// FailMaintenanceRun notes that it has failed. What the host says about it goes into the log alone.
+	// FailMaintenanceRun records that the run failed. The host's reason goes only into the log.
 	FailMaintenanceRun(reason string)
 }
 
-// SyncCapabilities are the flags by which a host learns what an adapter supports (contract, sync §10.5, §10.8).
+// SyncCapabilities are flags that tell a host what an adapter supports (contract, sync §10.5, §10.8).
 type SyncCapabilities struct {
 	SnapshotBootstrap string `json:"snapshotBootstrap,omitempty"` // "snapshot-v1"
 	HistoryRetention  string `json:"historyRetention,omitempty"`  // "snapshot-v1"
 	WorkspaceItems    string `json:"workspaceItems,omitempty"`    // "v1"
-	// CanonicalChatHistory is "v1" for a ChatHistoryReader, BackgroundGenerationHistory for a GenerationHistory.
+	// CanonicalChatHistory is "v1" for a ChatHistoryReader, and BackgroundGenerationHistory for a GenerationHistory.
 	CanonicalChatHistory        string `json:"canonicalChatHistory,omitempty"`
 	BackgroundGenerationHistory string `json:"backgroundGenerationHistory,omitempty"`
 }
 
-// CapabilityReporter is the optional ability of a sync provider to declare capabilities. Without it it has none.
+// CapabilityReporter is the optional ability of a sync provider to declare capabilities. A provider without it has
+// none.
 type CapabilityReporter interface {
 	SyncCapabilities() SyncCapabilities
 }
@@ -381,15 +383,15 @@ const (
 	CanonicalReferenceEdges = "reference_edges"
 )
 
-// CanonicalStorageQuery asks a sync provider what it knows about files.
+// CanonicalStorageQuery asks a sync provider for what it knows about files.
 type CanonicalStorageQuery struct {
 	Scope Scope
 	// Kind is one of the Canonical constants.
 	Kind string
-	// Hash, if set, restricts the answer to one hash, compared by digest.
+	// Hash, if set, restricts the result to one hash, compared by digest.
 	Hash string
-	// Cursor is empty for the first page; another page's is CodeInvalid "Invalid canonical storage cursor" if it was
-	// not made for this query.
+	// Cursor is empty for the first page. A cursor that was not made for this query is CodeInvalid "Invalid canonical
+	// storage cursor".
 	Cursor string
 	Limit  int // 1..500
 }
@@ -405,8 +407,8 @@ type CanonicalStorageItem struct {
 	SourceID    string
 }
 
-// CanonicalStorage is the optional ability to answer from the winners of the log what files a workspace has and who
-// references them. A host needs it to authorise downloads and to protect what it deletes.
+// CanonicalStorage is the optional ability to tell from the winners of the log which files a workspace has and what
+// references them. A host needs it to authorise downloads and to protect referenced files from deletion.
 type CanonicalStorage interface {
 	// QueryCanonicalStorage returns one page and the cursor of the next, "" after the last.
 	QueryCanonicalStorage(ctx context.Context, q CanonicalStorageQuery) (items []CanonicalStorageItem, nextCursor string, err error)

@@ -15,9 +15,10 @@ import (
 	"testing"
 )
 
-// TestNoTestDependsOnTheWallClock keeps tests from passing or failing by how busy the machine is. Outside a bubble of
-// testing/synctest a test neither sleeps nor sets a time limit of its own nor compares a time that it has measured: it waits for
-// a condition (internal/patience), moves a clock that is injected, or reports the figure with Logf. wallTime has the exceptions.
+// TestNoTestDependsOnTheWallClock checks that no test passes or fails depending on how busy the machine is. Outside a
+// testing/synctest bubble, a test must not sleep, set a time limit of its own, or compare a time that it has measured.
+// It waits for a condition (internal/patience), moves an injected clock, or reports the figure with Logf. wallTime
+// lists the exceptions.
 func TestNoTestDependsOnTheWallClock(t *testing.T) {
 	found := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {
@@ -62,7 +63,7 @@ func TestNoTestDependsOnTheWallClock(t *testing.T) {
 	}
 }
 
-// wallTime says where a test may look at the wall clock, and why a busy machine does not make it fail.
+// wallTime lists where a test may use the wall clock, and why a busy machine does not make it fail.
 var wallTime = map[string]string{
 	"internal/patience/patience.go Try":     "the one place where tests poll",
 	"internal/patience/patience.go Receive": "the one place where tests give up",
@@ -87,7 +88,7 @@ var wallTime = map[string]string{
 	"e2e/browser/tests/files.spec.ts": "that no script runs takes time to see; a busy machine sees less and fails nothing",
 }
 
-// forTests says whether a file belongs to tests alone.
+// forTests reports whether a file is used only by tests.
 func forTests(path string) bool {
 	if strings.HasSuffix(path, ".ts") {
 		return strings.HasPrefix(path, "e2e/browser/") || strings.HasPrefix(path, "npm/") && strings.Contains(path, "/test/")
@@ -103,10 +104,11 @@ func forTests(path string) bool {
 	return false
 }
 
-// inScript finds waits and limits in the tests of the page. Those of playwright.config.ts hold for all of them.
+// inScript matches waits and time limits in the tests of the page. The limits in playwright.config.ts apply to all of
+// them.
 var inScript = regexp.MustCompile(`waitForTimeout\(|vi\.waitFor\(|setTimeout\(|timeout: *[0-9_]{3,}|performance\.now\(`)
 
-// inGo reports what of a Go file depends on the wall clock, and in which top-level declaration.
+// inGo reports each use of the wall clock in a Go file, and the top-level declaration that contains it.
 func inGo(src []byte, report func(where, what string)) error {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, "", src, parser.SkipObjectResolution)
@@ -124,7 +126,7 @@ func inGo(src []byte, report func(where, what string)) error {
 	return nil
 }
 
-// nameOf is the name of a function, or of a method with its type.
+// nameOf returns the name of a function, with its type if it is a method.
 func nameOf(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return f.Name.Name
@@ -136,7 +138,8 @@ func nameOf(f *ast.FuncDecl) string {
 	return fmt.Sprint(of) + "." + f.Name.Name
 }
 
-// waitsInBubble says whether a function calls synctest.Wait outside of the bubbles that it opens: then it runs in one.
+// waitsInBubble reports whether a function calls synctest.Wait outside the bubbles that it opens, which means that it
+// runs in one.
 func waitsInBubble(body ast.Node) (found bool) {
 	ast.Inspect(body, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
@@ -149,7 +152,7 @@ func waitsInBubble(body ast.Node) (found bool) {
 	return found
 }
 
-// clockReader looks through a function. measured has the names of what was made of two times of the clock.
+// clockReader inspects a function. measured holds the names of values computed from two readings of the clock.
 type clockReader struct {
 	measured map[string]bool
 	report   func(what string)
@@ -202,7 +205,7 @@ func (c clockReader) Visit(n ast.Node) ast.Visitor {
 	return c
 }
 
-// measures says whether an expression is made of the time that has passed.
+// measures reports whether an expression is computed from elapsed time.
 func (c clockReader) measures(e ast.Expr) (yes bool) {
 	ast.Inspect(e, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -220,7 +223,7 @@ func (c clockReader) measures(e ast.Expr) (yes bool) {
 	return yes
 }
 
-// readsClock says whether an expression asks what time it is.
+// readsClock reports whether an expression reads the clock.
 func readsClock(e ast.Expr) (yes bool) {
 	ast.Inspect(e, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
@@ -230,7 +233,7 @@ func readsClock(e ast.Expr) (yes bool) {
 	return yes
 }
 
-// isPatient says whether a time limit is the one that all tests share.
+// isPatient reports whether a time limit is the one that all tests share.
 func isPatient(e ast.Expr) (yes bool) {
 	ast.Inspect(e, func(n ast.Node) bool {
 		s, ok := n.(*ast.SelectorExpr)
@@ -240,13 +243,13 @@ func isPatient(e ast.Expr) (yes bool) {
 	return yes
 }
 
-// isCall says whether a call is one of a function of a package.
+// isCall reports whether a call calls this function of this package.
 func isCall(call *ast.CallExpr, pkg, name string) bool {
 	s, ok := call.Fun.(*ast.SelectorExpr)
 	return ok && s.Sel.Name == name && fmt.Sprint(s.X) == pkg
 }
 
-// TestTheRuleAboutTheWallClock tries the rule itself.
+// TestTheRuleAboutTheWallClock tests the rule itself.
 func TestTheRuleAboutTheWallClock(t *testing.T) {
 	for body, want := range map[string]int{
 		`time.Sleep(d)`: 1,

@@ -5,19 +5,21 @@ import (
 	"time"
 )
 
-// WebhookScope says whose events a webhook gets.
+// WebhookScope tells whose events a webhook gets.
 type WebhookScope string
 
-// The scopes. A webhook of WebhookUser is a member's and tells of one workspace; one of WebhookAdmin is the operator's.
+// The scopes. A WebhookUser webhook belongs to a member and reports events of one workspace. A WebhookAdmin webhook
+// belongs to the operator.
 const (
 	WebhookUser  WebhookScope = "user"
 	WebhookAdmin WebhookScope = "admin"
 )
 
-// Administrators stands for those of the deployment where a method asks for a user: theirs are the webhooks of WebhookAdmin.
+// Administrators stands for the deployment administrators where a method expects a user. WebhookAdmin webhooks belong
+// to it.
 const Administrators = "*"
 
-// The events of a webhook of WebhookUser (contract, workspaces-and-admin §11).
+// The events of a WebhookUser webhook (contract, workspaces-and-admin §11).
 const (
 	EventThreadCreated   = "thread.created"
 	EventThreadUpdated   = "thread.updated"
@@ -28,21 +30,22 @@ const (
 	EventDocumentUpdated = "document.updated"
 	EventDocumentDeleted = "document.deleted"
 	EventNotification    = "notification.created"
-	// EventMessageCompleted is no op: the server that has made or passed on an answer says it (CompletedMessage).
+	// EventMessageCompleted is not an op. It comes from the server that generated or relayed an answer
+	// (CompletedMessage).
 	EventMessageCompleted = "message.completed"
 )
 
-// UserEvents lists the events that a webhook of WebhookUser may name.
+// UserEvents lists the events that a WebhookUser webhook may name.
 var UserEvents = [...]string{
 	EventThreadCreated, EventThreadUpdated, EventThreadDeleted, EventMessageCreated, EventMessageUpdated, EventMessageCompleted,
 	EventDocumentCreated, EventDocumentUpdated, EventDocumentDeleted, EventNotification,
 }
 
-// WebhookHealth is how the latest deliveries of a webhook went.
+// WebhookHealth summarizes the latest deliveries of a webhook.
 type WebhookHealth string
 
-// The states of health. A webhook is failing if one of its last three finished deliveries has failed, and healthy if all
-// three have succeeded.
+// The states of health. A webhook is failing if one of its last three finished deliveries failed, and healthy if all
+// three succeeded.
 const (
 	WebhookHealthy       WebhookHealth = "healthy"
 	WebhookFailing       WebhookHealth = "failing"
@@ -51,19 +54,19 @@ const (
 
 // Webhook is an address to which events are sent.
 type Webhook struct {
-	// ID is a UUID. Whoever creates a webhook chooses it, because SealedSecret is bound to it.
+	// ID is a UUID. The caller that creates a webhook chooses it, because SealedSecret is bound to it.
 	ID    string
 	Scope WebhookScope
-	// UserID is the member whose webhook it is; Administrators for WebhookAdmin.
+	// UserID is the member who owns the webhook, or Administrators for WebhookAdmin.
 	UserID string
-	// WorkspaceID is the workspace that it tells of; empty for all of them, which only WebhookAdmin may.
+	// WorkspaceID is the workspace whose events it gets. Empty means all, which only WebhookAdmin allows.
 	WorkspaceID string
 	URL         string
 	Label       string
 	Events      []string
-	// CustomHooks are the names of hooks whose calls are sent as well; only WebhookAdmin may have any.
+	// CustomHooks are the names of hooks whose calls are also sent. Only WebhookAdmin allows any.
 	CustomHooks []string
-	// SealedSecret is the key of its signatures, encrypted. A store knows no more of it.
+	// SealedSecret is the signing key, encrypted. The store cannot read it.
 	SealedSecret []byte
 	Enabled      bool
 	// Health counts the deliveries since URL was last changed.
@@ -71,7 +74,7 @@ type Webhook struct {
 	CreatedAt, UpdatedAt time.Time
 }
 
-// WebhookChange is a change of a webhook; what is nil stays as it is.
+// WebhookChange is a change of a webhook. A nil field stays as it is.
 type WebhookChange struct {
 	URL, Label          *string
 	Events, CustomHooks []string
@@ -90,78 +93,79 @@ const (
 	DeliveryCancelled DeliveryStatus = "cancelled"
 )
 
-// WebhookDelivery is one event on its way to a webhook, and afterwards what became of it.
+// WebhookDelivery is one event on its way to a webhook, and afterwards the outcome.
 type WebhookDelivery struct {
 	ID        string
 	WebhookID string
-	// EventID is a UUID, the same in all tries.
+	// EventID is a UUID, the same in all attempts.
 	EventID string
 	Event   string
-	// Body is sent in all tries, byte for byte.
+	// Body is sent in all attempts, byte for byte.
 	Body []byte
-	// Attempt is the number of the try that comes next, is under way, or was the last one; it begins with 1.
+	// Attempt is the number of the next, current or last attempt. It starts at 1.
 	Attempt int
 	Status  DeliveryStatus
-	// ClaimedBy is who has the try in hand or had it last, since ClaimedAt.
+	// ClaimedBy is the worker that has the attempt in hand, or had it last, since ClaimedAt.
 	ClaimedBy string
 	ClaimedAt time.Time
-	// NextAt is when a pending one is due.
+	// NextAt is when a pending delivery is due.
 	NextAt    time.Time
 	CreatedAt time.Time
-	// Last is what the last try has come to.
+	// Last is the outcome of the last attempt.
 	Last DeliveryAttempt
 }
 
-// DeliveryAttempt is what one try has come to; the zero value says that there was none.
+// DeliveryAttempt is the outcome of one attempt. The zero value means that there was none.
 type DeliveryAttempt struct {
-	// HTTPStatus is 0 if there was no answer.
+	// HTTPStatus is 0 if there was no response.
 	HTTPStatus int
-	// Error is empty after a success. It names no address that the receiver's name stands for.
+	// Error is empty after a success. It contains no address that the receiver's name resolves to.
 	Error string
-	// Answer is the beginning of the answer's body.
+	// Answer is the beginning of the response body.
 	Answer   string
 	Duration time.Duration
 }
 
-// The bounds of what a store keeps of one webhook, and shows.
+// Limits on what a store keeps and shows of one webhook.
 const (
-	// OpenDeliveries is how many deliveries of a webhook may be open. Further events wait in the change log.
+	// OpenDeliveries is the largest number of open deliveries of a webhook. Further events wait in the change log.
 	OpenDeliveries = 250
-	// LogBytes is about how long the log of a webhook is in an answer, in bytes of JSON.
+	// LogBytes is the approximate size limit of a webhook's log in an answer, in bytes of JSON.
 	LogBytes = 1 << 20
-	// KeptDeliveries is how many finished deliveries of a webhook are kept; the oldest give way.
+	// KeptDeliveries is the number of finished deliveries kept per webhook. The oldest are removed first.
 	KeptDeliveries = 1000
-	// WaitingCompletions is how many ends of answers wait for one webhook; it is not told of those beyond.
+	// WaitingCompletions is the number of completed answers that wait for one webhook. It does not learn of any beyond
+	// that.
 	WaitingCompletions = 1000
 )
 
-// WebhookStore is the optional ability of a sync provider to keep webhooks (contract, host-integration §4). A provider that
-// has it is a WebhookQueue as well. One that keeps webhooks of WebhookAdmin is an adminevent.Queue, too.
+// WebhookStore is the optional ability of a sync provider to keep webhooks (contract, host-integration §4). Such a
+// provider is also a WebhookQueue. If it keeps WebhookAdmin webhooks, it is also an adminevent.Queue.
 //
-// Methods that act for a user ask again in their transaction whether the user may read the webhook's workspace:
-// CodeForbidden if not, as for the webhook of another user or of another scope. A webhook that is not there is CodeNotFound. Webhooks
-// end with the membership of their user, with the user, and with the workspace, in the same transaction.
+// Methods that act for a user check again in their transaction whether the user may read the webhook's workspace. They
+// return CodeForbidden if not, and also for a webhook of another user or scope. A missing webhook is CodeNotFound.
+// Webhooks are deleted together with the membership of their user, the user, or the workspace, in the same transaction.
 type WebhookStore interface {
-	// CreateWebhook stores a webhook of a user, who may have most of them in all workspaces; one more is CodeInvalid. It gets the
-	// events that are accepted from now on.
+	// CreateWebhook stores a webhook of a user. It returns CodeInvalid if the user would have more than most in all
+	// workspaces. The webhook gets the events that are accepted from now on.
 	CreateWebhook(ctx context.Context, w Webhook, most int) (Webhook, error)
-	// GetWebhook returns a webhook, whoever asks.
+	// GetWebhook returns a webhook. It does not check who asks.
 	GetWebhook(ctx context.Context, id string) (Webhook, error)
-	// ListWebhooks returns the webhooks of a user in a workspace, newest first; all of those of Administrators, of whatever workspace.
+	// ListWebhooks returns the webhooks of a user in a workspace, newest first. For Administrators, it returns all of
+	// theirs, whatever the workspace.
 	ListWebhooks(ctx context.Context, userID, workspaceID string) ([]Webhook, error)
-	// UpdateWebhook changes a webhook. One that is disabled loses its pending deliveries, which are cancelled, and one that
-	// is enabled again does not get the events from between.
+	// UpdateWebhook changes a webhook. Disabling it cancels its pending deliveries. Enabling it again does not deliver
+	// the events from between.
 	UpdateWebhook(ctx context.Context, userID, id string, change WebhookChange) (Webhook, error)
 	// DeleteWebhook removes a webhook and its deliveries.
 	DeleteWebhook(ctx context.Context, userID, id string) error
 	// DisableAllWebhooks disables the webhooks of a user in a workspace and returns how many were enabled.
 	DisableAllWebhooks(ctx context.Context, userID, workspaceID string) (int, error)
-	// GetDeliveryLogs returns the deliveries of a webhook that were made since a time, newest first, without those beyond
-	// LogBytes.
+	// GetDeliveryLogs returns the deliveries of a webhook that were created since a time, newest first, up to LogBytes.
 	GetDeliveryLogs(ctx context.Context, webhookID string, since time.Time) ([]WebhookDelivery, error)
 }
 
-// AppliedOp is an op that became the winner of its record when it was accepted, whatever became of it since.
+// AppliedOp is an op that became the winner of its record when it was accepted, whatever has happened to it since.
 type AppliedOp struct {
 	WorkspaceID string
 	Table       string
@@ -169,51 +173,55 @@ type AppliedOp struct {
 	Operation   Operation
 	// Payload is valid only during the call that delivers it.
 	Payload []byte
-	// Existed says that the record was there before and was not deleted.
+	// Existed reports that the record existed before and was not deleted.
 	Existed bool
-	// OwnerID is the user to whom alone the record is shown (notifications); empty for all members.
+	// OwnerID is the only user who may see the record (notifications). Empty means all members.
 	OwnerID string
 	// At is when the op was accepted.
 	At time.Time
 }
 
-// CompletedMessage is an answer of a model that has come to its end, of which webhooks with EventMessageCompleted are told.
+// CompletedMessage is a finished answer of a model. Webhooks with EventMessageCompleted are told of it.
 type CompletedMessage struct {
 	WorkspaceID, ThreadID, MessageID string
-	// ModelID is the model as the client calls it. JobID is the background job that has made the answer; empty if its browser has read it.
+	// ModelID is the model's name at the client. JobID is the background job that generated the answer, or empty if the
+	// browser received it directly.
 	ModelID, JobID string
 	At             time.Time
 }
 
-// WebhookQueue is the engine's side of a WebhookStore. The queue of each webhook is the change log itself, from a position
-// on that moves in the transaction which writes the deliveries down: what was acknowledged before a crash is found after it.
+// WebhookQueue is the engine's side of a WebhookStore. The queue of each webhook is the change log itself, starting at
+// a position that moves in the same transaction that records the deliveries. So nothing that was acknowledged before a
+// crash is lost.
 type WebhookQueue interface {
-	// EnqueueEvents goes through the ops that were applied since enabled webhooks were last looked at, a bounded number of them, and
-	// makes deliveries of what deliver returns for a webhook and an op; nil if the op is none of its events. An op that is
-	// shown to another user than the webhook's is passed over, and so is one from before the time since. more says that there may be others.
+	// EnqueueEvents goes through the ops that were applied since the enabled webhooks were last processed, a limited
+	// number of them. For each webhook and op, it records the delivery that deliver returns, or nothing if that is nil
+	// because the webhook does not want the event. It skips ops that only a user other than the webhook's may see, and
+	// ops from before since. more reports that there may be others.
 	EnqueueEvents(ctx context.Context, since time.Time, deliver func(*Webhook, *AppliedOp) (*WebhookDelivery, error)) (more bool, err error)
-	// ReportCompletion writes down that an answer is complete which is no job of the provider; where no webhook is told, nothing is kept.
-	// Jobs are written down in the transactions that end them. At is when the store hears of it.
+	// ReportCompletion records a completed answer that is not a job of the provider. It records nothing if no webhook
+	// wants to know. Jobs are recorded in the transactions that end them. At is when the store learns of it.
 	ReportCompletion(ctx context.Context, m CompletedMessage) error
-	// EnqueueCompletions goes through the answers that enabled webhooks were not told of yet, and makes deliveries of what deliver returns,
-	// in the transactions that strike them off. Those from before since are passed over. more says that there may be others.
+	// EnqueueCompletions goes through the completed answers that enabled webhooks have not been told of, and records
+	// the deliveries that deliver returns, in the transactions that strike the answers off. It skips those from before
+	// since. more reports that there may be others.
 	EnqueueCompletions(ctx context.Context, since time.Time, deliver func(*Webhook, *CompletedMessage) (*WebhookDelivery, error)) (more bool, err error)
-	// ClaimDeliveries hands out pending deliveries that are due, as being in flight. Users take turns, and so do the webhooks of a
-	// user; no one has more than perUser of them in flight.
+	// ClaimDeliveries returns pending deliveries that are due and marks them as in flight. Users take turns, and so do
+	// the webhooks of a user. A user never has more than perUser deliveries in flight.
 	ClaimDeliveries(ctx context.Context, worker string, limit, perUser int) ([]ClaimedDelivery, error)
-	// FinishDelivery writes down what became of a try: Status, Attempt, NextAt and Last of a delivery that is in flight. Others
-	// stay as they are.
+	// FinishDelivery records the outcome of an attempt (Status, Attempt, NextAt and Last) for a delivery that is in
+	// flight. It leaves other deliveries as they are.
 	FinishDelivery(ctx context.Context, d WebhookDelivery) error
 	// RecordDelivery adds a finished delivery that was not enqueued.
 	RecordDelivery(ctx context.Context, d WebhookDelivery) error
-	// ResetStaleDeliveries makes deliveries pending again that were claimed before a time and are still in flight, and those of
-	// workers that are known to be gone.
+	// ResetStaleDeliveries makes deliveries pending again if they were claimed before a time and are still in flight,
+	// or if their worker is known to be gone.
 	ResetStaleDeliveries(ctx context.Context, before time.Time) (int, error)
-	// PurgeDeliveries removes finished deliveries that were made before a time, and those of webhooks that are gone.
+	// PurgeDeliveries removes finished deliveries that were created before a time, and those of deleted webhooks.
 	PurgeDeliveries(ctx context.Context, before time.Time) error
 }
 
-// ClaimedDelivery is a delivery in flight with its webhook.
+// ClaimedDelivery is a delivery in flight, with its webhook.
 type ClaimedDelivery struct {
 	Webhook Webhook
 	WebhookDelivery

@@ -1,6 +1,6 @@
-// Package adminevent is the contract of the events that webhooks of administrators tell of (contract, workspaces-and-admin §11), and of
-// their queue. They come from no op, so there is no log to read them from: a sync provider that keeps webhooks of
-// or3cloud.WebhookAdmin writes them down in the transactions of what they tell of.
+// Package adminevent is the contract of the events for administrators' webhooks (contract, workspaces-and-admin §11),
+// and of their queue. These events come from no op, so there is no log to read them from. A sync provider that keeps
+// webhooks of or3cloud.WebhookAdmin records them in the transactions that cause them.
 package adminevent
 
 import (
@@ -23,7 +23,7 @@ const (
 	PluginDisabled   = "admin.plugin.disabled"
 	JobCompleted     = "admin.job.completed"
 	JobFailed        = "admin.job.failed"
-	// PluginInstalled can be asked for, and does not happen yet: no plugin is installed here.
+	// PluginInstalled can be subscribed to but does not happen yet: no plugin is installed here.
 	PluginInstalled = "admin.plugin.installed"
 )
 
@@ -33,53 +33,58 @@ var Names = [...]string{
 	JobCompleted, JobFailed,
 }
 
-// hooks are the hooks that the host of OR3 Chat calls at these events, which a webhook may name instead (contract,
-// workspaces-and-admin §5).
+// hooks maps events to the hooks that the host of OR3 Chat calls for them. A webhook may name the hook instead
+// (contract, workspaces-and-admin §5).
 var hooks = map[string]string{
 	RoleChanged: "admin.user:action:role_changed", WorkspaceCreated: "admin.workspace:action:created", WorkspaceDeleted: "admin.workspace:action:deleted",
 	PluginInstalled: "admin.plugin:action:installed", PluginEnabled: "admin.plugin:action:enabled", PluginDisabled: "admin.plugin:action:disabled",
 }
 
-// Hook returns the hook that an event calls; empty if there is none.
+// Hook returns the hook of an event, or "" if there is none.
 func Hook(event string) string { return hooks[event] }
 
-// IsHook reports whether a text is the name of a hook. Which ones there are depends on the host, so all are accepted.
+// IsHook reports whether a text can be the name of a hook. The set of hooks depends on the host, so any well-formed
+// name will do.
 func IsHook(name string) bool {
 	return len(name) <= MaxHook && (strings.Contains(name, ":action:") || strings.Contains(name, ":filter:"))
 }
 
-// The bounds. MaxHook is the length of the longest name of a hook, in bytes, and MaxHooks how many a webhook names.
+// Limits. MaxHook is the length of the longest name of a hook, in bytes, and MaxHooks the largest number of hooks that
+// a webhook names.
 const (
 	MaxHook  = 200
 	MaxHooks = 50
-	// KeptOfAKind is how many events with one name wait at most; the oldest give way, so no flood of one kind pushes out another.
+	// KeptOfAKind is the largest number of waiting events with the same name. The oldest are removed first, so a flood
+	// of one kind cannot displace another.
 	KeptOfAKind = 1000
 )
 
-// Event is something that happened to an instance.
+// Event is an event on an instance.
 type Event struct {
 	Name string
-	// WorkspaceID is where it happened; empty if it is about none. A webhook with a workspace gets what happened there alone.
+	// WorkspaceID is the workspace where it happened. It is empty if it concerns none. A webhook with a workspace gets
+	// only that workspace's events.
 	WorkspaceID string
-	// At is when it happened, in milliseconds. Whoever reports an event leaves it to the store.
+	// At is when it happened, in milliseconds. The caller leaves it zero; the store sets it.
 	At time.Time
 	// Data is one of the types below, as JSON.
 	Data []byte
 }
 
-// Queue is the ability of a sync provider to keep events until all webhooks of administrators are told. A WebhookStore that keeps such
-// webhooks has it. The provider itself writes down what it changes: users, roles and workspaces.
+// Queue is the ability of a sync provider to keep events until all administrators' webhooks have been told. A
+// WebhookStore that keeps such webhooks has it. The provider itself records the changes that it makes: to users, roles
+// and workspaces.
 type Queue interface {
-	// ReportAdminEvent writes an event down that is no change of the provider, and reports whether it was kept: where no webhook is
-	// enabled, none is.
+	// ReportAdminEvent records an event that is not a change of the provider, and reports whether it was kept. It keeps
+	// none if no webhook is enabled.
 	ReportAdminEvent(ctx context.Context, e Event) (kept bool, err error)
-	// EnqueueAdminEvents goes through the events that enabled webhooks of administrators were not told of yet, and makes deliveries of
-	// what deliver returns, in the transaction that moves the webhook on. Events of other workspaces than the webhook's, and those from
-	// before since, are passed over. more says that there may be others.
+	// EnqueueAdminEvents goes through the events that the enabled administrators' webhooks have not been told of, and
+	// records the deliveries that deliver returns, in the transaction that advances the webhook. It skips events of
+	// workspaces other than the webhook's, and events from before since. more reports that there may be others.
 	EnqueueAdminEvents(ctx context.Context, since time.Time, deliver func(*or3cloud.Webhook, *Event) ([]or3cloud.WebhookDelivery, error)) (more bool, err error)
 }
 
-// DeploymentAdmin is the Role of whoever administers the whole deployment.
+// DeploymentAdmin is the Role of a deployment administrator.
 const DeploymentAdmin = "deployment_admin"
 
 // The data of the events. Times are in Unix seconds, as in the events of users.
@@ -91,7 +96,8 @@ type (
 		DisplayName *string `json:"display_name"`
 		CreatedAt   int64   `json:"created_at"`
 	}
-	// Role is the data of RoleChanged: of a user in a workspace, or, without one, in the deployment. A role that is null is none.
+	// Role is the data of RoleChanged: the role of a user in a workspace or, without one, in the deployment. null means
+	// no role.
 	Role struct {
 		ID           string  `json:"id"`
 		WorkspaceID  *string `json:"workspace_id"`
@@ -107,13 +113,13 @@ type (
 		CreatedAt int64   `json:"created_at"`
 		DeletedAt *int64  `json:"deleted_at"`
 	}
-	// Plugin is the data of PluginEnabled and PluginDisabled: of a plugin in a workspace.
+	// Plugin is the data of PluginEnabled and PluginDisabled, for a plugin in a workspace.
 	Plugin struct {
 		ID          string `json:"id"`
 		WorkspaceID string `json:"workspace_id"`
 		UpdatedAt   int64  `json:"updated_at"`
 	}
-	// Job is the data of JobCompleted and JobFailed: of a background job, without anything of the chat.
+	// Job is the data of JobCompleted and JobFailed, for a background job. It contains nothing of the chat.
 	Job struct {
 		ID          string  `json:"id"`
 		Status      string  `json:"status"` // "completed" or "failed"
@@ -123,25 +129,25 @@ type (
 		ThreadID    *string `json:"thread_id"`
 		MessageID   *string `json:"message_id"`
 		ModelID     *string `json:"model_id"`
-		// Attempts is how many workers have had it in hand.
+		// Attempts is the number of workers that have held it.
 		Attempts    int   `json:"attempts"`
 		StartedAt   int64 `json:"started_at"`
 		CompletedAt int64 `json:"completed_at"`
-		// Error is why it has failed: no text of a chat, nor of a server of models.
+		// Error is the reason for the failure. It contains no text of a chat or of a model server.
 		Error *string `json:"error"`
 	}
-	// Fault is the data of SyncError and StorageError. ID is "sync", "auth" or "storage", whose store it is.
+	// Fault is the data of SyncError and StorageError. ID is "sync", "auth" or "storage", depending on the store.
 	Fault struct {
 		ID string `json:"id"`
-		// State is "damaged", or "failed" where nothing could be written any more.
+		// State is "damaged", or "failed" if nothing could be written any more.
 		State string `json:"state"`
-		// Faults is how many are known in all: of files, or of a database.
+		// Faults is the total number of known faults, in files or in a database.
 		Faults  int    `json:"faults"`
 		Message string `json:"message"`
 	}
 )
 
-// Optional is nil for an empty text.
+// Optional returns nil for an empty text.
 func Optional(text string) *string {
 	if text == "" {
 		return nil

@@ -1,5 +1,5 @@
-// Package audit is the contract of the audit trail: what administrators have done to an instance, and what was refused (requirement 9.2).
-// A sync provider may keep one.
+// Package audit is the contract of the audit trail: what administrators did to an instance, and what was refused
+// (requirement 9.2). A sync provider may keep one.
 package audit
 
 import (
@@ -9,28 +9,28 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// ActorKind is the capacity in which someone has acted on an instance.
+// ActorKind is the capacity in which an actor acted on an instance.
 type ActorKind string
 
 // The kinds.
 const (
-	// ActorSuperAdmin is who has signed in with the credentials of OR3_ADMIN_USERNAME.
+	// ActorSuperAdmin is signed in with the credentials of OR3_ADMIN_USERNAME.
 	ActorSuperAdmin ActorKind = "super_admin"
 	// ActorDeploymentAdmin is a user with a grant (or3cloud.DeploymentAdminStore).
 	ActorDeploymentAdmin ActorKind = "deployment_admin"
-	// ActorUser is any other user who is signed in; only refusals have one.
+	// ActorUser is any other signed-in user. Only refusals have one.
 	ActorUser ActorKind = "user"
-	// ActorAnonymous is whoever is not signed in; only refusals and sign-ins have one.
+	// ActorAnonymous is not signed in. Only refusals and sign-ins have one.
 	ActorAnonymous ActorKind = "anonymous"
-	// ActorOperator is whoever runs a command on the machine of the instance.
+	// ActorOperator runs a command on the machine of the instance.
 	ActorOperator ActorKind = "operator"
 )
 
-// Action names something that changes an instance. Names are stable: lower-case words with dots in between, the thing before
-// what is done with it. A Query finds all that begin with the same words.
+// Action names a change of an instance. Names are stable: lower-case words separated by dots, with the object before
+// the verb. A Query finds all actions that begin with the same words.
 type Action string
 
-// The actions of the admin API and of the command line. What both can do has one name.
+// The actions of the admin API and of the command line. An action that both can do has one name.
 const (
 	SignIn         Action = "auth.login"
 	SignOut        Action = "auth.logout"
@@ -72,6 +72,7 @@ const (
 	CollectFiles   Action = "storage.collect"
 	CheckFiles     Action = "storage.check"
 	JobAbort       Action = "job.abort"
+	LogLevel       Action = "log.level"
 
 	WebhookCreate Action = "webhook.create"
 	WebhookUpdate Action = "webhook.update"
@@ -80,44 +81,45 @@ const (
 	WebhookTest   Action = "webhook.test"
 )
 
-// Actor is who has done something. What a client calls itself without proof, such as the name of a failed sign-in, is no part of
-// it: people type passwords there.
+// Actor is the one who acted. What a client calls itself without proof, such as the name of a failed sign-in, is not
+// recorded, because people type passwords there.
 type Actor struct {
 	Kind ActorKind `json:"kind"`
-	// ID is a user of the workspace store; empty for whoever is none.
+	// ID is a user of the workspace store. It is empty if the actor is not one.
 	ID string `json:"id,omitempty"`
 	// Name is the e-mail address of the user, or the name of the super administrator.
 	Name string `json:"name,omitempty"`
 }
 
-// Target is on what something was done: names of things, and nothing of what is in them.
+// Target is the object of an action. It holds names of things, never their content.
 type Target struct {
 	WorkspaceID string `json:"workspaceId,omitempty"`
-	// UserID is a user of the workspace store, or how whoever asked has named one: an e-mail address, an id of an account.
+	// UserID is a user of the workspace store, or the name that the actor gave for one: an e-mail address or an account
+	// id.
 	UserID string `json:"userId,omitempty"`
 	// Settings are names of settings, never values.
 	Settings []string `json:"settings,omitempty"`
-	// Object is the id of anything else: a webhook, an invite, the action of a provider, a plugin.
+	// Object is the id of anything else: a webhook, an invite, a provider's action, a plugin.
 	Object string `json:"object,omitempty"`
 }
 
-// Entry is something that was done to an instance, or that was refused.
+// Entry is an action on an instance, done or refused.
 type Entry struct {
 	At     time.Time `json:"at"`
 	Actor  Actor     `json:"actor"`
 	Action Action    `json:"action"`
 	Target Target    `json:"target"`
-	// Refusal is the code of the error; empty if it was done.
+	// Refusal is the code of the error. It is empty if the action was done.
 	Refusal or3cloud.Code `json:"refusal,omitempty"`
-	// Address is that of the client; empty for an operator.
+	// Address is the client's address. It is empty for an operator.
 	Address string `json:"address,omitempty"`
-	// RequestID is the id of the request in the log; of the last one if there were several.
+	// RequestID is the id of the request in the log, or of the last one if there were several.
 	RequestID string `json:"requestId,omitempty"`
-	// Times is how many refusals of a moment the entry stands for; 0 is one.
+	// Times is the number of similar refusals that the entry stands for; 0 means one.
 	Times int `json:"times,omitempty"`
 }
 
-// Outcome says which entries a Query finds by their outcome.
+// Outcome selects the entries of a Query by their outcome.
 type Outcome string
 
 // The outcomes.
@@ -127,20 +129,20 @@ const (
 	Refused Outcome = "refused"
 )
 
-// Query asks for entries; what is empty says nothing.
+// Query selects entries. Empty fields match all.
 type Query struct {
-	// Actor is an id or a name of one, or a kind.
+	// Actor is an actor's id or name, or a kind of actor.
 	Actor string `json:"actor"`
-	// Action is what the actions begin with, in whole words: "workspace" finds "workspace.create".
+	// Action is a prefix of the actions, in whole words: "workspace" finds "workspace.create".
 	Action      string  `json:"action"`
 	WorkspaceID string  `json:"workspaceId"`
 	Outcome     Outcome `json:"outcome"`
-	// Since is the earliest time, and Until the first that is too late.
+	// Since is the earliest time, inclusive. Until is exclusive.
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
-	// Cursor is the Next of the page before.
+	// Cursor is the Next of the previous page.
 	Cursor string `json:"cursor"`
-	// Limit is how many entries the page has at most; 0 is PageSize, which is also the most.
+	// Limit is the largest number of entries in the page. 0 means PageSize, which is also the maximum.
 	Limit int `json:"limit"`
 }
 
@@ -151,28 +153,27 @@ type Page struct {
 	Next string `json:"next,omitempty"`
 }
 
-// The bounds of a Store.
+// Limits of a Store.
 const (
-	// PageSize is how many entries a page has at most.
+	// PageSize is the largest number of entries in a page.
 	PageSize = 500
-	// DoneOfAKind and RefusedOfAKind are how many entries of one kind are kept: those with one kind of actor, one action and
-	// one outcome. The oldest give way, so no flood of one kind covers up another.
+	// DoneOfAKind and RefusedOfAKind are how many entries of one kind are kept: those with the same kind of actor,
+	// action and outcome. The oldest are removed first, so a flood of one kind cannot displace another.
 	DoneOfAKind    = 2000
 	RefusedOfAKind = 500
 	// Retention is how long entries are kept.
 	Retention = 400 * 24 * time.Hour
-	// MaxText is the length of the longest text in an entry, in bytes, and MaxSettings how many settings it names. A store cuts
-	// what is longer.
+	// MaxText is the length of the longest text in an entry, in bytes, and MaxSettings the largest number of settings
+	// it names. A store cuts anything longer.
 	MaxText     = 256
 	MaxSettings = 100
 )
 
-// Store is the optional ability of a sync provider to keep the trail of what administrators have done to an instance
-// (requirement 9.2).
+// Store is the optional ability of a sync provider to keep the audit trail of an instance (requirement 9.2).
 type Store interface {
-	// AppendAudit adds entries, all or none of them, and forgets what is beyond the bounds. An action that is no such name, or an actor of
-	// no kind, is CodeInvalid.
+	// AppendAudit adds all entries or none, and deletes those beyond the limits. An invalid action name or kind of
+	// actor is CodeInvalid.
 	AppendAudit(ctx context.Context, entries ...Entry) error
-	// ListAudit returns entries, newest first. A cursor that it has not made is CodeInvalid.
+	// ListAudit returns entries, newest first. A cursor that it did not issue is CodeInvalid.
 	ListAudit(ctx context.Context, query Query) (Page, error)
 }

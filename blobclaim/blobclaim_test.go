@@ -8,11 +8,11 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// book is a ledger with fixed answers. It counts what is written.
+// book is a ledger with fixed answers. It counts writes.
 type book struct {
 	retired, referenced, uploading bool
 	deletedAt, lostAt              time.Time
-	stale                          bool // rows change while they are disowned
+	stale                          bool // rows change while they are being disowned
 	failing                        string
 	disowned, written              int
 }
@@ -36,8 +36,8 @@ func (b *book) Retire() error                        { b.written++; return b.fai
 
 var at = time.Unix(1_700_000_000, 0)
 
-// FuzzClaim: whatever a ledger says, nothing that something keeps is granted, a grant is written down once, and a refusal or
-// a fault leaves nothing behind but what the transaction undoes.
+// FuzzClaim checks that, whatever a ledger answers, nothing that is still needed is granted, a grant is recorded once,
+// and a refusal or an error leaves nothing behind except what the transaction rolls back.
 func FuzzClaim(f *testing.F) {
 	f.Add(uint16(0), int64(0), int64(0), uint8(0))
 	f.Add(uint16(0xffff), int64(-5), int64(5), uint8(3))
@@ -117,7 +117,7 @@ func TestPolicy(t *testing.T) {
 	if in := p.Retire("ws", "hash", "g", day); in.Destroy || !in.UnreferencedSince.Equal(ago(day)) || in.WorkspaceID != "ws" || in.Hash != "hash" {
 		t.Errorf("%+v", in)
 	}
-	// A retention that is shorter than a day also goes for what was abandoned, and for what a user has deleted.
+	// A retention shorter than a day also applies to abandoned copies, and to those that a user has deleted.
 	short := Policy{Now: at, Retention: time.Hour, TrashGrace: 2 * day}
 	if short.Keeps(Copy{}) != time.Hour || short.Forgives(Copy{DeletedAt: at}) != time.Hour {
 		t.Error("a short retention is made longer")

@@ -13,6 +13,8 @@ import (
 var debianPrograms = map[string]func() (string, error){
 	"nginx":           fromDebian("nginx", "usr/sbin/nginx"),
 	"caddy":           fromDebian("caddy", "usr/bin/caddy"),
+	"prometheus":      fromDebian("prometheus", "usr/bin/prometheus"),
+	"promtool":        fromDebian("prometheus", "usr/bin/promtool"),
 	"strace":          fromDebian("strace", "usr/bin/strace"),
 	"qemu-arm-static": fromDebian("qemu-user-static", "usr/bin/qemu-arm-static"),
 }

@@ -50,7 +50,7 @@ func TestAForgottenPasswordSurvivesAKill(t *testing.T) {
 	if len(m.To) != 1 || m.To[0] != "forgetful@example.test" {
 		t.Fatalf("mail to %v", m.To)
 	}
-	link := regexp.MustCompile(regexp.QuoteMeta("http://"+addr) + `/#reset=(\S+)`).FindStringSubmatch(m.Part(t, "text/plain"))
+	link := regexp.MustCompile(regexp.QuoteMeta("http://"+addr) + `/account/#reset=(\S+)`).FindStringSubmatch(m.Part(t, "text/plain"))
 	if link == nil {
 		t.Fatalf("no link in %s", m.Data)
 	}

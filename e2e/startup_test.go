@@ -23,7 +23,7 @@ func TestStartUp(t *testing.T) {
 	began := time.Now()
 	srv.start()
 	t.Logf("healthy after %v", time.Since(began))
-	srv.waitOutput(srv.url + "/#setup=")
+	srv.waitOutput(srv.url + "/account/#setup=")
 	if runtime.GOOS != "windows" {
 		err := filepath.WalkDir(srv.data, func(path string, e fs.DirEntry, err error) error {
 			if err != nil {

@@ -96,7 +96,7 @@ var movingInSteps = []step{
 		w.run(step{text: "no account is taken over", run: "or3-cloud user list", want: `^E-MAIL[^\n]*\n$`})
 		startWalk(w)
 	}},
-	{text: "or3-cloud user add ann@example.org --reset-link", want: `http\S+/#reset=\S+`},
+	{text: "or3-cloud user add ann@example.org --reset-link", want: `http\S+/account/#reset=\S+`},
 	{text: "or3-cloud workspace create Team --owner ann@example.org", want: `"Team" of ann@example\.org`},
 	{text: "or3-cloud workspace members add Team bob@example.org --role editor", before: func(w *walk) {
 		w.run(step{text: "an account for Bob", run: "or3-cloud user add bob@example.org", stdin: password + "\n"})

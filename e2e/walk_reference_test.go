@@ -40,6 +40,19 @@ var troubleshootingSteps = []step{
 	}, want: `web\.form`},
 }
 
+// monitoringSteps follow docs/monitoring.md.
+var monitoringSteps = []step{
+	{text: "openssl rand -base64 32", want: `^\S{44}\n$`},
+	{text: "or3-cloud status", before: startWalk, want: `, ready, up .*Nothing needs attention|, ready, up .*Needs attention`},
+	{text: "or3-cloud status --json", want: `"ready": true`},
+	{text: "or3-cloud logs", want: `msg=ready`},
+	{text: "or3-cloud logs --level warn --lines 500"},
+	{text: "or3-cloud logs --follow --level debug", want: `msg=ready`,
+		run: "or3-cloud logs --follow --level debug > followed & until grep -q msg=ready followed; do sleep 0.1; done; kill $!; cat followed"},
+	{text: "or3-cloud log-level debug", want: `^debug\n$`},
+	{text: "or3-cloud log-level info", want: `^info\n$`},
+}
+
 // nuxtHostSteps follow docs/nuxt-host.md. Its named blocks are read by the tests of npm/matrix, which build hosts and use them.
 var nuxtHostSteps = []step{
 	{text: "make dist SYSTEMS=linux/amd64", run: "make -n dist SYSTEMS=linux/amd64", want: `scripts/dist.*linux/amd64`, repository: true},

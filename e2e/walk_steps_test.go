@@ -36,10 +36,10 @@ var operationsSteps = []step{
 
 	// Accounts and workspaces, while the server runs.
 	{text: "or3-cloud user add ann@example.org --name Ann", stdin: password + "\n", want: `^Created the account ann@example\.org`, after: (*walk).accounts},
-	{text: "or3-cloud user add carl@example.org --reset-link", want: `https://cloud\.example\.org/#reset=\S+`},
+	{text: "or3-cloud user add carl@example.org --reset-link", want: `https://cloud\.example\.org/account/#reset=\S+`},
 	{text: "or3-cloud user invite bob@example.org --workspace Family --role editor --expires 7d", before: func(w *walk) {
 		w.run(step{text: "Bob is new", run: "or3-cloud user delete bob@example.org --yes"})
-	}, want: `bob@example\.org joins "Family" as editor`},
+	}, want: `bob@example\.org joins "Family" as editor.*https://cloud\.example\.org/account/#invite=\S+`},
 	{text: "or3-cloud workspace invites list Family", want: `bob@example\.org`},
 	{text: "or3-cloud workspace invites revoke Family ID", run: `or3-cloud workspace invites revoke Family "$INVITE"`, before: func(w *walk) {
 		w.note("INVITE", "or3-cloud workspace invites list Family --json", "invites", "0", "id")
@@ -48,7 +48,7 @@ var operationsSteps = []step{
 	}},
 	{text: "or3-cloud user list", want: `ann@example\.org.*carl@example\.org`},
 	{text: "or3-cloud user list --data /var/lib/or3-cloud", want: `ann@example\.org`, stopped: true},
-	{text: "or3-cloud user reset-link ann@example.org", want: `https://cloud\.example\.org/#reset=\S+`},
+	{text: "or3-cloud user reset-link ann@example.org", want: `https://cloud\.example\.org/account/#reset=\S+`},
 	{text: "or3-cloud user passwd ann@example.org --reset-factors", want: `second factors of ann@example\.org are removed`, after: func(w *walk) {
 		w.ann.signIn("ann@example.org")
 	}},
@@ -251,7 +251,7 @@ var readmeSteps = slices.Concat(sourceSteps, []step{
 	}, after: func(w *walk) {
 		w.serveOnce("or3-cloud serve --addr 0.0.0.0:3000 --data /var/lib/or3-cloud --web ./or3-chat/.output/public")
 	}},
-	{text: "or3-cloud user add ann@example.org --reset-link", before: startWalk, want: `http\S+/#reset=\S+`},
+	{text: "or3-cloud user add ann@example.org --reset-link", before: startWalk, want: `http\S+/account/#reset=\S+`},
 	{text: "or3-cloud user list", want: `ann@example\.org`},
 	{text: "or3-cloud user --help", want: `reset-link`},
 })

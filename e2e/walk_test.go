@@ -71,6 +71,7 @@ var stepsOf = map[string][]step{
 	"troubleshooting.md": troubleshootingSteps,
 	"accounts.md":        accountsSteps,
 	"administration.md":  administrationSteps,
+	"monitoring.md":      monitoringSteps, // prometheus_linux_test.go has a Prometheus
 	"combinations.md":    combinationsSteps,
 	"basic-auth.md":      basicAuthSteps,
 	"sqlite.md":          sqliteSteps,

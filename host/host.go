@@ -1,7 +1,7 @@
 // Package host is the HTTP front over an instance: it serves the endpoints of the wire contract to browsers. It knows HTTP,
 // sessions and permissions, and neither SQL nor files; the providers are the instance's.
 //
-// A request passes: identity → base path → log → recover → security headers → CORS → health checks → redirect to HTTPS → names →
+// A request passes: identity → base path → log → count → recover → security headers → CORS → health checks → metrics → redirect to HTTPS → names →
 // foreign pages → body limit → route; the route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
 package host
 
@@ -25,7 +25,9 @@ import (
 	"or3.chat/cloud/host/healthapi"
 	"or3.chat/cloud/host/internal/answers"
 	"or3.chat/cloud/host/internal/lineage"
+	"or3.chat/cloud/host/internal/traffic"
 	"or3.chat/cloud/host/jobapi"
+	"or3.chat/cloud/host/load"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/host/pluginapi"
 	"or3.chat/cloud/host/sessionapi"
@@ -53,8 +55,6 @@ type Options struct {
 	Web http.Handler
 	// Client says that Web is a client that people have brought, whose pages for administrators others must not see.
 	Client bool
-	// OwnPage says that Web is the built-in page.
-	OwnPage bool
 	// WebEndpoints are what other paths begin with that Web serves as well.
 	WebEndpoints []string
 	// Filters are the hooks of the authorization gate. They can only deny.
@@ -86,6 +86,10 @@ type Host struct {
 	answers  int // of models, under way at once
 	// inBackground are those that are made without their browsers.
 	inBackground int
+	traffic      *traffic.Traffic
+	started      time.Time
+	load         *load.Record // nil until it is open
+	metrics      http.Handler // nil if no one has a token for it
 	running      atomic.Pointer[running]
 	mu           sync.Mutex // held while opening and closing
 }
@@ -101,15 +105,18 @@ type running struct {
 	models   *completions.Client // nil if no server of models is asked
 	answers  *answers.Engine     // nil if none are made in the background
 	lineage  *lineage.Tools      // nil if chats cannot be read for models
+	sync     *syncapi.API        // nil without sync
+	events   *eventsapi.API      // nil if nobody tells of changes
 }
 
 // New returns a front over an instance that is not open yet. It does no I/O.
 func New(of *instance.Instance, o Options) (*Host, error) {
 	made := of.Options()
-	h := &Host{instance: of, config: made.Config, log: made.Log, now: made.Now, opt: o}
+	h := &Host{instance: of, config: made.Config, log: made.Log, now: made.Now, opt: o, traffic: traffic.New(), started: made.Now()}
 	if o.Memory.Bytes == 0 {
 		o.Memory.Bytes = 1 << 30
 	}
+	h.opt.Memory = o.Memory
 	h.memory = membudget.New(o.Memory.Budget())
 	h.streams.Total = int(min(eventsapi.DefaultTotal, o.Memory.Bytes/4/streamMemory))
 	h.answers = int(min(streamapi.Total, o.Memory.Bytes/4/streamapi.Memory))
@@ -130,7 +137,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	})
 	plan := of.Plan()
 	health := healthapi.New(healthapi.Options{
-		Started: h.now(), Now: h.now, Features: features(plan), Degraded: len(plan.Problems) > 0,
+		Started: h.started, Now: h.now, Features: features(plan), Degraded: len(plan.Problems) > 0,
 		Maintenance: of.Maintenance, Integrity: of.Integrity, Database: of.Database, Disk: of.Disk, Ready: h.ready,
 	})
 	for _, route := range health.Routes() {
@@ -138,14 +145,19 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 			return nil, err
 		}
 	}
+	if cfg.String(setting.MetricsToken) != "" {
+		h.metrics = h.Metrics()
+	}
 	steps := []httpapi.Middleware{
 		proxy.Identify,
 		middleware.BasePath(cfg.String(setting.BasePath)),
 		httpapi.Log(h.log, h.now, made.Rand),
+		h.traffic.Count,
 		httpapi.Recover(h.log),
 		middleware.SecurityHeaders,
 		middleware.CORS(allowed, h.serves),
 		h.answerHealth,
+		h.answerMetrics,
 	}
 	if cfg.Bool(setting.ForceHTTPS) {
 		steps = append(steps, middleware.ForceHTTPS(h.log))
@@ -233,6 +245,7 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	begins := func(prefix string) bool { return strings.HasPrefix(r.URL.Path, prefix) }
 	switch path := r.URL.Path; {
 	case path != "/api" && !begins("/api/") || slices.ContainsFunc(h.opt.WebEndpoints, begins):
+		httpapi.RecordOf(r).Route = traffic.Client
 		run.web.ServeHTTP(w, r)
 	case slices.ContainsFunc(run.disabled, begins):
 		httpapi.Respond(w, r, httpapi.Disabled)
@@ -286,6 +299,7 @@ func (h *Host) Open(ctx context.Context) error {
 		return errors.Join(err, h.instance.Close())
 	}
 	h.limits.Keep(ctx, instance.Ability[or3cloud.RateLimitStore](h.instance.Providers(), or3cloud.ProviderSync), h.log)
+	h.load = load.Start(h.log, h.now, h.lookAtLoad)
 	h.running.Store(run)
 	if run.webhooks != nil {
 		run.webhooks.Start()
@@ -327,6 +341,7 @@ func (h *Host) Close() error {
 		if run.models != nil {
 			run.models.Close()
 		}
+		h.load.Close()
 	}
 	h.limits.Close()
 	return h.instance.Close()
@@ -379,9 +394,11 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		apis = append(apis, models)
 	}
 	if p.Sync != nil {
-		apis = append(apis, syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync}))
+		run.sync = syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync})
+		apis = append(apis, run.sync)
 		if watcher := instance.Ability[or3cloud.Watcher](p, or3cloud.ProviderSync); watcher != nil {
-			apis = append(apis, eventsapi.New(eventsapi.Options{Host: h, Watcher: watcher, Bounds: h.streams, Closing: h.instance.Closing()}))
+			run.events = eventsapi.New(eventsapi.Options{Host: h, Watcher: watcher, Bounds: h.streams, Closing: h.instance.Closing()})
+			apis = append(apis, run.events)
 		}
 		if c := instance.Ability[or3cloud.CapabilityReporter](p, or3cloud.ProviderSync); c != nil {
 			session.WorkspaceItems = c.SyncCapabilities().WorkspaceItems == "v1"
@@ -428,8 +445,9 @@ func (h *Host) adminOptions(p *instance.Providers, hooks *webhookapi.API) admina
 	return adminapi.Options{
 		Host: h, Instance: h.instance, SuperAdmin: admin, Program: h.opt.Program, Config: cfg, Foreign: h.foreign, Audit: p.Audit, Now: h.now,
 		Desk: operator.New(h.instance, operator.Links{
-			PublicURL: cfg.String(setting.PublicURL), BasePath: cfg.String(setting.BasePath), Strict: made.Strict, OwnPage: h.opt.OwnPage,
+			PublicURL: cfg.String(setting.PublicURL), BasePath: cfg.String(setting.BasePath), Strict: made.Strict, AccountPage: made.AccountPage,
 		}),
+		Load:     h.Load,
 		Webhooks: hooks, Limits: h.limits, Unlimited: ratelimit.AllOff(cfg, made.Production),
 	}
 }

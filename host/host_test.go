@@ -56,7 +56,7 @@ func defaults(changes ...string) config {
 		"OR3_WEBHOOKS_ENABLED": "false", "OR3_ADMIN_USERNAME": "", "OR3_ADMIN_PASSWORD": "", "OR3_ADMIN_BASE_PATH": "/admin",
 		"OR3_ADMIN_ALLOWED_HOSTS": "", "OR3_ADMIN_ALLOWED_NETWORKS": "", "OR3_ADMIN_JWT_EXPIRY": "24h",
 		"OPENROUTER_API_KEY": "", "OR3_OPENROUTER_BASE_URL": "", "OR3_OPENROUTER_REQUIRE_USER_KEY": "false", "OR3_MODEL_UPSTREAMS": "", "OR3_MODEL_UPSTREAM_KEYS": "",
-		"OR3_BACKGROUND_STREAMING_ENABLED": "false",
+		"OR3_BACKGROUND_STREAMING_ENABLED": "false", "OR3_METRICS_TOKEN": "", "OR3_ADMIN_PROFILES": "false", "OR3_METRICS_ADDR": "",
 	}
 	for i := 0; i < len(changes); i += 2 {
 		c[changes[i]] = changes[i+1]

@@ -68,11 +68,13 @@ func startProgram(t testing.TB, streams eventsapi.Bounds, change func(or3cloud.P
 	}
 	out := &real{}
 	log := slog.New(slog.DiscardHandler)
+	var journal *logx.Journal
 	if slices.Contains(environ, "OR3_LOG_LEVEL=debug") {
-		log = logx.New(&out.log, logx.Options{Level: slog.LevelDebug})
+		journal = logx.Open(&out.log, slog.LevelDebug, false, time.Now())
+		log = journal.Logger
 	}
 	out.Host, err = over(options{Options: Options{Program: program(&registry)}, instanceOptions: instance.Options{
-		Registry: &registry, Config: cfg, DataDir: t.TempDir(), Log: log, Rand: rand.Reader,
+		Registry: &registry, Config: cfg, DataDir: t.TempDir(), Log: log, Journal: journal, Rand: rand.Reader,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(out.ahead.Load())) },
 		Secret: func(name string) (string, error) { return "a secret for " + name + ", long enough to be one", nil },
 	}})

@@ -16,36 +16,37 @@ import (
 	"or3.chat/cloud/internal/safeint"
 )
 
-// SmallBody is the default bound of a JSON body in bytes. The calls of the newest client stay below it.
+// SmallBody is the default limit of a JSON body in bytes. The calls of the newest client stay below it.
 const SmallBody = 16 << 10
 
-// UnknownBody is how much of a body is read, in bytes, before it is asked who sends it. Up to here an unusable body is told
-// from an unknown sender, as the contract has it (sync §1.1); beyond it an unknown sender is told so and nothing more is read.
+// UnknownBody is how many bytes of a body are read before the server checks who sends it. Up to this size, an invalid
+// body is reported before an unknown sender, as the contract demands (sync §1.1). Beyond it, an unknown sender is
+// refused and nothing more is read.
 const UnknownBody = 64 << 10
 
-// slowestLink is the slowest client that is waited for, in bytes a second; grace comes on top of it. longest bounds what
-// both together may come to for a body or an answer that is held in memory.
+// slowestLink is the slowest client that the server waits for, in bytes per second, and grace is added to that time.
+// longest limits the sum for a body or an answer that is held in memory.
 const (
 	slowestLink = 16 << 10
 	grace       = 30 * time.Second
 	longest     = 10 * time.Minute
 )
 
-// timeFor is how long the transfer of size bytes may take.
+// timeFor returns how long the transfer of size bytes may take.
 func timeFor(size int64) time.Duration {
 	return min(longest, grace+time.Duration(size)*time.Second/slowestLink)
 }
 
-// jsonOptions is how bodies are decoded: exact names, the last of duplicate names, and halves of surrogate pairs,
-// which JavaScript clients send (contract, sync Pitfall 17).
+// jsonOptions are the options for decoding bodies: exact names, the last of duplicate names, and halves of surrogate
+// pairs, which JavaScript clients send (contract, sync Pitfall 17).
 var jsonOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// LimitBody bounds the body of r: to limit bytes, to the memory that there is for it, and to the time that a slow but honest
-// sender needs for what it has sent so far. A sender that stalls is waited for half a minute, whatever it has announced.
+// LimitBody limits the body of r to limit bytes, to the memory available for it, and to the time that a slow but honest
+// sender needs for what it has sent so far. A sender that stalls gets half a minute, whatever size it announced.
 func LimitBody(w http.ResponseWriter, r *http.Request, limit int64) { limitBody(w, r, limit, nil, nil) }
 
-// limitBody is LimitBody for senders that caller knows: it returns the id of a signed-in user, or "". Others are refused unless
-// anonymous says that they need not be known.
+// limitBody is LimitBody for senders that caller identifies: it returns the id of a signed-in user, or "". Other
+// senders are refused, unless anonymous reports that the request may come from an unknown sender.
 func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Caller, anonymous func(*http.Request) bool) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return // a deadline that no reader lifts would cancel a long download
@@ -57,16 +58,16 @@ func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Calle
 		ReadCloser: r.Body, request: r, answer: w,
 		caller: caller, anonymous: anonymous, tab: &RecordOf(r).Memory, limit: limit, size: r.ContentLength, start: time.Now(),
 	}
-	if b.size < 0 || b.size > limit { // net/http reads no more than what was announced
+	if b.size < 0 || b.size > limit { // net/http reads no more than the announced size
 		b.ReadCloser = http.MaxBytesReader(w, r.Body, limit)
 	}
 	b.hurry(b.start)
 	r.Body = b
 }
 
-// GiveUp bounds how long the body of a request is waited for that was refused before anything looked at it: net/http reads
-// the rest of it after the answer. It reads none where the connection is to be closed then, as proxies ask for it, and a proxy
-// that is still sending would take the closed connection for a broken server. So the beginning is read here.
+// GiveUp limits the wait for the body of a request that was refused before anything read it. Usually net/http reads the
+// rest of the body after the answer. It does not if the connection is then to be closed, as proxies request, and a
+// proxy that is still sending would take the closed connection for a broken server. So GiveUp reads the beginning here.
 func GiveUp(w http.ResponseWriter, r *http.Request) {
 	switch r.Body.(type) {
 	case *body, *wholeBody: // has its own deadline
@@ -80,8 +81,8 @@ func GiveUp(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Forget reads and forgets up to most bytes of the body of r, whose route bounds it itself: a browser that is still sending takes
-// the broken connection for a failure of the network, and shows nothing of the answer that comes then.
+// Forget reads and discards up to most bytes of the body of r, for routes that limit it themselves. A browser that is
+// still sending takes the closed connection for a network failure and does not show the answer.
 func Forget(w http.ResponseWriter, r *http.Request, most int64) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
@@ -92,15 +93,16 @@ func Forget(w http.ResponseWriter, r *http.Request, most int64) {
 		if deadline.After(end) {
 			deadline = end
 		}
-		_ = control.SetReadDeadline(deadline) // and net/http's, which reads on a little after the answer
+		_ = control.SetReadDeadline(deadline) // and net/http's, which keeps reading for a while after the answer
 		if _, err := io.CopyN(io.Discard, r.Body, min(step, left)); err != nil {
 			return
 		}
 	}
 }
 
-// readWhole reads a bounded body before its handler runs, so that whatever the handler decides, it decides after the last
-// byte has come. That a body is too large is left for the handler to find, which may have to say something else first.
+// readWhole reads a limited body before its handler runs, so that the handler decides only after the last byte has
+// arrived. It leaves it to the handler to find that the body is too large, because the handler may have to report
+// something else first.
 func readWhole(r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
@@ -120,7 +122,7 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &tooLarge)
 }
 
-// wholeBody is a body that has been read, and then what reading it has ended with.
+// wholeBody is a body that has been read, followed by the error that reading it ended with.
 type wholeBody struct {
 	bytes.Reader
 	text []byte
@@ -147,33 +149,33 @@ func (b *wholeBody) WriteTo(w io.Writer) (int64, error) {
 // Close implements io.Closer.
 func (b *wholeBody) Close() error { return nil }
 
-// Caller finds out who has sent a request, as cheaply as that can be known: "" if it is not known. It decides nothing but
-// whose share of memory a request is counted to.
+// Caller identifies the sender of a request, as cheaply as possible, or returns "" if it is unknown. It decides only
+// which share of the memory the request uses.
 type Caller func(*http.Request) (userID string, err error)
 
-// body is a body within its bounds.
+// body is a body within its limits.
 type body struct {
 	io.ReadCloser
 	request *http.Request
 	answer  http.ResponseWriter
-	caller  Caller // nil if no one is asked
+	caller  Caller // nil if the sender is not checked
 	// anonymous is nil if all senders have to be known.
 	anonymous func(*http.Request) bool
 	tab       *membudget.Tab
 	limit     int64
-	size      int64 // −1 if it was not announced
-	// start is when the reading began, without the time for which the reader itself has made the sender wait.
+	size      int64 // −1 if unknown
+	// start is when reading began. It moves forward by the time that the reader itself has made the sender wait.
 	start    time.Time
 	received int64
-	timed    int64 // for how many bytes the deadline is set
+	timed    int64 // the number of bytes that the deadline covers
 	asked    bool  // whether the caller is known to be a user, or need not be
 }
 
-// step is for how much more at a time a sender gets time.
+// step is the number of bytes for which the deadline is extended at a time.
 const step = 64 << 10
 
-// hurry gives the sender time for the next step. Having been fast until now does not pay for a pause: what has come is
-// memory that others wait for.
+// hurry extends the deadline for the next step. A sender that has been fast so far earns no pause, because its bytes
+// occupy memory that others wait for.
 func (b *body) hurry(now time.Time) {
 	b.timed = b.received + step
 	deadline, pause := b.start.Add(timeFor(b.timed)), now.Add(timeFor(step))
@@ -185,7 +187,7 @@ func (b *body) hurry(now time.Time) {
 
 func (b *body) setDeadline(t time.Time) { _ = http.NewResponseController(b.answer).SetReadDeadline(t) }
 
-// Read implements io.Reader for whoever keeps what was read: its size is counted as memory of the request.
+// Read implements io.Reader for callers that keep what they read: its size counts as memory of the request.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.read(p)
 	if growErr := b.grow(int64(n)); growErr != nil {
@@ -194,7 +196,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// read reads without counting. It lifts the deadline once the body has been read, since the server goes on watching the
+// read reads without counting. It lifts the deadline once the body is complete: the server keeps watching the
 // connection while the handler works, and a deadline that passes then would cancel the request.
 func (b *body) read(p []byte) (int, error) {
 	if err := b.ask(); err != nil {
@@ -214,7 +216,8 @@ func (b *body) read(p []byte) (int, error) {
 	return n, err
 }
 
-// ask finds out whether the sender of a large body is a user. Whether the user may do what the body says is decided after it.
+// ask checks that the sender of a large body is a user. Whether the user may do what the body asks for is decided
+// later.
 func (b *body) ask() error {
 	if b.caller == nil || b.asked || b.size <= UnknownBody && b.received <= UnknownBody {
 		return nil
@@ -231,7 +234,8 @@ func (b *body) ask() error {
 	return nil
 }
 
-// grow takes n bytes more for what has come and waits for them if it must. The sender is not blamed for that time.
+// grow reserves n more bytes for what has arrived and waits for them if necessary. That time does not count against the
+// sender.
 func (b *body) grow(n int64) error {
 	if n == 0 {
 		return nil
@@ -242,7 +246,7 @@ func (b *body) grow(n int64) error {
 	return noMemory(err)
 }
 
-// noMemory words why a request did not get memory.
+// noMemory returns the error for a request that did not get memory.
 func noMemory(err error) error {
 	if err == nil || or3cloud.CodeOf(err) != or3cloud.CodeInternal {
 		return err
@@ -250,13 +254,13 @@ func noMemory(err error) error {
 	return or3cloud.Unavailable(err, "Service Unavailable", memoryPause)
 }
 
-// memoryPause is how long a client stays away that found no memory.
+// memoryPause is how long a client waits if there was no memory.
 const memoryPause = 2 * time.Second
 
-// ReadBody reads the body of r, which LimitBody has bounded, into one buffer that grows with what has come and is counted
-// as memory of the request. When there is no memory, and the sender is known to be a user, the rest is read and forgotten before
-// the error is returned: a client that is still sending would not see the answer, and takes a broken connection for worse
-// than it is.
+// ReadBody reads the body of r, which LimitBody has limited, into one buffer that grows with what arrives and counts as
+// memory of the request. If there is no memory and the sender is known to be a user, it reads and discards the rest
+// before it returns the error. A client that is still sending would not see the answer, and treats a broken connection
+// as something worse than it is.
 func ReadBody(r *http.Request) ([]byte, error) {
 	if whole, ok := r.Body.(*wholeBody); ok {
 		return whole.text, whole.err
@@ -265,7 +269,7 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	if !ok {
 		return io.ReadAll(r.Body) // none, or not one of our requests
 	}
-	if b.size > b.limit { // no memory is held for what is refused in any case
+	if b.size > b.limit { // no memory for a body that will be refused anyway
 		_, err := io.Copy(io.Discard, onlyReader{b.read})
 		return nil, err
 	}
@@ -295,17 +299,17 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	}
 }
 
-// firstBuffer is how much memory a body gets before any of it has come.
+// firstBuffer is how much memory a body gets before any of it has arrived.
 const firstBuffer = 8 << 10
 
-// knownBuffer is how much a body of a known user gets once that is full: a push of fifty ops.
+// knownBuffer is the next size for the body of a known user: a push of fifty ops.
 const knownBuffer = 128 << 10
 
-// capacity returns how large a full buffer of size bytes is to become: twice as large, but not larger than the body, with
-// a byte more in which its end is seen.
+// capacity returns the next size of a full buffer of size bytes: twice as large, but no larger than the body plus one
+// byte, in which its end shows.
 func (b *body) capacity(size int64) int64 {
 	next := max(firstBuffer, 2*size)
-	if size == firstBuffer { // usual bodies are copied once at most
+	if size == firstBuffer { // usual bodies are copied at most once
 		if next = UnknownBody + 1; b.asked {
 			next = knownBuffer
 		}
@@ -322,13 +326,13 @@ type onlyReader struct {
 
 func (r onlyReader) Read(p []byte) (int, error) { return r.read(p) }
 
-// BodyError translates an error of reading or decoding a body. invalid is the route's own 400 text, used when the
-// sender did not claim to send JSON.
+// BodyError translates an error from reading or decoding a body. invalid is the route's own 400 text, for a sender that
+// did not claim to send JSON.
 func BodyError(r *http.Request, err error, invalid string) error {
 	var syntax *jsontext.SyntacticError
 	var refusal *or3cloud.Error
 	switch {
-	case errors.As(err, &refusal): // who sends the body has lost the permission to meanwhile
+	case errors.As(err, &refusal): // the sender has lost permission meanwhile
 		return refusal
 	case isTooLarge(err):
 		return or3cloud.Errorf(or3cloud.CodeTooLarge, "The request body is too large.")
@@ -338,7 +342,7 @@ func BodyError(r *http.Request, err error, invalid string) error {
 		}
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", invalid)
 	default:
-		// The sender stalled or went away. If it is still there it should come again, not give up.
+		// The sender stalled or left. If it is still there, it should come again and not give up.
 		return or3cloud.Unavailable(err, "The request body could not be read.", time.Second)
 	}
 }
@@ -348,8 +352,8 @@ func isJSON(r *http.Request) bool {
 	return err == nil && t == "application/json"
 }
 
-// ReadJSON decodes the body of r, which LimitBody has bounded, into v. An empty body, JSON null and JSON of the wrong
-// shape are the route's own 400; unknown members are ignored.
+// ReadJSON decodes the body of r, which LimitBody has limited, into v. An empty body, JSON null and JSON of the wrong
+// shape are the route's own 400. Unknown members are ignored.
 func ReadJSON(r *http.Request, v any, invalid string) error {
 	text, err := ReadBody(r)
 	if err != nil {
@@ -358,18 +362,18 @@ func ReadJSON(r *http.Request, v any, invalid string) error {
 	return DecodeJSON(r, text, v, invalid)
 }
 
-// DecodeJSON decodes the body of r, which ReadBody has read, as ReadJSON does.
+// DecodeJSON is like ReadJSON, for a body of r that ReadBody has already read.
 func DecodeJSON(r *http.Request, text []byte, v any, invalid string) error {
 	text = bytes.TrimSpace(text)
 	if len(text) > 0 && text[0] == '{' && json.Unmarshal(text, v, jsonOptions) == nil {
 		return nil
 	}
-	// The first fault may be one of shape, before one of syntax.
+	// The first fault found may be a wrong shape even if a syntax error follows.
 	if len(text) > 0 && !jsontext.Value(text).IsValid(jsonOptions) && isJSON(r) {
 		return errMalformed
 	}
 	return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", invalid)
 }
 
-// Int is an integer of the wire.
+// Int is an integer on the wire.
 type Int = safeint.Int

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// carrier is the context in which a request carries what the steps of the pipeline know of it. One is enough for all of them: a
-// context of its own for each would cost a copy of the request each time.
+// carrier is the context in which a request carries what the steps of the pipeline know about it. All steps share one,
+// because a context for each step would copy the request each time.
 type carrier struct {
 	context.Context
 	identity   Identity
@@ -14,7 +14,7 @@ type carrier struct {
 	record     *Record // nil until there is one
 	front      any     // nil until there is one
 
-	// What record and the answer's writer point to if they were made for this carrier.
+	// What record and the response writer point to, if they were created for this carrier.
 	ownRecord   Record
 	ownRecorder recorder
 }
@@ -46,7 +46,7 @@ func (c *carrier) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// WithFront returns r with what a front remembers of it, or changes r if there is a place for that.
+// WithFront returns r with the front's own data. It changes r itself if r has a carrier.
 func WithFront(r *http.Request, what any) *http.Request {
 	if c, ok := r.Context().(*carrier); ok && c.front == nil {
 		c.front = what
@@ -55,7 +55,7 @@ func WithFront(r *http.Request, what any) *http.Request {
 	return r.WithContext(&carrier{Context: r.Context(), front: what})
 }
 
-// FrontOf returns what a front remembers of r; nil if it remembers nothing.
+// FrontOf returns the front's data of r, or nil.
 func FrontOf(r *http.Request) any { return r.Context().Value(frontKey) }
 
 // withOwnRecord is WithRecord with a new record.

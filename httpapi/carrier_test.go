@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// What a request carries is found in whatever order it was given, and a later value stands before an earlier one for whoever comes
-// behind it, and for no one else.
+// A request's values are found in whatever order they were set. A later value replaces an earlier one for the handlers
+// behind it, and for no others.
 func TestWhatARequestCarries(t *testing.T) {
 	plain := httptest.NewRequest("GET", "/", nil)
 	w := httptest.NewRecorder()
@@ -41,7 +41,7 @@ func TestWhatARequestCarries(t *testing.T) {
 	}
 }
 
-// The values of headers that all answers share must not be changed by what one answer adds.
+// Adding to one answer's headers must not change the header values that all answers share.
 func TestSharedHeadersStayAsTheyAre(t *testing.T) {
 	for range 2 {
 		w := httptest.NewRecorder()

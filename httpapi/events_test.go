@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// events reads a stream as a browser does (HTML Standard, §9.2.6).
+// events parses a stream as a browser does (HTML Standard, §9.2.6).
 func events(text string) (out [][3]string) {
 	var id, name string
 	var data []string
@@ -60,7 +60,7 @@ func TestEventStream(t *testing.T) {
 	}
 }
 
-// FuzzEventStream: whatever is sent, a client sees exactly one event, and it is that one.
+// FuzzEventStream checks that, whatever is sent, a client sees exactly this one event.
 func FuzzEventStream(f *testing.F) {
 	f.Add("1", "delta", "one\ntwo")
 	f.Add("", "", "")

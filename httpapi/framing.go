@@ -11,15 +11,15 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// checkFraming lets the body of r that comes in chunks (RFC 9112 §7.1) end with a refusal where its framing is broken. net/http
-// has no type for that error, and the sender of such a body is at fault however often it sends it.
+// checkFraming makes a chunked body of r (RFC 9112 §7.1) end with a refusal if its framing is broken. net/http has no
+// type for that error, and such a body is the sender's fault however often it is sent.
 func checkFraming(r *http.Request) {
 	if slices.Contains(r.TransferEncoding, "chunked") {
 		r.Body = framed{r.Body}
 	}
 }
 
-// framed is a body in chunks.
+// framed is a chunked body.
 type framed struct{ io.ReadCloser }
 
 // Read implements io.Reader.
@@ -31,8 +31,8 @@ func (b framed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ofTransport reports whether an error says how a connection fared, or that the body is not wanted any more, and nothing of
-// what has come.
+// ofTransport reports whether an error is about the connection, or about a body that is no longer wanted, rather than
+// about the content.
 func ofTransport(err error) bool {
 	var network net.Error // a deadline, a reset
 	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrBodyReadAfterClose) ||

@@ -1,11 +1,11 @@
-// Package httpapi is how OR3 Cloud speaks HTTP: handlers that return errors, the one table from error codes to statuses, the
-// error body of the contract, bounds of bodies, JSON in and out, streams of events, the rule about foreign pages, the router
-// and the steps in front of it. Every front uses it, and so may the routes of providers, also of modules outside this one.
-// It knows the contracts of the root package, and neither a front nor a provider.
+// Package httpapi is how OR3 Cloud speaks HTTP: handlers that return errors, the one table from error codes to
+// statuses, the error body of the contract, body limits, JSON in and out, event streams, the rule about foreign pages,
+// the router, and the steps in front of it. Every front uses it, and providers' routes may use it too, even in modules
+// outside this one. It imports the contracts of the root package, but neither a front nor a provider.
 //
-// A provider's route (or3cloud.Route) has passed the router when its Handle is called: the sender is no foreign page, and
-// the body is bounded. It reads with ReadJSON or ReadBody, answers with WriteJSON or an EventStream, or returns an error,
-// which the front answers.
+// When the Handle of a provider's route (or3cloud.Route) is called, the request has passed the router: it does not come
+// from a foreign page, and its body is limited. Handle reads with ReadJSON or ReadBody, answers with WriteJSON or an
+// EventStream, or returns an error, which the front writes.
 package httpapi
 
 import (
@@ -24,10 +24,10 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Handler answers a request or returns an error, never both. Errors are written by Respond alone.
+// Handler answers a request or returns an error, never both. Only Respond writes errors.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
-// statuses maps every code to its status. A code that is missing here is a fault of ours, a 500.
+// statuses maps every code to its status. A code that is missing here is a bug, and a 500.
 var statuses = map[or3cloud.Code]int{
 	or3cloud.CodeInvalid:             http.StatusBadRequest,
 	or3cloud.CodeUnauthenticated:     http.StatusUnauthorized,
@@ -45,7 +45,7 @@ var statuses = map[or3cloud.Code]int{
 	or3cloud.CodeInsufficientStorage: http.StatusInsufficientStorage,
 }
 
-// Codes returns all codes, in order.
+// Codes returns all codes, sorted.
 func Codes() []or3cloud.Code { return slices.Sorted(maps.Keys(statuses)) }
 
 // errMalformed is the one error whose two texts differ (contract, sync §1.1).
@@ -61,25 +61,26 @@ type errorBody struct {
 	Data          any    `json:"data,omitempty"`
 }
 
-// Respond runs h. If it fails, Respond writes the error's status and body; headers that h has set are kept. Causes
-// never reach the client: they go to the request's Record, and from there to the log.
+// Respond runs h. If h fails, Respond writes the error's status and body, keeping headers that h has set. Causes never
+// reach the client: they go to the request's Record, and from there to the log.
 func Respond(w http.ResponseWriter, r *http.Request, h Handler) {
 	if err := h(w, r); err != nil {
 		WriteError(w, r, err)
 	}
 }
 
-// Fault is an error as whoever asked may see it.
+// Fault is an error as the client may see it.
 type Fault struct {
 	Code    or3cloud.Code
 	Status  int
 	Message string
-	// RetryAfter is how long to stay away, in seconds; 0 if nothing is said about it.
+	// RetryAfter is how long the client should wait, in seconds. 0 means unspecified.
 	RetryAfter int64
 	Data       any
 }
 
-// FaultOf returns what may be seen of an error. Errors without a code, and CodeInternal, become the fixed text "Server Error".
+// FaultOf returns the visible part of an error. Errors without a code, and CodeInternal, become the fixed text "Server
+// Error".
 func FaultOf(err error) Fault {
 	f := Fault{Code: or3cloud.CodeInternal, Status: http.StatusInternalServerError, Message: "Server Error"}
 	var e *or3cloud.Error
@@ -95,8 +96,8 @@ func FaultOf(err error) Fault {
 	return f
 }
 
-// WriteFault answers r with err, in the words that body finds for it. If the answer has already begun, the connection is broken
-// off, so that a cut body cannot be taken for a whole one. The cause goes to the request's Record.
+// WriteFault answers r with err, in the form that body gives it. If the answer has already begun, WriteFault breaks the
+// connection, so that a cut body cannot be mistaken for a complete one. The cause goes to the request's Record.
 func WriteFault(w http.ResponseWriter, r *http.Request, err error, body func(Fault) any) {
 	rec := RecordOf(r)
 	rec.Err = err
@@ -112,7 +113,7 @@ func WriteFault(w http.ResponseWriter, r *http.Request, err error, body func(Fau
 	if header.Get("Cache-Control") == "" || f.Status == http.StatusNotFound {
 		header.Set("Cache-Control", "no-cache")
 	}
-	// What described a body that will not come now must not describe this one.
+	// Headers that described the body that will not be sent must not describe this one.
 	for _, name := range []string{"Content-Encoding", "Content-Disposition", "Content-Range", "ETag", "Last-Modified"} {
 		header.Del(name)
 	}
@@ -137,7 +138,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	})
 }
 
-// NotFound is the answer for a path or method that nobody serves. There is no 405 (contract, security-middleware §7).
+// NotFound answers a path or method that has no route. There is no 405 (contract, security-middleware §7).
 func NotFound(_ http.ResponseWriter, r *http.Request) error {
 	path := redactedURI(r)
 	return &or3cloud.Error{
@@ -145,7 +146,7 @@ func NotFound(_ http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// Disabled is the answer of an endpoint whose feature is switched off.
+// Disabled answers for an endpoint whose feature is off.
 func Disabled(http.ResponseWriter, *http.Request) error {
 	return or3cloud.Errorf(or3cloud.CodeNotFound, "Not Found")
 }
@@ -153,7 +154,8 @@ func Disabled(http.ResponseWriter, *http.Request) error {
 // Seconds rounds a wait up to whole seconds, at least one: a client told to wait 0 s would be refused again at once.
 func Seconds(d time.Duration) int64 { return max(1, int64(math.Ceil(d.Seconds()))) }
 
-// Duration is n units, or the longest duration if that is shorter: wire and configuration know longer times than Go.
+// Duration returns n units, or the longest possible duration if that is shorter: the wire and the configuration allow
+// longer times than Go.
 func Duration(n int64, unit time.Duration) time.Duration {
 	if n > math.MaxInt64/int64(unit) {
 		return math.MaxInt64
@@ -161,7 +163,7 @@ func Duration(n int64, unit time.Duration) time.Duration {
 	return time.Duration(n) * unit
 }
 
-// RateLimited is the refusal of the host's limits (contract, sync §1.1).
+// RateLimited returns the refusal of the host's rate limits (contract, sync §1.1).
 func RateLimited(wait time.Duration) error {
 	return &or3cloud.Error{
 		Code:       or3cloud.CodeRateLimited,
@@ -170,8 +172,8 @@ func RateLimited(wait time.Duration) error {
 	}
 }
 
-// BudgetHeaders tells a client how many requests its budget allows and how many of them are left; nothing for a limit of 0,
-// which is none.
+// BudgetHeaders tells a client how many requests its budget allows and how many are left. It does nothing for a limit
+// of 0, which means no limit.
 func BudgetHeaders(w http.ResponseWriter, limit, remaining int) {
 	if limit > 0 {
 		w.Header().Set("X-RateLimit-Limit", strconv.Itoa(limit))
@@ -179,7 +181,7 @@ func BudgetHeaders(w http.ResponseWriter, limit, remaining int) {
 	}
 }
 
-// displayURL is the request's URL as error bodies show it, without the value of tokens: an error body gets copied
+// displayURL returns the request's URL as error bodies show it, without the values of tokens. People copy error bodies
 // into bug reports, and a signed URL is a key (contract, security-middleware Pitfall 5).
 func displayURL(r *http.Request) string {
 	scheme := "http"
@@ -189,8 +191,8 @@ func displayURL(r *http.Request) string {
 	return scheme + "://" + r.Host + redactedURI(r)
 }
 
-// secretParams are the names, in lower case, of what is a key: signed URLs, one-time links whose token someone has put into the
-// query, and keys of servers of models, which belong into a header.
+// secretParams are the names, in lower case, of parameters that are keys: signed URLs, one-time links whose token was
+// put into the query, and keys of model servers, which belong in a header.
 var secretParams = []string{"token", "invite", "setup", "reset", "confirm-email", "key", "api_key", "apikey", "x-or3-openrouter-key"}
 
 func redactedURI(r *http.Request) string {
@@ -209,7 +211,7 @@ func redactedURI(r *http.Request) string {
 	return path + "?" + strings.Join(parts, "&")
 }
 
-// WriteJSON answers with v and a Content-Length. HTML characters are not escaped, as JavaScript does not either.
+// WriteJSON answers with v and a Content-Length. Like JavaScript, it does not escape HTML characters.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return writeJSON(w, status, v, "")
 }
@@ -227,11 +229,11 @@ func writeJSON(w http.ResponseWriter, status int, v any, indent string) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body) // a client that went away is no fault of the handler
+	_, _ = io.WriteString(w, body) // a client that has left is not the handler's fault
 	return nil
 }
 
-// WriteRaw answers 200 with JSON text that is ready to be sent, in pieces.
+// WriteRaw answers 200 with finished JSON text, given in pieces.
 func WriteRaw(w http.ResponseWriter, pieces ...[]byte) {
 	size := 0
 	for _, p := range pieces {
@@ -243,13 +245,13 @@ func WriteRaw(w http.ResponseWriter, pieces ...[]byte) {
 	h["Content-Length"] = []string{strconv.Itoa(size)}
 	for _, p := range pieces {
 		if _, err := w.Write(p); err != nil {
-			return // a client that went away is no fault of the handler
+			return // a client that has left is not the handler's fault
 		}
 	}
 }
 
-// limitAnswer bounds the time in which all of an answer of size bytes is taken, so that one that is taken in drops cannot
-// stay in memory for ever. Each piece has a deadline of its own as well (recorder).
+// limitAnswer limits the time in which a client must receive an answer of size bytes, so that one that reads drop by
+// drop cannot keep the answer in memory indefinitely. Each piece also has a deadline of its own (recorder).
 func limitAnswer(w http.ResponseWriter, size int) {
 	if rec, ok := w.(*recorder); ok && size > 0 {
 		rec.size = int64(size)
@@ -258,45 +260,46 @@ func limitAnswer(w http.ResponseWriter, size int) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeFor(int64(size))))
 }
 
-// Unhurried lifts the deadline that an earlier answer on the same connection has left.
+// Unhurried lifts the deadline that an earlier answer on the same connection left behind.
 func Unhurried(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 }
 
-// NoCache forbids caches to keep the answer of a sync or presign route (contract, security-middleware §6).
+// NoCache forbids caches to store the answer of a sync or presign route (contract, security-middleware §6).
 func NoCache(w http.ResponseWriter) {
 	h := w.Header()
 	h["Cache-Control"], h["Pragma"] = uncachedAnswer, noCache
 }
 
-// What most answers say, as values of their headers. They are shared by all answers, whose headers have no room to append to them.
+// Common header values. All answers share them, so they have no spare capacity to append to.
 var (
 	jsonType       = []string{"application/json"}
 	uncachedAnswer = []string{"no-store, no-cache, must-revalidate"}
 	noCache        = []string{"no-cache"}
 )
 
-// NoStore forbids caches to keep the answer of an identity route.
+// NoStore forbids caches to store the answer of an identity route.
 func NoStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
 
-// Identity is who sent a request and what they addressed, after the trusted-proxy rule (contract, security-middleware
-// §4). Package middleware puts it into the context.
+// Identity is the sender of a request and the address used, according to the trusted-proxy rule (contract,
+// security-middleware §4). Package middleware puts it into the context.
 type Identity struct {
-	// ClientIP is the address to limit and log by, or "unknown".
+	// ClientIP is the address for rate limits and logs, or "unknown".
 	ClientIP string
-	// Host is the lower-case host and port that the browser addressed; empty when it is unknown.
+	// Host is the host and port that the browser addressed, in lower case. It is empty if unknown.
 	Host string
-	// HTTPS says whether the browser's connection is encrypted.
+	// HTTPS reports whether the browser's connection is encrypted.
 	HTTPS bool
-	// Forwarded says that a trusted proxy has told all this.
+	// Forwarded reports that all of this comes from a trusted proxy.
 	Forwarded bool
-	// Unbelieved is the address of a sender in a network at hand that is no trusted proxy but forwards as one does; empty if
-	// there is none.
+	// Unbelieved is the address of a sender in a nearby network that is not a trusted proxy but forwards like one. It
+	// is empty if there is none.
 	Unbelieved string
-	// ProtoUntold says that a trusted proxy has forwarded a request without saying how it came to the proxy, or in a word that
-	// is no protocol of the web.
+	// ProtoUntold reports that a trusted proxy forwarded a request without naming the protocol that the client used, or
+	// with an unknown protocol.
 	ProtoUntold bool
-	// ClientUntold says that a trusted proxy has forwarded a request without the address of the client; ClientIP is then the proxy's.
+	// ClientUntold reports that a trusted proxy forwarded a request without the client's address. ClientIP is then the
+	// proxy's.
 	ClientUntold bool
 }
 
@@ -305,7 +308,7 @@ func WithIdentity(r *http.Request, id Identity) *http.Request {
 	return r.WithContext(&carrier{Context: r.Context(), identity: id, identified: true})
 }
 
-// IdentityOf returns the identity of r; that of an unknown sender if there is none.
+// IdentityOf returns the identity of r, or that of an unknown sender.
 func IdentityOf(r *http.Request) Identity {
 	if id, ok := r.Context().Value(identityKey).(*Identity); ok {
 		return *id

@@ -27,7 +27,7 @@ func failing(err error) Handler {
 	return func(http.ResponseWriter, *http.Request) error { return err }
 }
 
-// The recorded answer of the original server has this very text and length.
+// The original server was recorded answering with exactly this text and length.
 func TestErrorBodyIsTheRecordedOneByteForByte(t *testing.T) {
 	r := httptest.NewRequest("POST", "/api/sync/push", nil)
 	r.Host = "127.0.0.1:41001"
@@ -105,7 +105,7 @@ func TestErrorKeepsHeadersAndData(t *testing.T) {
 	}
 }
 
-// A cut answer must not look like a whole one.
+// A cut answer must not look like a complete one.
 func TestErrorAfterTheAnswerBeganBreaksTheConnection(t *testing.T) {
 	defer func() {
 		if p := recover(); p != http.ErrAbortHandler {
@@ -267,7 +267,7 @@ func TestReadJSON(t *testing.T) {
 	}
 }
 
-// A stalled or broken sender gets a 503: it should come again, not count a failed attempt.
+// A stalled or broken sender gets a 503, so that it comes again instead of counting a failed attempt.
 func TestBrokenBodyIsTransient(t *testing.T) {
 	r := httptest.NewRequest("POST", "/api/x", io.MultiReader(strings.NewReader("{"), failingReader{}))
 	w := respond(t, r, func(w http.ResponseWriter, r *http.Request) error {
@@ -292,7 +292,8 @@ func TestDurationDoesNotOverflow(t *testing.T) {
 	}
 }
 
-// Deadlines belong to the body: left on the connection they would cancel a handler that works long after reading it.
+// Deadlines belong to the body. If one stayed on the connection, it would cancel a handler that works long after
+// reading the body.
 func TestBodyDeadlineIsLiftedAfterTheBody(t *testing.T) {
 	c := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	r := httptest.NewRequest("POST", "/api/x", strings.NewReader("{}"))
@@ -313,8 +314,8 @@ func TestBodyDeadlineIsLiftedAfterTheBody(t *testing.T) {
 	}
 }
 
-// A client that does not take its answer must not keep it in memory for ever, nor must the next answer suffer.
-// Whoever is refused before a body is looked at does not keep the connection by never sending it.
+// A client that does not read its answer must not keep it in memory indefinitely, nor must the next answer suffer. A
+// client that is refused before its body is read cannot keep the connection open by never sending it.
 func TestARefusedBodyIsNotWaitedForForEver(t *testing.T) {
 	var router Router
 	router.Guard = func(*http.Request, or3cloud.Route) error { return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden") }
@@ -381,7 +382,7 @@ func FuzzRedactedURI(f *testing.F) {
 	})
 }
 
-// Whatever body a front finds for a fault, its status, its wait and what it hides are the same.
+// Whatever body a front writes for a fault, the status, the wait and what stays hidden are the same.
 func TestFaultsInAnotherBody(t *testing.T) {
 	for _, c := range []struct {
 		err  error

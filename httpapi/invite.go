@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Where the token of an invite travels (contract, auth §9).
+// Where a request carries the token of an invite (contract, auth §9).
 const (
 	inviteCookie = "or3_invite_token"
 	inviteHeader = "X-Or3-Invite-Token"
@@ -14,8 +14,8 @@ const (
 	InviteParam = "invite"
 )
 
-// InviteToken returns the invite that comes with a request: in a header, in the cookie, in its own address or in that of the
-// page that sent it.
+// InviteToken returns the invite of a request. It looks in a header, the cookie, the request's own URL and the URL of
+// the page that sent it.
 func InviteToken(r *http.Request) string {
 	token := r.Header.Get(inviteHeader)
 	if c, err := r.Cookie(inviteCookie); token == "" && err == nil {

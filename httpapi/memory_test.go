@@ -16,8 +16,8 @@ import (
 	"or3.chat/cloud/internal/membudget"
 )
 
-// sender is a body that comes in parts, each after a pause, until the deadline of its connection. A beginning may come at
-// once.
+// sender is a body that arrives in parts, each after a pause, until the deadline of its connection. The first part may
+// arrive at once.
 type sender struct {
 	*httptest.ResponseRecorder
 	left     int
@@ -48,7 +48,7 @@ func (s *sender) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A body may be slow, but not stall, whatever it has announced, and not go on for ever.
+// A body may be slow, but it must not stall, whatever size it announced, nor take indefinitely.
 func TestHowSlowABodyMayBe(t *testing.T) {
 	for name, c := range map[string]struct {
 		size, atOnce, part int
@@ -82,7 +82,8 @@ func TestHowSlowABodyMayBe(t *testing.T) {
 	}
 }
 
-// A user whose body finds no memory is heard to the end, so that the answer is seen; what was read is given back.
+// If there is no memory for a user's body, the server reads it to the end so that the user sees the answer, and
+// releases the memory of what it has read.
 func TestABodyWithoutMemoryIsReadAndForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := membudget.New(100 << 20)
@@ -116,7 +117,7 @@ func TestABodyWithoutMemoryIsReadAndForgotten(t *testing.T) {
 	})
 }
 
-// What passes a file on is counted with its buffer, and waits for it before anything else happens.
+// A route that passes a file on reserves its buffer, and waits for it before anything else happens.
 func TestBuffersOfTransfersAreCounted(t *testing.T) {
 	budget := membudget.New(100 << 20)
 	router := Router{Budget: budget}
@@ -135,7 +136,7 @@ func TestBuffersOfTransfersAreCounted(t *testing.T) {
 	}
 }
 
-// taker is a client that takes nothing.
+// taker is a client that never reads.
 type taker struct {
 	*httptest.ResponseRecorder
 	deadline time.Time
@@ -150,7 +151,7 @@ func (c *taker) Write([]byte) (int, error) {
 	return 0, ctx.Err()
 }
 
-// An answer that is not taken ends within a minute, however large it is and whoever writes it.
+// An answer that the client does not read ends within a minute, however large it is and whichever handler writes it.
 func TestAnswersThatAreNotTakenEnd(t *testing.T) {
 	large := make([]byte, 100<<20)
 	for name, write := range map[string]func(w http.ResponseWriter){
@@ -175,7 +176,7 @@ func TestAnswersThatAreNotTakenEnd(t *testing.T) {
 	}
 }
 
-// Whatever the pieces in which a source comes, all of it is passed on.
+// Whatever pieces a source comes in, all of it is passed on.
 func TestReadFromPassesEverythingOn(t *testing.T) {
 	text := bytes.Repeat([]byte("0123456789"), piece/4)
 	for name, src := range map[string]io.Reader{
@@ -192,7 +193,7 @@ func TestReadFromPassesEverythingOn(t *testing.T) {
 	}
 }
 
-// late is a body that notes whether it was read before the answer began.
+// late is a body that records whether it was read before the answer began.
 type late struct {
 	io.Reader
 	answer *httptest.ResponseRecorder
@@ -206,8 +207,8 @@ func (b *late) Read(p []byte) (int, error) {
 
 func (b *late) Close() error { return nil }
 
-// A proxy that asks for the connection to be closed goes on sending while the answer comes. Were it closed then, the proxy
-// would answer 502 in place of what we said.
+// A proxy that asks to close the connection keeps sending while the answer arrives. If the server closed it then, the
+// proxy would answer 502 instead of passing our answer on.
 func TestARefusalReadsTheBodyBeforeTheConnectionIsClosed(t *testing.T) {
 	for _, size := range []int{1, 1000, UnknownBody, 10 * UnknownBody} {
 		w := httptest.NewRecorder()
@@ -222,7 +223,7 @@ func TestARefusalReadsTheBodyBeforeTheConnectionIsClosed(t *testing.T) {
 	}
 }
 
-// A large body of an unknown sender is refused, unless its route takes it from anyone.
+// A large body of an unknown sender is refused, unless its route accepts anonymous requests.
 func TestLargeBodiesOfUnknownSenders(t *testing.T) {
 	for _, anonymous := range []bool{false, true} {
 		router := Router{Budget: membudget.New(64 << 20), Caller: func(*http.Request) (string, error) { return "", nil }}
@@ -252,7 +253,8 @@ func TestLargeBodiesOfUnknownSenders(t *testing.T) {
 	}
 }
 
-// A body that is said to be too large is refused for that, at its limit and with no memory, also where there is none.
+// A body that announces too large a size is refused for that, with its limit and without taking memory, even if there
+// is none left.
 func TestTooLargeBodiesTakeNoMemory(t *testing.T) {
 	const limit = 16 << 20
 	budget := membudget.New(8 << 20)

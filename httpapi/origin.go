@@ -8,24 +8,25 @@ import (
 	"or3.chat/cloud/internal/origin"
 )
 
-// ForeignPages refuses what pages of other origins want to change. Cookies are SameSite=Lax, which keeps neither a page on
-// another port nor one of a sibling domain away, and a form needs no permission to send what is read as JSON.
+// ForeignPages refuses changes that pages of other origins ask for. SameSite=Lax cookies are not enough: they are sent
+// for a page on another port or a sibling domain, and a form needs no permission to send a body that is read as JSON.
 type ForeignPages struct{ policy origin.Policy }
 
-// NewForeignPages returns the rule of an instance with a public URL, empty if it has none, and the origins of
+// NewForeignPages returns the rule for an instance with a public URL, which may be empty, and the origins of
 // OR3_ALLOWED_ORIGINS, whose pages count as its own.
 func NewForeignPages(publicURL string, allowed []string) ForeignPages {
 	return ForeignPages{origin.NewPolicy(publicURL, allowed)}
 }
 
-// Own reports whether a page, given by its URL or origin, may change something at the host that a request names, which is
-// empty if it is not known.
+// Own reports whether a page, given by its URL or origin, may make changes at the host that a request names. host is
+// empty if unknown.
 func (f ForeignPages) Own(page, host string) bool { return f.policy.Allows(page, host) }
 
-// Same reports whether a page is one of this instance: Own without the origins of OR3_ALLOWED_ORIGINS.
+// Same reports whether a page belongs to this instance. Unlike Own, it ignores OR3_ALLOWED_ORIGINS.
 func (f ForeignPages) Same(page, host string) bool { return f.policy.Own(page, host) }
 
-// Sender returns the page that a request comes from by its header, its origin or else its URL; "" where no browser has sent it.
+// Sender returns the page that sent a request, according to its header: its origin, or else its URL. It is "" if the
+// request did not come from a browser.
 func Sender(h http.Header) string {
 	if from := h.Get("Origin"); from != "" {
 		return from
@@ -33,12 +34,12 @@ func Sender(h http.Header) string {
 	return h.Get("Referer")
 }
 
-// maxShownHeader is how much of a header the log repeats.
+// maxShownHeader is how much of a header value the log shows.
 const maxShownHeader = 100
 
-// Check refuses r with 403 if a foreign page has sent it and route changes something. It stands before everything that
-// reads the body or touches cookies. A browser tells by Origin where a page comes from, and by Sec-Fetch-Site how that
-// relates to us; what sends neither is no browser.
+// Check refuses r with 403 if a foreign page sent it and route changes something. It runs before anything reads the
+// body or touches cookies. Browsers send Origin, which tells where a page comes from, or Sec-Fetch-Site, which tells
+// how that relates to this server. A client that sends neither is not a browser.
 func (f ForeignPages) Check(r *http.Request, route or3cloud.Route) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -57,7 +58,7 @@ func (f ForeignPages) Check(r *http.Request, route or3cloud.Route) error {
 	}
 }
 
-// admits decides by all values of the two headers: a browser sends one of each at most.
+// admits decides by all values of the two headers. A browser sends at most one of each.
 func (f ForeignPages) admits(from, sites []string, host string) bool {
 	if len(from) == 1 && f.policy.Listed(from[0]) {
 		return true
@@ -68,7 +69,7 @@ func (f ForeignPages) admits(from, sites []string, host string) bool {
 		}
 	}
 	for _, site := range sites {
-		// "none" is the address bar. What a browser of the future says besides is not known to be us.
+		// "none" is the address bar. Any other value, known or future, does not prove that the page is ours.
 		if site != "" && site != "same-origin" && site != "none" {
 			return false
 		}

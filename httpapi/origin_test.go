@@ -54,7 +54,7 @@ func TestForeignPages(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	// A browser sends each header once. What comes twice must be good twice.
+	// A browser sends each header once. If a header comes twice, both values must be acceptable.
 	r := WithIdentity(httptest.NewRequest("POST", "/api/x", nil), Identity{Host: "nas:3000"})
 	for _, h := range []map[string][]string{
 		{"Origin": {"http://nas:3000", "https://evil.example"}}, {"Origin": {listed, "https://evil.example"}},

@@ -11,17 +11,18 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// askEvery is how often the promises are looked at under which a body is being read.
+// askEvery is how often the promises behind a body are checked while it is being read.
 const askEvery = time.Second
 
-// Promise is something that a handler was told before it had read all of the body. It returns the refusal if it does not
-// hold for the session as it is now. A nil Promise is that a user is signed in.
+// Promise is a condition that a handler relied on before it had read the whole body. It returns the refusal if the
+// condition no longer holds for the current session. A nil Promise means that a user is signed in.
 type Promise func(*or3cloud.SessionContext) error
 
-// PromisedBody is the body of a request. What its handler was promised before its end, a session and permissions, has to hold until
-// then: it is asked for again once a second, and when the end has come. If a promise is broken the handler gets the refusal
-// in place of the end. So nothing can come of a body that has outlived its permission, and whoever trickles is not waited
-// for. A handler that asks for nothing before it has read everything costs nothing.
+// PromisedBody is the body of a request whose handler checked a session or permissions before the body's end. Such a
+// promise has to hold until then. It is checked again once a second and at the end. If it is broken, the handler gets
+// the refusal instead of the end of the body. So a body that outlives its permission has no effect, and the server does
+// not wait for a sender that trickles. A handler that checks nothing until it has read everything pays nothing for
+// this.
 type PromisedBody struct {
 	io.ReadCloser
 	ask    func([]Promise) error
@@ -31,23 +32,24 @@ type PromisedBody struct {
 	mu       sync.Mutex
 	promises []Promise
 	refusal  error
-	ended    bool          // nothing is promised any more
-	watch    chan struct{} // closed when a watched body ends; nil while nothing was promised
+	ended    bool          // no promise matters any more
+	watch    chan struct{} // closed when a watched body ends; nil until there is a promise
 }
 
-// NewPromisedBody returns the body of a request whose answer goes to w. ask looks at promises; it is called by several goroutines.
+// NewPromisedBody returns the body of a request whose answer goes to w. ask checks promises. Several goroutines call
+// it.
 func NewPromisedBody(w http.ResponseWriter, from io.ReadCloser, ask func([]Promise) error) *PromisedBody {
 	b := new(PromisedBody)
 	b.Begin(w, from, ask)
 	return b
 }
 
-// Begin makes of a zero PromisedBody what NewPromisedBody returns.
+// Begin turns a zero PromisedBody into what NewPromisedBody returns.
 func (b *PromisedBody) Begin(w http.ResponseWriter, from io.ReadCloser, ask func([]Promise) error) {
 	b.ReadCloser, b.ask, b.answer = from, ask, w
 }
 
-// Progress changes whenever something has been read.
+// Progress returns a number that changes whenever something was read.
 func (b *PromisedBody) Progress() int64 {
 	if b == nil {
 		return 0
@@ -55,7 +57,7 @@ func (b *PromisedBody) Progress() int64 {
 	return b.reads.Load()
 }
 
-// Ended reports whether there is no rest that could depend on a promise.
+// Ended reports whether nothing is left that could depend on a promise.
 func (b *PromisedBody) Ended() bool {
 	if b == nil {
 		return true
@@ -108,7 +110,7 @@ func (b *PromisedBody) refused() error {
 	return b.refusal
 }
 
-// end looks at the promises for the last time.
+// end checks the promises one last time.
 func (b *PromisedBody) end() error {
 	b.mu.Lock()
 	promised, promises := b.watch != nil && !b.ended, slices.Clone(b.promises)
@@ -124,7 +126,7 @@ func (b *PromisedBody) end() error {
 	return b.refused()
 }
 
-// Leave ends the watch. It must be called when the request has been answered. A nil PromisedBody has none.
+// Leave ends the watch. It must be called when the request has been answered. It does nothing for a nil PromisedBody.
 func (b *PromisedBody) Leave() {
 	if b == nil {
 		return
@@ -137,8 +139,8 @@ func (b *PromisedBody) Leave() {
 	b.ended = true
 }
 
-// watchOver looks at the promises while the body is coming in. A read under way is made to return by its deadline. That the
-// store does not answer breaks no promise; the end of the body decides.
+// watchOver checks the promises while the body arrives. It uses the deadline to make a pending read return. A store
+// that does not answer breaks no promise; the check at the end of the body decides.
 func (b *PromisedBody) watchOver(end <-chan struct{}) {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()

@@ -9,19 +9,24 @@ import (
 	"or3.chat/cloud/internal/membudget"
 )
 
-// Record is what the pipeline knows of one request and its answer. The log line is made from it.
+// Record is what the pipeline knows about one request and its answer. The log line is made from it.
 type Record struct {
 	// ID is the request id that the client sees as X-Request-Id.
 	ID string
-	// Status is the status of the answer, 0 until it begins.
+	// Trace and Parent are the ids of the request's trace and of the step in it that sent the request, as declared by the
+	// sender. They are empty if nothing was declared.
+	Trace, Parent string
+	// Route is the pattern of the matching route, and Method its method. They are empty if no route matches.
+	Route, Method string
+	// Status is the status of the answer, or 0 until it begins.
 	Status int
 	// Bytes is the size of the body sent so far.
 	Bytes int64
-	// Err is the error that was answered, with its cause.
+	// Err is the error of the answer, with its cause.
 	Err error
-	// Warning is what an operator should know of an answer that is none the worse for it.
+	// Warning is a note for the operator about an answer that did not suffer from it.
 	Warning string
-	// Memory is what the request holds. Without a Router that has a budget it may hold anything.
+	// Memory is the memory that the request holds. Without a Router that has a budget, it is unlimited.
 	Memory membudget.Tab
 }
 
@@ -33,7 +38,7 @@ func WithRecord(w http.ResponseWriter, r *http.Request, rec *Record) (http.Respo
 	return &recorder{ResponseWriter: w, rec: rec}, r.WithContext(&carrier{Context: r.Context(), record: rec})
 }
 
-// RecordOf returns the record of r; an unused one if there is none.
+// RecordOf returns the record of r, or an unused one if there is none.
 func RecordOf(r *http.Request) *Record {
 	if rec, ok := r.Context().Value(recordKey).(*Record); ok {
 		return rec
@@ -41,19 +46,19 @@ func RecordOf(r *http.Request) *Record {
 	return &Record{}
 }
 
-// recorder passes everything on and takes notes. Unwrap and ReadFrom keep deadlines, flushing and the kernel's file
-// copy available to handlers.
+// recorder passes everything on and records it. Unwrap and ReadFrom keep deadlines, flushing and the kernel's file copy
+// available to handlers.
 //
-// It gives each piece of an answer the time that a slow but honest client needs to take it, so that no answer outlives a
-// client that takes nothing. A deadline that the handler sets bounds the answer as a whole.
+// It gives each piece of an answer the time that a slow but honest client needs to receive it, so that an answer cannot
+// wait indefinitely for a client that never reads. A deadline that the handler sets limits the answer as a whole.
 type recorder struct {
 	http.ResponseWriter
 	rec   *Record
-	until time.Time // the handler's deadline; zero if it has set none
-	size  int64     // of an answer that has to be taken as a whole, until its first piece is sent; 0 if there is no such bound
+	until time.Time // the handler's deadline, or zero
+	size  int64     // size of an answer with a limit on its total time, until its first piece is sent, or 0
 }
 
-// piece is how much of an answer is sent under one deadline, in bytes.
+// piece is how many bytes of an answer are sent under one deadline.
 const piece = 128 << 10
 
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -105,7 +110,7 @@ func (w *recorder) Write(p []byte) (n int, err error) {
 
 func (w *recorder) ReadFrom(src io.Reader) (n int64, err error) {
 	w.begin()
-	// The kernel copies files that it is given in one wrapping, not in two.
+	// The kernel copies a file through one wrapper, but not through two.
 	limited, ok := src.(*io.LimitedReader)
 	if !ok {
 		limited = &io.LimitedReader{R: src, N: math.MaxInt64}
@@ -127,7 +132,7 @@ func (w *recorder) ReadFrom(src io.Reader) (n int64, err error) {
 
 func (w *recorder) Flush() { _ = w.FlushError() }
 
-// FlushError is what http.ResponseController calls, so that a stream learns that its reader is gone.
+// FlushError is what http.ResponseController calls, so that a stream learns that its reader has left.
 func (w *recorder) FlushError() error {
 	w.begin()
 	return http.NewResponseController(w.ResponseWriter).Flush()

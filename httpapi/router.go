@@ -13,28 +13,28 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 )
 
-// Router finds the route of a request by its exact path. It is not http.ServeMux because that answers a wrong method
-// with 405 and an unclean path with a redirect, and the contract has neither.
+// Router finds the route of a request by its exact path. It replaces http.ServeMux, which answers a wrong method with
+// 405 and an unclean path with a redirect. The contract has neither.
 type Router struct {
 	// Guard, if set, may refuse a request to a route before anything else looks at it.
 	Guard func(*http.Request, or3cloud.Route) error
-	// Explain, if set, may say more of the error that a request is answered with.
+	// Explain, if set, may add to the error of an answer.
 	Explain func(*http.Request, error) error
-	// Budget is the memory that requests share; nil if there is no bound. Caller says whose share is taken.
+	// Budget is the memory that requests share, or nil if it is unlimited. Caller tells whose share a request uses.
 	Budget *membudget.Budget
 	Caller Caller
-	// Prefix is what every path begins with; "" stands for /api/.
+	// Prefix is the prefix of every path. "" means /api/.
 	Prefix string
 
 	routes map[place]or3cloud.Route
 	ids    bool // whether a path has an id
 }
 
-// place is where a route is found.
+// place is the key of a route.
 type place struct{ method, path string }
 
-// Add adds a route. One of the last three segments of a path may be ":id", which then matches one non-empty segment. owner
-// names who adds it, for the error when the route is taken.
+// Add adds a route. One of the last three segments of a path may be ":id", which matches one non-empty segment. owner
+// names the one who adds it, for the error if the route is taken.
 func (t *Router) Add(owner string, route or3cloud.Route) error {
 	prefix := cmp.Or(t.Prefix, "/api/")
 	if !strings.HasPrefix(route.Path, prefix) || route.Method == "" || route.Handle == nil {
@@ -52,7 +52,7 @@ func (t *Router) Add(owner string, route or3cloud.Route) error {
 	return nil
 }
 
-// Routes returns all routes, by path and method.
+// Routes returns all routes, sorted by path and method.
 func (t *Router) Routes() []or3cloud.Route {
 	return slices.SortedFunc(maps.Values(t.routes), func(a, b or3cloud.Route) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
@@ -73,15 +73,17 @@ func (t *Router) serve(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return NotFound(w, r)
 	}
+	record := RecordOf(r)
+	record.Route, record.Method = route.Path, route.Method
 	if t.Guard != nil {
 		if err := t.Guard(r, route); err != nil {
-			NoStore(w) // it depends on who asks
+			NoStore(w) // the answer depends on the sender
 			return err
 		}
 	}
 	checkFraming(r)
 	if t.Budget != nil {
-		memory := &RecordOf(r).Memory
+		memory := &record.Memory
 		memory.Open(t.Budget, func() (string, bool, error) { return t.owner(r) })
 		defer memory.Close()
 		if route.Buffer > 0 {
@@ -107,7 +109,7 @@ func (t *Router) serve(w http.ResponseWriter, r *http.Request) error {
 	return route.Handle(w, r)
 }
 
-// owner names the share of memory that a request takes: that of its user, or else that of its network.
+// owner names the share of memory that a request uses: its user's, or else its network's.
 func (t *Router) owner(r *http.Request) (name string, known bool, err error) {
 	if t.Caller != nil {
 		if name, err = t.Caller(r); err != nil || name != "" {
@@ -117,8 +119,8 @@ func (t *Router) owner(r *http.Request) (name string, known bool, err error) {
 	return ratelimit.Network(IdentityOf(r).ClientIP), false, nil
 }
 
-// Find returns the route of r, and sets the path value "id" if the route has one. HEAD is served by GET's route
-// unless it has its own.
+// Find returns the route of r, and sets the path value "id" if the route has one. GET's route also serves HEAD, unless
+// HEAD has its own.
 func (t *Router) Find(r *http.Request) (or3cloud.Route, bool) {
 	route, ok := t.find(r, r.Method)
 	if !ok && r.Method == http.MethodHead {

@@ -13,45 +13,45 @@ import (
 	"time"
 )
 
-// Timeouts of the HTTP server. Bodies have deadlines of their own (LimitBody); answers have none, because a download may take as
-// long as it takes.
+// Timeouts of the HTTP server. Bodies have deadlines of their own (LimitBody). Answers have none, because a download
+// takes as long as it takes.
 const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 64 << 10
-	// lastAnswers is how long connections get to finish at the very end, when nothing but 503 is answered. With TLS it is
-	// as long as any client may take for its first request, because whoever shakes hands is about to send one; without it,
-	// browsers open connections in advance and send nothing.
+	// lastAnswers is how long connections get to finish at the very end, when every answer is a 503. With TLS it is as
+	// long as any client may take for its first request, because a client in a handshake is about to send one. Without
+	// TLS, browsers open connections in advance and send nothing.
 	lastAnswers = time.Second
 )
 
-// Front is what Serve serves: it answers everything, at any time, also while it is not open.
+// Front is what Serve serves. It answers every request at any time, even while it is not open.
 type Front interface {
 	Handler() http.Handler
-	// Drain begins a shutdown: from now on requests are answered 503, and what has no end of its own ends. The channel is closed
-	// when no request is under way.
+	// Drain begins a shutdown: from now on requests are answered 503, and whatever has no end of its own ends. The
+	// channel closes when no request is in progress.
 	Drain() <-chan struct{}
 	// Close closes what requests need. It does not wait for them.
 	Close() error
 }
 
-// ServeOptions are how a front is served.
+// ServeOptions are the options of Serve.
 type ServeOptions struct {
 	Log *slog.Logger
-	// Grace is how long requests under way may take after the beginning of a shutdown.
+	// Grace is how long requests in progress may take once a shutdown has begun.
 	Grace time.Duration
-	// HeaderTimeout is how long a client may take for a header; 0 stands for ten seconds.
+	// HeaderTimeout is how long a client may take to send its header. 0 means ten seconds.
 	HeaderTimeout time.Duration
 }
 
-// Serve answers requests on ln until ctx ends, and then closes front and ln. The port stays open as long as possible: from the end
-// of ctx on new requests are answered 503, event streams end at once, the other requests under way get their grace, then the
-// front is closed, and only then the listener. A refused connection costs clients their edits, a 503 does not (contract,
-// client-behaviour Pitfall 1).
+// Serve answers requests on ln until ctx ends, and then closes front and ln. It keeps the port open as long as
+// possible. When ctx ends, new requests are answered 503, event streams end at once, and other requests in progress get
+// their grace. Then Serve closes the front, and only then the listener. A refused connection costs clients their edits,
+// but a 503 does not (contract, client-behaviour Pitfall 1).
 //
 // Serve may be called before the front is opened. It returns nil after an orderly shutdown.
 func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) error {
-	var busy crowd
+	var busy pending
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	srv := &http.Server{
@@ -79,8 +79,8 @@ func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) er
 		cancel()
 	}
 	err := front.Close()
-	// Not Shutdown yet: from its first moment on it drops requests that have just been read, without an answer. Here nobody
-	// is accepted any more, whoever was accepted is answered, and then what is left is idle.
+	// Not Shutdown yet: as soon as it begins, it drops requests that have just been read without answering them. Here
+	// no more connections are accepted, the accepted ones get their answers, and what is left is idle.
 	_ = ln.Close()
 	<-failed
 	patience := lastAnswers
@@ -91,7 +91,7 @@ func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) er
 	defer stop()
 	busy.wait(last)
 	if busy.secure.Load() {
-		// HTTP/2 says goodbye: clients learn which requests were not read, and send them again.
+		// HTTP/2 says goodbye, so clients learn which requests were not read and send them again.
 		parting, over := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer over()
 		_ = srv.Shutdown(parting)
@@ -100,17 +100,17 @@ func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) er
 	return err
 }
 
-// crowd has the connections on which an answer may be due: those with a request under way, and those that are so new
-// that their first request is not read yet.
-type crowd struct {
-	conns   sync.Map                      // of net.Conn, a *atomic.Bool that says whether it is a member
-	members atomic.Int64                  // how many are
-	secure  atomic.Bool                   // whether TLS is spoken
-	empty   atomic.Pointer[chan struct{}] // signalled when there are no members, once someone waits
+// pending tracks the connections that may be owed an answer: those with a request in progress, and those so new that
+// their first request has not been read yet.
+type pending struct {
+	conns  sync.Map                      // of net.Conn to an *atomic.Bool that reports whether it is pending
+	count  atomic.Int64                  // the number of pending connections
+	secure atomic.Bool                   // whether the connections use TLS
+	empty  atomic.Pointer[chan struct{}] // signalled when nothing is pending, once wait has begun
 }
 
-// observe is told each change of a connection's state. Those of one connection come one after the other.
-func (c *crowd) observe(conn net.Conn, state http.ConnState) {
+// observe is called for each change of a connection's state. Changes of one connection arrive one after the other.
+func (c *pending) observe(conn net.Conn, state http.ConnState) {
 	var member *atomic.Bool
 	if known, ok := c.conns.Load(conn); ok {
 		member = known.(*atomic.Bool)
@@ -127,15 +127,15 @@ func (c *crowd) observe(conn net.Conn, state http.ConnState) {
 	joins := state == http.StateNew || state == http.StateActive
 	switch was := member.Swap(joins); {
 	case joins && !was:
-		c.members.Add(1)
+		c.count.Add(1)
 	case !joins && was:
-		if c.members.Add(-1) == 0 {
+		if c.count.Add(-1) == 0 {
 			c.tell()
 		}
 	}
 }
 
-func (c *crowd) tell() {
+func (c *pending) tell() {
 	if empty := c.empty.Load(); empty != nil {
 		select {
 		case *empty <- struct{}{}:
@@ -144,11 +144,11 @@ func (c *crowd) tell() {
 	}
 }
 
-// wait waits until there are no members or ctx ends. It is called once, when nobody is accepted any more.
-func (c *crowd) wait(ctx context.Context) {
+// wait waits until nothing is pending or ctx ends. It is called once, after the last connection was accepted.
+func (c *pending) wait(ctx context.Context) {
 	empty := make(chan struct{}, 1)
 	c.empty.Store(&empty)
-	if c.members.Load() == 0 { // whoever has left before the line above has told no one
+	if c.count.Load() == 0 { // a connection that finished before the line above sent no signal
 		return
 	}
 	select {

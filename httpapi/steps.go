@@ -13,12 +13,13 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/traceparent"
 )
 
 // Middleware wraps a handler.
 type Middleware func(http.Handler) http.Handler
 
-// Chain returns h behind the given steps; the first is the outermost.
+// Chain returns h behind the given steps. The first is the outermost.
 func Chain(h http.Handler, steps ...Middleware) http.Handler {
 	for _, step := range slices.Backward(steps) {
 		h = step(h)
@@ -26,20 +27,22 @@ func Chain(h http.Handler, steps ...Middleware) http.Handler {
 	return h
 }
 
-// Log gives each request an id, sends it as X-Request-Id, and writes one line when the request is over: no query, no
-// headers, no bodies. What went as it should is logged at debug level, so that events can be read among the lines of a busy server;
-// what has more to say than its status at info level, refusals for lack of something at warn level, and faults of ours at error level.
+// Log gives each request an id, sends it as X-Request-Id, and writes one line when the request is over, without query,
+// headers or body. Ordinary answers are logged at debug level, so that events stand out on a busy server. Answers with
+// more to report than their status are logged at info level, refusals for lack of resources at warn level, and the
+// server's own faults at error level.
 func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 	newID := idSource(rand)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w, r, rec := withOwnRecord(w, r)
 			rec.ID = newID()
+			rec.Trace, rec.Parent = traceparent.Of(r.Header)
 			w.Header()["X-Request-Id"] = []string{rec.ID}
 			start, path := now(), r.URL.Path
 			defer func() {
 				if !rec.Started() {
-					rec.Status = http.StatusOK // what net/http sends for a handler that wrote nothing
+					rec.Status = http.StatusOK // what net/http sends if a handler wrote nothing
 				}
 				level := slog.LevelDebug
 				switch {
@@ -59,6 +62,9 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 					slog.String("method", r.Method), slog.String("path", path), slog.Int("status", rec.Status),
 					slog.Int64("ms", now().Sub(start).Milliseconds()), slog.Int64("bytes", rec.Bytes),
 					slog.String("request_id", rec.ID), slog.String("client", IdentityOf(r).ClientIP),
+				}
+				if rec.Trace != "" {
+					attrs = append(attrs, slog.String("trace_id", rec.Trace), slog.String("parent_id", rec.Parent))
 				}
 				if worthLogging(rec.Err) {
 					attrs = append(attrs, slog.Any("error", rec.Err))
@@ -82,7 +88,7 @@ func worthLogging(err error) bool {
 	return !errors.As(err, &e) || e.Cause != nil || e.Code == or3cloud.CodeInternal
 }
 
-// idSource returns a function that makes request ids of 16 hex digits. It may be called from many goroutines.
+// idSource returns a function that generates request ids of 16 hex digits. It is safe for concurrent use.
 func idSource(rand io.Reader) func() string {
 	var mu sync.Mutex
 	var b [8]byte
@@ -98,8 +104,8 @@ func idSource(rand io.Reader) func() string {
 	}
 }
 
-// Recover turns a panic into a 500, and into a broken connection when the answer has begun. It stands inside Log, so
-// that the line tells the panic.
+// Recover turns a panic into a 500, or into a broken connection if the answer has begun. It runs inside Log, so that
+// the log line reports the panic.
 func Recover(log *slog.Logger) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +116,7 @@ func Recover(log *slog.Logger) Middleware {
 					panic(p)
 				default:
 					log.LogAttrs(r.Context(), slog.LevelError, "panic in a handler",
-						slog.String("request_id", RecordOf(r).ID), slog.String("stack", string(debug.Stack())))
+						slog.String("request_id", RecordOf(r).ID), slog.String("trace_id", RecordOf(r).Trace), slog.String("stack", string(debug.Stack())))
 					WriteError(w, r, fmt.Errorf("panic: %v", p))
 				}
 			}()

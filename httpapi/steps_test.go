@@ -36,6 +36,7 @@ func TestLogLineTellsTheRequestAndNoSecrets(t *testing.T) {
 	r := httptest.NewRequest("PUT", "/api/storage/fs/upload?token=SECRET", strings.NewReader("SECRET"))
 	r.Header.Set("Cookie", "or3_access=SECRET")
 	r.Header.Set("Authorization", "Bearer SECRET")
+	r.Header.Set("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 	w, log := pipeline(t, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, r, or3cloud.Unavailable(errors.New("disk trouble"), "Service Unavailable", time.Second))
 	}))
@@ -45,6 +46,7 @@ func TestLogLineTellsTheRequestAndNoSecrets(t *testing.T) {
 	}
 	if line["method"] != "PUT" || line["path"] != "/api/storage/fs/upload" || line["status"] != 503. ||
 		line["request_id"] != w.Header().Get("X-Request-Id") || len(w.Header().Get("X-Request-Id")) != 16 ||
+		line["trace_id"] != "4bf92f3577b34da6a3ce929d0e0e4736" || line["parent_id"] != "00f067aa0ba902b7" ||
 		!strings.Contains(line["error"].(string), "disk trouble") {
 		t.Errorf("%v", line)
 	}
@@ -53,7 +55,8 @@ func TestLogLineTellsTheRequestAndNoSecrets(t *testing.T) {
 	}
 }
 
-// TestOrdinaryRequestsAreDebugLines reads the level of the line of each kind of answer: at the default level events must not drown.
+// TestOrdinaryRequestsAreDebugLines checks the level of the log line for each kind of answer. At the default level,
+// ordinary requests must not drown events.
 func TestOrdinaryRequestsAreDebugLines(t *testing.T) {
 	for name, tc := range map[string]struct {
 		level string
@@ -143,7 +146,7 @@ func TestHealthChecksAreQuiet(t *testing.T) {
 	}
 }
 
-// The kernel's file copy and flushing must survive the wrapping.
+// Wrapping must not disable the kernel's file copy or flushing.
 func TestRecorderKeepsTheWriterAbilities(t *testing.T) {
 	w, r := WithRecord(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), &Record{})
 	if _, ok := w.(io.ReaderFrom); !ok {

@@ -13,8 +13,8 @@ import (
 	"or3.chat/cloud/adminevent"
 )
 
-// faultFile keeps, in the data directory, that a store could not be written any more, until administrators are told: the store cannot keep
-// it, and the program starts again.
+// faultFile records in the data directory that a store could not be written any more, until administrators are told.
+// The store itself cannot record it, and the program restarts.
 const faultFile = "fault.json"
 
 // The states of a fault.
@@ -23,7 +23,7 @@ const (
 	failed  = "failed"
 )
 
-// Faults returns the faults of the stores that are known now, and the one for which the program had to start again.
+// Faults returns the currently known faults of the stores, and the one that made the program restart.
 func (i *Instance) Faults() (out []adminevent.Fault) {
 	for _, kind := range []or3cloud.ProviderKind{or3cloud.ProviderSync, or3cloud.ProviderAuth} {
 		if d := i.Database(kind); d != nil {
@@ -48,7 +48,7 @@ func (i *Instance) Faults() (out []adminevent.Fault) {
 	return out
 }
 
-// Told says that administrators will be told of a fault, whatever happens.
+// Told records that administrators are certain to be told of a fault.
 func (i *Instance) Told(f adminevent.Fault) {
 	if f.State != failed || i.opt.DataDir == "" {
 		return
@@ -59,7 +59,7 @@ func (i *Instance) Told(f adminevent.Fault) {
 	}
 }
 
-// readFault reads what an earlier process has written down.
+// readFault reads the fault that an earlier process recorded.
 func (i *Instance) readFault() {
 	if i.opt.DataDir == "" {
 		return
@@ -79,7 +79,7 @@ func (i *Instance) readFault() {
 	i.past.Store(f)
 }
 
-// writeFault writes down which store has failed, if one has. It is the last thing before the program starts again.
+// writeFault records which store has failed, if one has. It is the last thing that happens before the program restarts.
 func (i *Instance) writeFault() {
 	kind := i.failedKind.Swap(nil)
 	if kind == nil || i.opt.DataDir == "" {

@@ -37,8 +37,7 @@ func TestAFatalProviderWithoutAnybodyToTell(t *testing.T) {
 	}
 }
 
-// One measurement serves all directories on a file system, and providers see it.
-// TestAFailureIsNotedUntilAdministratorsAreTold: a store that cannot be written cannot keep that itself.
+// A store that cannot be written cannot record that itself.
 func TestAFailureIsNotedUntilAdministratorsAreTold(t *testing.T) {
 	h := newHouse()
 	o := h.options(t, defaults())
@@ -60,7 +59,7 @@ func TestAFailureIsNotedUntilAdministratorsAreTold(t *testing.T) {
 	if note, err := os.ReadFile(filepath.Join(o.DataDir, faultFile)); err != nil || strings.Contains(string(note), "/a/path") {
 		t.Errorf("%s, %v", note, err)
 	}
-	for range 2 { // also if the process that follows is killed
+	for range 2 { // also if the next process is killed
 		next := open(t, o)
 		if got := past(next); len(got) != 1 || got[0].ID != "sync" || got[0].Faults != 1 {
 			t.Errorf("%+v", got)

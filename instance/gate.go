@@ -2,19 +2,19 @@ package instance
 
 import "sync"
 
-// gate counts the requests under way and can be closed.
+// gate counts the requests in progress and can be closed.
 type gate struct {
 	closing chan struct{} // closed with the gate
 
 	mu     sync.Mutex
 	n      int
 	closed bool
-	idle   chan struct{} // closed when the gate is closed and nobody is inside
+	idle   chan struct{} // closed when the gate is closed and no request is inside
 }
 
 func newGate() *gate { return &gate{closing: make(chan struct{})} }
 
-// enter reports whether a request may pass; if so, leave must follow.
+// enter reports whether a request may pass. If so, leave must follow.
 func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -33,7 +33,7 @@ func (g *gate) leave() {
 	}
 }
 
-// close lets nobody in any more and returns a channel that is closed when everybody has left.
+// close stops letting requests in and returns a channel that closes when the last one has left.
 func (g *gate) close() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,17 +1,18 @@
-// Package instance is one installation of OR3 Cloud without any protocol: which providers the configuration selects, how
-// they are opened and closed, what they can do, how much room their disks have, and what happens when one cannot go on.
+// Package instance is one installation of OR3 Cloud without any protocol: which providers the configuration selects,
+// how they are opened and closed, what they can do, how much space their disks have, and what happens when one cannot
+// continue.
 //
 // A front makes it reachable: package host serves the wire contract to browsers, and package engine serves the provider
-// protocol to other hosts. An instance knows neither of them. A front is made before its instance
-// is opened, so that it can say that the server is starting; it hands itself to Open, where providers find it as what
-// answers their questions about requests, and then takes what it serves from Providers. Whatever it does for a client
-// stands between Enter and Leave, because Close must not pull the providers away from under a request:
+// protocol to other hosts. An instance knows neither of them. A front is created before its instance is opened, so that
+// it can answer that the server is starting. It passes itself to Open, so that providers can ask it about requests, and
+// then serves what Providers returns. Everything it does for a client happens between Enter and Leave, because Close
+// must not take the providers away from a request in progress:
 //
 //	front  → Open(ctx, front) → Providers, Ability     opens
 //	client → Enter … Leave                             while it is open
 //	front  → Drain → Close                             shuts down
 //
-// The operator's use cases need no front: they open the instance alone, or are called in a running one (Operate).
+// The operator's use cases need no front: they open the instance alone, or run inside a running one (Operate).
 package instance
 
 import (
@@ -30,6 +31,7 @@ import (
 	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/internal/diskspace"
+	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/superadmin"
 	"or3.chat/cloud/internal/trail"
 )
@@ -40,23 +42,27 @@ type Options struct {
 	Registry *or3cloud.Registry
 	// Config is the resolved configuration of fronts and providers.
 	Config or3cloud.Config
-	// DataDir is the absolute path of the instance's data directory. The instance itself writes nothing there but the
-	// reserve of disk space; empty means that there is none.
+	// DataDir is the absolute path of the instance's data directory. The instance itself writes nothing there except
+	// the reserve of disk space. Empty means that there is none.
 	DataDir string
-	// Stores decides whether the stores of the providers may be opened; nil lets all of them.
+	// Stores decides whether the stores of the providers may be opened. nil allows all.
 	Stores or3cloud.Stores
-	// Partial opens what is compiled in, and leaves the rest to the front's host (NewPartialPlan).
+	// Partial opens the providers that are compiled in and leaves the rest to the front's host (NewPartialPlan).
 	Partial bool
-	// Production is NODE_ENV=production. Strict is that or OR3_STRICT_CONFIG=true.
+	// Production is NODE_ENV=production. Strict is Production or OR3_STRICT_CONFIG=true.
 	Production, Strict bool
 	Log                *slog.Logger
-	Now                func() time.Time
+	// Journal is the log of the program that Log writes to; nil where it cannot be read back, as in commands.
+	Journal *logx.Journal
+	Now     func() time.Time
 	// Rand is read by several goroutines.
 	Rand io.Reader
-	// Secret is handed to the providers (or3cloud.Env).
+	// Secret is passed to the providers (or3cloud.Env).
 	Secret func(name string) (string, error)
-	// Fatal, if set, is called when a provider cannot go on until the program has started anew, with the reason. It
-	// returns at once; it is called once.
+	// AccountPage is passed to the providers (or3cloud.Env).
+	AccountPage string
+	// Fatal, if set, is called once, with the reason, when a provider cannot continue until the program has restarted.
+	// It must return at once.
 	Fatal func(error)
 	// Disk measures file systems; nil asks the operating system.
 	Disk func(dir string) (diskspace.Usage, error)
@@ -69,7 +75,7 @@ type Instance struct {
 	gate   *gate
 	space  *diskspace.Monitor
 	fatal  sync.Once
-	failed atomic.Bool // a provider cannot go on
+	failed atomic.Bool // a provider cannot continue
 	// providers is nil while the instance is not open.
 	providers atomic.Pointer[Providers]
 
@@ -78,7 +84,7 @@ type Instance struct {
 	mu     sync.Mutex // held while opening and closing
 	opened []opened
 	trail  *trail.Recorder
-	// past is why an earlier process has ended, failedKind the store for which this one ends.
+	// past is the reason why an earlier process ended. failedKind is the store that makes this one end.
 	past       atomic.Pointer[adminevent.Fault]
 	failedKind atomic.Pointer[or3cloud.ProviderKind]
 	closed     bool
@@ -90,8 +96,8 @@ type opened struct {
 	*or3cloud.Instance
 }
 
-// New returns an instance that is not open. It does no I/O. In strict mode it fails when a configured provider is not
-// compiled in, naming all of them.
+// New returns an instance that is not open. It does no I/O. In strict mode it fails if configured providers are not
+// compiled in, and names all of them.
 func New(o Options) (*Instance, error) {
 	plan := NewPlan
 	if o.Partial {
@@ -108,13 +114,14 @@ func New(o Options) (*Instance, error) {
 	return i, nil
 }
 
-// Options returns what the instance was made of.
+// Options returns the options of the instance.
 func (i *Instance) Options() Options { return i.opt }
 
-// Plan returns what is opened, and what is switched off.
+// Plan returns what is opened and what is off.
 func (i *Instance) Plan() Plan { return i.plan }
 
-// SuperAdmin returns the administrator whom the environment names; nil if it names none, or if there are no accounts to administer.
+// SuperAdmin returns the administrator configured in the environment. It is nil if there is none, or if there are no
+// accounts to administer.
 func (i *Instance) SuperAdmin() *superadmin.Admin { return i.superAdmin() }
 
 func (i *Instance) newSuperAdmin() *superadmin.Admin {
@@ -126,13 +133,13 @@ func (i *Instance) newSuperAdmin() *superadmin.Admin {
 	})
 }
 
-// Providers returns the opened providers; nil while the instance is not open.
+// Providers returns the opened providers, or nil while the instance is not open.
 func (i *Instance) Providers() *Providers { return i.providers.Load() }
 
-// Open opens the configured providers: sync first, since it has the workspaces, then auth, then storage, which gets the
-// sync provider's reference claims. If it fails, it has closed again what it opened. Without accounts there is nothing to
-// open, and nothing on the disk is touched. front answers the providers' questions about requests; it is nil where no
-// requests come.
+// Open opens the configured providers: first sync, because it has the workspaces, then auth, then storage, which gets
+// the sync provider's reference claims. If it fails, it closes what it has opened. Without accounts, it opens nothing
+// and does not touch the disk. front answers the providers' questions about requests. It is nil where no requests
+// arrive.
 func (i *Instance) Open(ctx context.Context, front or3cloud.Front) (err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -216,7 +223,7 @@ func (i *Instance) openProviders(ctx context.Context, p *Providers, host or3clou
 	return nil
 }
 
-// open opens the provider of a role, or returns the instance of it that another role has opened.
+// open opens the provider of a role, or returns the instance that another role has opened.
 func (i *Instance) open(ctx context.Context, r Role, host or3cloud.HostServices, references or3cloud.ReferenceClaimer) (*or3cloud.Instance, error) {
 	for _, o := range i.opened {
 		if o.id == r.ID {
@@ -226,8 +233,9 @@ func (i *Instance) open(ctx context.Context, r Role, host or3cloud.HostServices,
 	inst, err := r.provider.Open(ctx, or3cloud.Env{
 		Config: i.opt.Config, Production: i.opt.Production, Strict: i.opt.Strict, DataDir: i.opt.DataDir, Stores: i.opt.Stores,
 		Log: i.opt.Log.With("provider", r.ID), Now: i.opt.Now, Rand: i.opt.Rand, Secret: i.opt.Secret, Host: host, References: references,
-		DiskFull: func(dir string) func() bool { return i.space.Watch(dir).Full },
-		Fatal:    func(err error) { i.fail(r.Kind, fmt.Errorf("provider %q: %w", r.ID, err)) },
+		AccountPage: i.opt.AccountPage,
+		DiskFull:    func(dir string) func() bool { return i.space.Watch(dir).Full },
+		Fatal:       func(err error) { i.fail(r.Kind, fmt.Errorf("provider %q: %w", r.ID, err)) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the %s provider %q: %w", r.Kind, r.ID, err)
@@ -236,7 +244,7 @@ func (i *Instance) open(ctx context.Context, r Role, host or3cloud.HostServices,
 	return inst, nil
 }
 
-// fail passes on that a provider cannot go on.
+// fail reports that a provider cannot continue.
 func (i *Instance) fail(kind or3cloud.ProviderKind, err error) {
 	i.failedKind.CompareAndSwap(nil, &kind)
 	i.failed.Store(true)
@@ -247,8 +255,8 @@ func (i *Instance) fail(kind or3cloud.ProviderKind, err error) {
 	})
 }
 
-// SetupLinks returns the fragments for one-time links with which the first account can be created; none when there are
-// accounts, or when no provider offers one.
+// SetupLinks returns the fragments of one-time links for creating the first account. It returns none if there are
+// accounts, or if no provider offers a link.
 func (i *Instance) SetupLinks(ctx context.Context) ([]string, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -268,8 +276,8 @@ func (i *Instance) SetupLinks(ctx context.Context) ([]string, error) {
 	return links, nil
 }
 
-// Close closes the providers, the last one opened first. From then on nobody is let in. It does not wait for those who are;
-// Drain does. Closing again is harmless.
+// Close closes the providers, last opened first. From then on, no request may enter. It does not wait for those in
+// progress; Drain does. Closing again does nothing.
 func (i *Instance) Close() error {
 	i.gate.close()
 	i.mu.Lock()

@@ -33,7 +33,7 @@ func defaults(changes ...string) config {
 	return c
 }
 
-// The fakes have the methods that these tests reach, and those of a nil interface.
+// The fakes have the methods that these tests call. All others panic on a nil interface.
 type (
 	accounts struct {
 		or3cloud.AuthProvider
@@ -56,11 +56,11 @@ type (
 
 func (upkeep) MaintenanceState() or3cloud.MaintenanceState { return or3cloud.MaintenanceState{} }
 
-// house is what an instance is made of.
+// house holds the parts of an instance.
 type house struct {
-	envs   map[string]or3cloud.Env // that the providers were opened with
+	envs   map[string]or3cloud.Env // with which the providers were opened
 	events []string
-	fail   string // the provider that cannot be opened
+	fail   string // the provider that fails to open
 	parts  map[string]*or3cloud.Instance
 }
 
@@ -159,7 +159,8 @@ func TestPlanFollowsTheSwitches(t *testing.T) {
 	}
 }
 
-// A front whose host has providers of its own gets those that are there, each for itself, and misses none.
+// A front whose host has providers of its own gets the providers that are compiled in, each independently, and misses
+// none.
 func TestPartialPlans(t *testing.T) {
 	for _, c := range []struct {
 		changes []string
@@ -248,7 +249,7 @@ func TestRolesNeedTheirAbilities(t *testing.T) {
 	}
 }
 
-// Abilities are found by type, in whichever adapter of the provider has them, and of no other provider.
+// Abilities are found by type, in whichever adapter of the provider has them, but never in another provider.
 func TestAbilities(t *testing.T) {
 	p := open(t, newHouse().options(t, defaults())).Providers()
 	for name, found := range map[string]bool{
@@ -304,7 +305,7 @@ func TestProvidersAskTheFront(t *testing.T) {
 	}
 }
 
-// The operator's commands open an instance without any front.
+// The operator's commands open an instance without a front.
 func TestWithoutAFrontNobodyIsThere(t *testing.T) {
 	h := newHouse()
 	open(t, h.options(t, defaults()))
@@ -361,7 +362,7 @@ func TestOperate(t *testing.T) {
 	}
 }
 
-// A server whose workspace store keeps no invites is at fault itself, and says so in a way after which clients come back.
+// If the workspace store keeps no invites, the fault is the server's, and the answer makes clients come back.
 func TestWithoutAnInviteStoreInviteOnlyIsUnavailable(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		h := newHouse()

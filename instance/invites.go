@@ -11,10 +11,10 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// minInviteTTL is what shorter settings count as, in seconds.
+// minInviteTTL is the shortest lifetime, in seconds. Shorter settings are raised to it.
 const minInviteTTL = 60
 
-// Invites makes invites and says whom they admit (contract, auth §9).
+// Invites creates invites and decides whom they admit (contract, auth §9).
 type Invites struct {
 	mode   string
 	secret string // empty if none is configured and none may be generated
@@ -22,7 +22,7 @@ type Invites struct {
 	store  or3cloud.InviteStore // nil if the workspace store keeps no invites
 	ttl    time.Duration
 	now    func() time.Time
-	// notices tell of accepted invites.
+	// notices tells owners of accepted invites.
 	notices notices
 }
 
@@ -41,14 +41,14 @@ func (i *Instance) newInvites(users or3cloud.AuthWorkspaceStore, tell notices) (
 	return in, err
 }
 
-// Why no invite can be made.
+// The reasons why no invite can be created.
 var (
 	ErrNoInviteStore  = or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
 	ErrNoInviteSecret = or3cloud.Errorf(or3cloud.CodeConflict, "%s is not set; set it to the output of %s", setting.InviteSecret, or3cloud.MakeKey)
 )
 
-// Create makes an invite to a workspace for an address, in a role and on behalf of a user or of the operator, and returns it with its
-// token, which is kept nowhere. lifetime 0 is the configured one.
+// Create creates an invite to a workspace for an address, with a role and on behalf of a user or the operator. It
+// returns it with its token, which is stored nowhere. A lifetime of 0 means the configured one.
 func (in *Invites) Create(ctx context.Context, made or3cloud.Invite, lifetime time.Duration) (_ or3cloud.Invite, token string, err error) {
 	switch {
 	case in.mode != setting.RegistrationInviteOnly:
@@ -73,11 +73,11 @@ func (in *Invites) Create(ctx context.Context, made or3cloud.Invite, lifetime ti
 	return made, token, err
 }
 
-// mostAlike is how many invites of one address to one workspace may be made in a second. Each ends a second later than the one before,
-// because they would have the same token otherwise.
+// mostAlike is the largest number of invites of one address to one workspace per second. Each expires a second after
+// the previous one, because otherwise they would have the same token.
 const mostAlike = 20
 
-// The answers to people without a fitting invite, with the codes of docs/accounts-api.md.
+// The answers to people without a valid invite, with the codes of docs/accounts-api.md.
 func errInviteRequired() error {
 	return inviteRefusal("invite_required", "A valid invite is required to register.")
 }
@@ -92,12 +92,12 @@ func inviteRefusal(code, message string) error {
 	return &or3cloud.Error{Code: or3cloud.CodeForbidden, Message: message, Data: map[string]any{"code": code}}
 }
 
-// errNoInvites is for a server that cannot read invites, which is its operator's fault and not the guest's.
+// errNoInvites means that the server cannot read invites, which is its operator's fault and not the guest's.
 func errNoInvites(cause string) error {
 	return or3cloud.Unavailable(errors.New(cause), "Invite-only registration is temporarily unavailable.", 30*time.Second)
 }
 
-// read decides, in the contract's order, what a token says for email in the mode invite_only.
+// read decides, in the contract's order, whether a token admits email in the mode invite_only.
 func (in *Invites) read(token, email string) (invite.Token, error) {
 	switch {
 	case in.store == nil:
@@ -114,7 +114,7 @@ func (in *Invites) read(token, email string) (invite.Token, error) {
 	return t, nil
 }
 
-// check says whether a token lets email register, and uses nothing up.
+// check decides whether a token lets email register, without using it.
 func (in *Invites) check(ctx context.Context, token, email string) error {
 	switch in.mode {
 	case setting.RegistrationDisabled:
@@ -134,7 +134,7 @@ func (in *Invites) check(ctx context.Context, token, email string) error {
 	return err
 }
 
-// accept creates the user of an identity as a member of the workspace that the token leads to.
+// accept creates the user of an identity as a member of the token's workspace.
 func (in *Invites) accept(ctx context.Context, id or3cloud.ExternalIdentity, token string) (userID string, err error) {
 	t, err := in.read(token, id.Email)
 	if err != nil {
@@ -151,8 +151,9 @@ func (in *Invites) accept(ctx context.Context, id or3cloud.ExternalIdentity, tok
 	return userID, err
 }
 
-// Admit creates the user of an identity that the workspace store does not know, if the registration mode lets it in. Whoever
-// the operator has admitted needs no invite, but a good one is not wasted on them. used says that the invite has served.
+// Admit creates the user of an identity that the workspace store does not know, if the registration mode allows it. An
+// account that the operator has admitted needs no invite, but a valid one still counts. used reports that the invite
+// was accepted.
 func (in *Invites) Admit(ctx context.Context, id or3cloud.ExternalIdentity, token string, admitted bool) (userID string, used bool, err error) {
 	switch {
 	case in.mode == setting.RegistrationDisabled && !admitted:
@@ -169,10 +170,11 @@ func (in *Invites) Admit(ctx context.Context, id or3cloud.ExternalIdentity, toke
 	return userID, err == nil, err
 }
 
-// Deliver accepts the invite of an identity that the workspace store does not know yet, and says whether it has served. It makes
-// the user of a founder, whom no registration mode keeps out. It is for hosts in other processes: their early form makes a user
-// of whoever is proven and knows neither invites nor founders, and newer ones find the user whom they would have made. Whom an
-// invite does not admit is for them to decide, so that is no error. Users whom another provider keeps are theirs as well.
+// Deliver accepts the invite of an identity that the workspace store does not know yet, and reports whether it did. It
+// also creates the user of a founder, whom every registration mode admits. It serves hosts in other processes. Their
+// early version creates a user for every verified identity and knows neither invites nor founders; newer ones find the
+// user that they would have created. If an invite does not admit an identity, those hosts decide what to do, so that is
+// not an error. Users kept by another provider are also their concern.
 func (in *Invites) Deliver(ctx context.Context, id or3cloud.ExternalIdentity, token string) (used bool, err error) {
 	_, invited := in.Expiry(token)
 	if invited = invited && in.store != nil; in.users == nil || !invited && !id.Founder {
@@ -193,7 +195,7 @@ func (in *Invites) Deliver(ctx context.Context, id or3cloud.ExternalIdentity, to
 	return err == nil, err
 }
 
-// Expiry returns when an invite ends that may still admit somebody, judged by its token alone; ok is false of everything else.
+// Expiry returns when an invite expires, judging by its token alone. ok is false unless the invite may still be usable.
 func (in *Invites) Expiry(token string) (_ time.Time, ok bool) {
 	if in.mode != setting.RegistrationInviteOnly {
 		return time.Time{}, false
@@ -202,7 +204,7 @@ func (in *Invites) Expiry(token string) (_ time.Time, ok bool) {
 	return t.Expires, err == nil
 }
 
-// describe says what a token is good for, to whoever holds it.
+// describe returns what the holder of a token may know about it.
 func (in *Invites) describe(ctx context.Context, token string) (d or3cloud.InviteDetails, refusal or3cloud.InviteRefusal, err error) {
 	switch {
 	case in.mode != setting.RegistrationInviteOnly:

@@ -8,24 +8,24 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// notices tell users what has happened while they did something else. None of it is worth failing for: what cannot be
-// written is a line in the log.
+// notices tells users what happened while they were doing something else. None of it is worth failing for: what cannot
+// be written becomes a line in the log.
 type notices struct {
 	notifier or3cloud.Notifier             // nil if the sync provider writes none, or nothing is synced
 	members  or3cloud.WorkspaceAccessStore // nil if the members of a workspace are not known
 	log      *slog.Logger
 }
 
-// mostOwners is how many owners of a workspace are told of something.
+// mostOwners is the largest number of owners of a workspace that are notified.
 const mostOwners = 20
 
-// joined tells the owners of a workspace that somebody has accepted an invite, which its hash names. Parallel requests of the
-// new member tell it once.
+// joined tells the owners of a workspace that a user accepted an invite, which hash identifies. Parallel requests of
+// the new member cause only one notification.
 func (n notices) joined(ctx context.Context, workspaceID, userID string, who or3cloud.ExternalIdentity, inviteHash string) {
 	if n.notifier == nil || n.members == nil {
 		return
 	}
-	ctx = context.WithoutCancel(ctx) // the member stays, whatever becomes of the request
+	ctx = context.WithoutCancel(ctx) // the member stays, whatever happens to the request
 	members, err := n.members.ListMembers(ctx, workspaceID)
 	told := 0
 	for _, m := range members {

@@ -12,29 +12,29 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// crowd is a workspace with many owners, of whom some cannot be told anything.
-type crowd struct {
+// busyWorkspace is a workspace with many owners, some of whom cannot be notified.
+type busyWorkspace struct {
 	or3cloud.WorkspaceAccessStore
 	told []string
 	err  error
 }
 
-func (c *crowd) ListMembers(context.Context, string) (out []or3cloud.Member, err error) {
+func (c *busyWorkspace) ListMembers(context.Context, string) (out []or3cloud.Member, err error) {
 	for i := range 100 {
 		out = append(out, or3cloud.Member{UserID: fmt.Sprint("owner ", i), Role: or3cloud.RoleOwner})
 	}
 	return out, nil
 }
 
-func (c *crowd) Notify(_ context.Context, n or3cloud.Notification) error {
+func (c *busyWorkspace) Notify(_ context.Context, n or3cloud.Notification) error {
 	c.told = append(c.told, n.UserID)
 	return c.err
 }
 
-// What cannot be told is a line in the log, once, and the work for one request is bounded.
+// A notice that cannot be written is logged once, and the work for one request is bounded.
 func TestANoticeThatCannotBeWrittenIsLogged(t *testing.T) {
 	var log bytes.Buffer
-	c := &crowd{err: errors.New("no room")}
+	c := &busyWorkspace{err: errors.New("no room")}
 	n := notices{notifier: c, members: c, log: slog.New(slog.NewTextHandler(&log, nil))}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel() // the request is over
@@ -45,5 +45,5 @@ func TestANoticeThatCannotBeWrittenIsLogged(t *testing.T) {
 	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "level=WARN") || strings.Contains(text, "ann@") {
 		t.Errorf("the log: %s", text)
 	}
-	notices{}.joined(t.Context(), "ws", "ann", or3cloud.ExternalIdentity{}, "hash") // nobody can be told anything
+	notices{}.joined(t.Context(), "ws", "ann", or3cloud.ExternalIdentity{}, "hash") // no one can be notified
 }

@@ -11,7 +11,7 @@ import (
 
 // Operator is what the operator's use cases work with.
 type Operator struct {
-	// AuthProvider is the id of the auth provider, by which the workspace store knows its accounts.
+	// AuthProvider is the id of the auth provider under which the workspace store knows its accounts.
 	AuthProvider string
 	// Accounts is nil if the auth provider lacks the ability.
 	Accounts or3cloud.AccountAdmin
@@ -27,27 +27,28 @@ type Operator struct {
 	Notifier or3cloud.Notifier
 	// Audit is nil, which keeps nothing, if the sync provider lacks the ability.
 	Audit *trail.Recorder
-	// Databases are the providers that look after a database of their own, by their role: "sync", "auth".
+	// Databases are the providers with a database of their own, by role: "sync", "auth".
 	Databases map[string]or3cloud.DatabaseIntegrity
-	// SuperAdmin is whom the environment names; nil if it names none.
+	// SuperAdmin is the administrator configured in the environment, or nil.
 	SuperAdmin *superadmin.Admin
-	// Places are where providers are, in the order auth, sync, storage.
+	// Places are the roles that providers fill, in the order auth, sync, storage.
 	Places []Place
 	Config or3cloud.Config
 	Now    func() time.Time
 	Rand   io.Reader
-	// Closing is closed when a shutdown begins: what takes long ends early then.
+	// Closing is closed when a shutdown begins. Long operations must then end early.
 	Closing <-chan struct{}
 }
 
-// Place is where a provider is.
+// Place is a role that a provider can fill.
 type Place struct {
 	Kind or3cloud.ProviderKind
-	// Provider is the id of the one that the configuration selects.
+	// Provider is the id of the configured provider.
 	Provider string
-	// On says that clients are served by it.
+	// On reports that it serves clients.
 	On bool
-	// Admin is nil if the place is empty, or if the provider shows nothing of itself. It may be an or3cloud.AdminActionRunner.
+	// Admin is nil if there is no provider, or if it does not report its state. It may be an
+	// or3cloud.AdminActionRunner.
 	Admin or3cloud.ProviderAdminAdapter
 }
 
@@ -62,8 +63,9 @@ func placesOf(plan Plan, p *Providers) (places []Place) {
 	return places
 }
 
-// Operate calls f with what the operator's use cases need. A shutdown waits for it as for a request. The error is f's, a
-// CodeUnavailable while the instance is starting or shutting down, or a CodeUnsupported if there are no accounts.
+// Operate calls f with what the operator's use cases need. A shutdown waits for it as for a request. It returns the
+// error of f, CodeUnavailable while the instance is starting or shutting down, or CodeUnsupported if there are no
+// accounts.
 func (i *Instance) Operate(f func(Operator) error) error {
 	p := i.Providers()
 	if p == nil || !i.Enter() {

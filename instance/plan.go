@@ -7,13 +7,13 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Role is one of the three places that a provider can have.
+// Role is one of the three roles that a provider can fill.
 type Role struct {
-	// Kind is which place it is.
+	// Kind is the role's kind.
 	Kind or3cloud.ProviderKind
-	// ID is the provider that the configuration selects.
+	// ID is the id of the configured provider.
 	ID string
-	// On says that the feature is switched on and that its provider is there.
+	// On reports that the feature is enabled and its provider is compiled in.
 	On bool
 
 	variable string // selects the provider
@@ -21,7 +21,7 @@ type Role struct {
 	provider or3cloud.Provider
 }
 
-// String is the id of the provider, or "off".
+// String returns the id of the provider, or "off".
 func (r Role) String() string {
 	if !r.On {
 		return "off"
@@ -29,13 +29,13 @@ func (r Role) String() string {
 	return r.ID
 }
 
-// Plan is what the configuration makes of the providers that are compiled in.
+// Plan is the set of providers to open, according to the configuration and the providers that are compiled in.
 type Plan struct {
 	Auth, Sync, Storage Role
-	// SyncServed says that clients may sync. The sync provider is opened even when they may not, because it keeps the
-	// users and workspaces.
+	// SyncServed reports whether clients may sync. The sync provider is opened even if they may not, because it keeps
+	// the users and workspaces.
 	SyncServed bool
-	// Problems are the configured providers that are missing, one sentence each.
+	// Problems describes the configured providers that are missing, in one sentence each.
 	Problems []string
 }
 
@@ -49,15 +49,15 @@ func NewPlan(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
 	return p
 }
 
-// NewPartialPlan is NewPlan for a front whose host may have providers of its own: what is compiled in is opened, each for itself, and
-// nothing is missing.
+// NewPartialPlan is like NewPlan, for a front whose host may have providers of its own. Each provider that is compiled
+// in is opened independently, and none counts as missing.
 func NewPartialPlan(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
 	p := parts(cfg, registry)
 	p.Problems = nil
 	return p
 }
 
-// parts finds the provider of each role that is switched on.
+// parts finds the provider of each role that is on.
 func parts(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
 	p := Plan{
 		Auth:    Role{Kind: or3cloud.ProviderAuth, variable: setting.AuthProvider, off: setting.SSRAuthEnabled},
@@ -86,6 +86,6 @@ func (p *Plan) find(r *Role, registry *or3cloud.Registry) {
 	}
 }
 
-// Cloud reports whether there is anything to open: accounts, and a provider for them and for their workspaces. Of a partial plan,
-// any of it.
+// Cloud reports whether there is anything to open: accounts, and a provider for them and for their workspaces. For a
+// partial plan, any provider is enough.
 func (p Plan) Cloud() bool { return p.Auth.On || p.Sync.On || p.Storage.On }

@@ -5,7 +5,7 @@ import (
 	"or3.chat/cloud/internal/trail"
 )
 
-// Providers are the opened providers of an instance. Without accounts there are none, and every field is nil.
+// Providers are the opened providers of an instance. Without accounts, every field is nil.
 type Providers struct {
 	Auth       or3cloud.AuthProvider
 	Workspaces or3cloud.AuthWorkspaceStore
@@ -14,9 +14,9 @@ type Providers struct {
 	// Storage is nil if storage is off.
 	Storage or3cloud.StorageGatewayAdapter
 	Invites *Invites
-	// Audit is where what administrators do is written down; nil, which keeps nothing, if the sync provider lacks the ability.
+	// Audit records what administrators do. It is nil, which records nothing, if the sync provider lacks the ability.
 	Audit *trail.Recorder
-	// Routes are the endpoints that the providers serve themselves. Whoever owns one is named by its Owner.
+	// Routes are the endpoints that providers serve themselves.
 	Routes []Route
 
 	byKind map[or3cloud.ProviderKind]*or3cloud.Instance
@@ -29,9 +29,9 @@ type Route struct {
 	or3cloud.Route
 }
 
-// Ability returns the ability T of the provider in a role, whichever of its adapters has it; nil if it has none, or if the
-// role is off. This is how optional abilities are found, tokens for other services (or3cloud.ProviderTokenBroker) and the
-// provider's administration (or3cloud.ProviderAdminAdapter, AdminActionRunner) among them.
+// Ability returns the ability T of the provider in a role, whichever of its adapters has it, or nil if it has none or
+// the role is off. All optional abilities are found this way, including tokens for other services
+// (or3cloud.ProviderTokenBroker) and the provider's administration (or3cloud.ProviderAdminAdapter, AdminActionRunner).
 func Ability[T any](p *Providers, kind or3cloud.ProviderKind) (none T) {
 	if p == nil || p.byKind[kind] == nil {
 		return none
@@ -54,15 +54,15 @@ func Ability[T any](p *Providers, kind or3cloud.ProviderKind) (none T) {
 	return none
 }
 
-// What the contract calls the stores that a provider may lack (workspaces-and-admin §7).
+// The contract's names for the stores that a provider may lack (workspaces-and-admin §7).
 const (
 	AccessStore   = "Workspace access store"
 	SettingsStore = "Workspace settings store"
 	AdminStore    = "Admin user store"
 )
 
-// StoreAbility returns the ability T of the workspace store of an open instance. A store without it is CodeUnsupported, in the words of
-// the contract, which call a store with it what.
+// StoreAbility returns the ability T of the workspace store of an open instance. If the store lacks it, it returns
+// CodeUnsupported in the words of the contract, where what names the kind of store.
 func StoreAbility[T any](i *Instance, what string) (T, error) {
 	store, ok := i.Providers().Workspaces.(T)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// services is what providers may ask: a front about requests, and the instance about the rest. It implements
+// services answers the providers' questions: the front those about requests, and the instance the rest. It implements
 // or3cloud.HostServices.
 type services struct {
 	or3cloud.Front
@@ -32,7 +32,7 @@ func (s services) DescribeInvite(ctx context.Context, token string) (or3cloud.In
 	return invites.describe(ctx, token)
 }
 
-// invites is there as soon as everything is open.
+// invites returns the Invites once everything is open.
 func (s services) invites() (*Invites, error) {
 	p := s.instance.Providers()
 	if p == nil || p.Invites == nil {
@@ -46,7 +46,8 @@ func (s services) Users() or3cloud.UserRemover {
 	return Ability[or3cloud.UserRemover](s.instance.Providers(), or3cloud.ProviderSync)
 }
 
-// Administers implements or3cloud.HostServices. Where the workspace store knows no deployment administrators, no one is one.
+// Administers implements or3cloud.HostServices. If the workspace store does not keep deployment administrators, there
+// are none.
 func (s services) Administers(ctx context.Context, providerUserID string) (bool, error) {
 	p := s.instance.Providers()
 	if p == nil {
@@ -61,7 +62,7 @@ func (s services) Administers(ctx context.Context, providerUserID string) (bool,
 
 func errNotOpen() error { return or3cloud.Unavailable(nil, "Service Unavailable", pause) }
 
-// noFront stands for a front where no requests come.
+// noFront stands in for a front where no requests arrive.
 type noFront struct{}
 
 // Session implements or3cloud.Front.

@@ -7,31 +7,32 @@ import (
 	"or3.chat/cloud/internal/diskspace"
 )
 
-// pause is how long whoever finds the instance closed stays away.
+// pause is how long clients wait after they find the instance closed.
 const pause = time.Second
 
-// Enter lets a request in, until Leave is called. It returns false, and Leave must not be called, from the beginning of a
-// shutdown on.
+// Enter lets a request in until Leave is called. Once a shutdown has begun it returns false, and Leave must not be
+// called.
 func (i *Instance) Enter() bool { return i.gate.enter() }
 
-// Leave ends what Enter has let in.
+// Leave ends the request that Enter let in.
 func (i *Instance) Leave() { i.gate.leave() }
 
-// Drain begins a shutdown: nobody is let in any more. The channel is closed when everybody has left.
+// Drain begins a shutdown: no more requests enter. The channel closes when the last one has left.
 func (i *Instance) Drain() <-chan struct{} { return i.gate.close() }
 
-// Closing is closed when a shutdown begins: what is open without end, such as a stream, has to end then.
+// Closing returns a channel that closes when a shutdown begins. Anything without an end of its own, such as a stream,
+// must end then.
 func (i *Instance) Closing() <-chan struct{} { return i.gate.closing }
 
 // ShuttingDown reports whether a shutdown has begun.
 func (i *Instance) ShuttingDown() bool { return i.gate.isClosed() }
 
-// Ready reports whether the providers are open and all of them can go on.
+// Ready reports whether all providers are open and able to continue.
 func (i *Instance) Ready() bool {
 	return i.providers.Load() != nil && !i.gate.isClosed() && !i.failed.Load()
 }
 
-// Unavailable is the error for whoever finds the instance not ready. It says why.
+// Unavailable returns the error that explains why the instance is not ready.
 func (i *Instance) Unavailable() error {
 	why := "The server is starting"
 	switch {
@@ -43,10 +44,10 @@ func (i *Instance) Unavailable() error {
 	return or3cloud.Unavailable(nil, why, pause)
 }
 
-// Disk returns how much room there is on the disks of the providers; nil if nothing is watched.
+// Disk returns how much space the providers' disks have, or nil if none is watched.
 func (i *Instance) Disk() *diskspace.Report { return i.space.Report() }
 
-// Maintenance returns what the sync provider's background maintenance is doing; nil when it is not known.
+// Maintenance returns what the sync provider's background maintenance is doing, or nil if unknown.
 func (i *Instance) Maintenance() *or3cloud.MaintenanceState {
 	if !i.plan.SyncServed {
 		return nil
@@ -59,7 +60,7 @@ func (i *Instance) Maintenance() *or3cloud.MaintenanceState {
 	return &state
 }
 
-// Integrity returns how sound the stored files are; nil when it is not known.
+// Integrity returns the integrity of the stored files, or nil if unknown.
 func (i *Instance) Integrity() *or3cloud.IntegrityState {
 	reporter := Ability[or3cloud.IntegrityReporter](i.Providers(), or3cloud.ProviderStorage)
 	if reporter == nil {
@@ -69,7 +70,7 @@ func (i *Instance) Integrity() *or3cloud.IntegrityState {
 	return &state
 }
 
-// Database returns how sound the database of the provider in a role is; nil where it is not known.
+// Database returns the integrity of the database of the provider in a role, or nil if unknown.
 func (i *Instance) Database(kind or3cloud.ProviderKind) *or3cloud.DatabaseState {
 	d := Ability[or3cloud.DatabaseIntegrity](i.Providers(), kind)
 	if d == nil {

@@ -7,14 +7,15 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// errNoUser is of a name that no one has.
+// errNoUser is the error for an unknown name.
 var errNoUser = or3cloud.Errorf(or3cloud.CodeNotFound, "User not found")
 
-// UserNamed returns the id of the user whom an administrator means: by an e-mail address, by an id at an auth provider (any, if provider
-// is empty), or by the id of the user. The account decides where there is one: the address that the workspace store keeps is that of
-// the first sign-in, and may be another user's account by now. Somebody whose account was never used gets a user. None is made up for a
-// name without an account, which is CodeNotFound: whoever signs in with an address later has not proven that it is theirs, and invites
-// are for that. A name that several users have is CodeConflict.
+// UserNamed returns the id of the user whom an administrator names by an e-mail address, by an id at an auth provider
+// (any, if provider is empty), or by the user's own id. The account takes precedence if there is one, because the
+// workspace store keeps the address of the first sign-in, which may belong to another user's account by now. The owner
+// of an account that was never used gets a user. A name without an account is CodeNotFound and gets no user: whoever
+// signs in with that address later has not proven that it is theirs, and invites exist for that. A name that several
+// users share is CodeConflict.
 func (i *Instance) UserNamed(ctx context.Context, name, provider string) (string, error) {
 	p, auth := i.Providers(), i.plan.Auth.ID
 	if p == nil || p.Workspaces == nil {

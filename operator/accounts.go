@@ -133,7 +133,7 @@ func done(err error) (Done, error) { return Done{OK: err == nil}, err }
 // addAccount leaves no account behind that nobody can use where no link can be made.
 func addAccount(ctx context.Context, d *Desk, op instance.Operator, in NewAccount) (AddedAccount, error) {
 	if in.Password == "" {
-		if _, err := d.links.Origin(); err != nil {
+		if _, err := d.links.Entrance(); err != nil {
 			return AddedAccount{}, err
 		}
 	}
@@ -146,12 +146,12 @@ func addAccount(ctx context.Context, d *Desk, op instance.Operator, in NewAccoun
 }
 
 func resetLink(ctx context.Context, d *Desk, op instance.Operator, name string) (Link, error) {
-	origin, err := d.links.Origin()
+	entrance, err := d.links.Entrance()
 	if err != nil {
 		return Link{}, err
 	}
 	fragment, expires, err := op.Accounts.ResetLink(ctx, name)
-	return Link{origin + "/#" + fragment, expires}, err
+	return Link{entrance.Link(fragment), expires}, err
 }
 
 func listAccounts(ctx context.Context, _ *Desk, op instance.Operator, in AccountsQuery) (out Accounts, err error) {

@@ -44,8 +44,9 @@ var recorded = map[string]audit.Action{
 	AddMember.Name: audit.MemberUpsert, ChangeRole.Name: audit.MemberSetRole, RemoveMember.Name: audit.MemberRemove,
 	FreeName.Name: audit.WorkspaceFreeName, TellMembers.Name: audit.WorkspaceNotify,
 	CollectFiles.Name: audit.CollectFiles, CheckFiles.Name: audit.CheckFiles,
-	RunAction.Name: audit.ProviderAction,
-	AbortJob.Name:  audit.JobAbort,
+	RunAction.Name:   audit.ProviderAction,
+	AbortJob.Name:    audit.JobAbort,
+	SetLogLevel.Name: audit.LogLevel,
 }
 
 // record writes down what an operator at the command line has asked for. The admin API records by itself, because it knows who asks.
@@ -92,6 +93,8 @@ func target(question any) (audit.Target, bool) {
 		return audit.Target{WorkspaceID: q.WorkspaceID}, !q.DryRun
 	case JobID:
 		return audit.Target{Object: q.JobID}, true
+	case LogLevel:
+		return audit.Target{Object: q.Level}, q.Level != ""
 	case ActionRequest:
 		return audit.Target{WorkspaceID: q.WorkspaceID, Object: q.ActionID}, true
 	case fsck.Request: // one entry for all stretches

@@ -66,7 +66,7 @@ const (
 const listedInvites = 500
 
 func inviteUser(ctx context.Context, d *Desk, op instance.Operator, in NewInvite) (InviteLink, error) {
-	origin, err := d.links.Origin()
+	entrance, err := d.links.Entrance()
 	if err != nil {
 		return InviteLink{}, err
 	}
@@ -74,7 +74,7 @@ func inviteUser(ctx context.Context, d *Desk, op instance.Operator, in NewInvite
 	if err != nil {
 		return InviteLink{}, err
 	}
-	return InviteLink{in.Email, in.WorkspaceID, in.Role, Link{origin + d.links.inviteLead() + token, made.ExpiresAt.UTC()}}, nil
+	return InviteLink{in.Email, in.WorkspaceID, in.Role, Link{entrance.Invite(token), made.ExpiresAt.UTC()}}, nil
 }
 
 // Invite makes an invite and returns it with its token, for whoever makes links of their own: on behalf of a user, who must be allowed

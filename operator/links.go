@@ -17,18 +17,18 @@ type Links struct {
 	Strict   bool
 	// Addr is where the server listens; nil if only a running one knows.
 	Addr net.Addr
-	// OwnPage says that the server is running and shows the built-in page.
-	OwnPage bool
+	// AccountPage is the path of the built-in page for links; empty if there is none (or3cloud.Entrance).
+	AccountPage string
 }
 
-// Origin is what links begin with that lead people to this instance. A local instance without a public address is reached as its
-// setup link says. The error is CodeConflict and names the setting.
-func (l Links) Origin() (string, error) {
+// Entrance is where links lead people to this instance. A local instance without a public address is reached as its setup link says. The
+// error is CodeConflict and names the setting.
+func (l Links) Entrance() (or3cloud.Entrance, error) {
 	if l.PublicURL == "" && (l.Strict || l.Addr == nil) {
-		return "", or3cloud.Errorf(or3cloud.CodeConflict,
+		return or3cloud.Entrance{}, or3cloud.Errorf(or3cloud.CodeConflict,
 			"links need to know where people reach this server: set %s, for example %s=https://cloud.example.org", setting.PublicURL, setting.PublicURL)
 	}
-	return BaseURL(l.PublicURL, l.Addr) + l.BasePath, nil
+	return or3cloud.Entrance{Base: BaseURL(l.PublicURL, l.Addr) + l.BasePath, Page: l.AccountPage}, nil
 }
 
 // BaseURL is where a browser finds a server that listens on addr, without a slash at the end.
@@ -45,14 +45,4 @@ func BaseURL(public string, addr net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port))
-}
-
-// inviteLead is what stands between an address and the token of an invite. A fragment reaches no server and so no log of a
-// proxy, but OR3 Chat looks for the token in the query alone. So the fragment is for where the built-in page is known to
-// be served, which understands both.
-func (l Links) inviteLead() string {
-	if l.OwnPage {
-		return "/#invite="
-	}
-	return "/?invite="
 }

@@ -76,6 +76,7 @@ func (d *Desk) Commands() control.Commands {
 		ListJobs, CountJobs, AbortJob,
 		ReadLog, ListAudit, SetSuperAdminPassword,
 		DescribeProviders, RunAction,
+		ReadJournal, SetLogLevel,
 	} {
 		name, command := u.command(d)
 		commands[name] = command

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -134,6 +133,7 @@ func (a app) root() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.admin(), a.workspace(), actionCommand(a), jobCommand(a), logCommand(a), a.audit(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.doctor(), healthcheckCommand(a), a.providers(), a.build(), versionCommand(a))
+	root.AddCommand(watchCommands(a)...)
 	return root
 }
 
@@ -340,7 +340,7 @@ func (a app) loadServer(f settingFlags) (settings, error) {
 }
 
 // accept is loadServer for what starts: it refuses a configuration with problems, and writes the warnings to the log that it returns.
-func (a app) accept(f settingFlags) (settings, *slog.Logger, error) {
+func (a app) accept(f settingFlags) (settings, *logx.Journal, error) {
 	s, err := a.loadServer(f)
 	if err != nil {
 		return s, nil, err
@@ -353,7 +353,7 @@ func (a app) accept(f settingFlags) (settings, *slog.Logger, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	logx.Adopt(log)
+	logx.Adopt(log.Logger)
 	for _, w := range s.warnings {
 		log.Warn(w.String())
 	}
@@ -376,11 +376,11 @@ func (a app) reportProblems(problems []or3cloud.Problem, undone string) {
 }
 
 // logger returns the logger that the configuration asks for.
-func (a app) logger(c *config.Config) (*slog.Logger, error) {
+func (a app) logger(c *config.Config) (*logx.Journal, error) {
 	level, err := logx.ParseLevel(c.String(setting.LogLevel))
 	if err != nil {
 		return nil, err
 	}
 	format := c.String(setting.LogFormat)
-	return logx.New(a.stderr, logx.Options{Level: level, JSON: format == "json" || format == "auto" && a.logJSON}), nil
+	return logx.Open(a.stderr, level, format == "json" || format == "auto" && a.logJSON, a.now()), nil
 }

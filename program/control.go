@@ -16,9 +16,11 @@ import (
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/internal/setup"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/vault"
 	"or3.chat/cloud/setting"
+	"or3.chat/cloud/web"
 )
 
 const (
@@ -29,26 +31,26 @@ const (
 )
 
 // desk answers the operator where the data is open: in the server, or in the process of the command if there is none.
-//
-// ownPage says that the server is running and shows the built-in page.
-func (s settings) desk(data *instance.Instance, addr net.Addr, ownPage bool) *operator.Desk {
-	return operator.New(data, s.links(addr, ownPage))
+func (s settings) desk(data *instance.Instance, addr net.Addr) *operator.Desk {
+	return operator.New(data, s.links(addr, data.Options().AccountPage))
 }
 
-func (s settings) links(addr net.Addr, ownPage bool) operator.Links {
-	return operator.Links{PublicURL: s.String(setting.PublicURL), BasePath: s.String(setting.BasePath), Strict: s.Strict(), Addr: addr, OwnPage: ownPage}
+func (s settings) links(addr net.Addr, accountPage string) operator.Links {
+	return operator.Links{PublicURL: s.String(setting.PublicURL), BasePath: s.String(setting.BasePath), Strict: s.Strict(), Addr: addr, AccountPage: accountPage}
 }
 
 // startControl opens the control socket, with more than what the operator asks the instance, and returns what closes it. People are served also where no socket can be made, as on
 // some file systems.
-func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, ownPage bool, more control.Commands) (stop func() error) {
+func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, more ...control.Commands) (stop func() error) {
 	nothing := func() error { return nil }
 	path, err := s.DataPath()
 	if err != nil || !s.needsDisk() {
 		return nothing
 	}
-	commands := s.desk(data, addr, ownPage).Commands()
-	maps.Copy(commands, more)
+	commands := s.desk(data, addr).Commands()
+	for _, m := range more {
+		maps.Copy(commands, m)
+	}
 	server, err := control.Serve(path, commands, log)
 	if err != nil {
 		log.Warn("the control socket cannot be opened; to run commands such as or3-cloud user, stop the server first", "error", err)
@@ -117,7 +119,7 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	held := &vault.Vault{Config: s.Config, Dir: dir}
 	defer func() { err = errors.Join(err, held.Close()) }()
 	data, err := instance.New(instance.Options{
-		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
+		AccountPage: s.accountPage(), Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
 		Log: log, Now: a.now, Rand: a.rand, Secret: held.Secret, Stores: held,
 	})
 	if err != nil {
@@ -130,7 +132,15 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	if err := dir.Opened(); err != nil {
 		return err
 	}
-	return run(s.desk(data, configuredAddr(s), false).Commands())
+	return run(s.desk(data, configuredAddr(s)).Commands())
+}
+
+// accountPage is the path of the page for one-time links, which will be there once a server runs: not in a Nuxt host, which brings its client.
+func (s settings) accountPage() string {
+	if setup.HostOf(".") == setup.HostNuxt {
+		return ""
+	}
+	return web.AccountPage(instance.NewPlan(s.Config, s.registry))
 }
 
 // configuredAddr is where a server would listen; nil if only a running one knows.

@@ -92,7 +92,7 @@ func (c engineCommand) run(ctx context.Context) error {
 	// Whoever started us may have died, and the readers of our log with it, while another host needs the engine: a line that no one
 	// reads must not end the process, as writing to a broken pipe does otherwise.
 	signal.Ignore(syscall.SIGPIPE)
-	e := engineRun{engineCommand: c, settings: s, log: log, path: path, looks: int(handoverPatience / handoverPoll)}
+	e := engineRun{engineCommand: c, settings: s, log: log.Logger, path: path, looks: int(handoverPatience / handoverPoll)}
 	if c.attached {
 		e.orphaned = ending(c.stdin)
 	}
@@ -233,7 +233,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 		return whileThere(serving, err) // told to stop before it was ready, which is no fault
 	}
 	held.Opened(e.log)
-	stopControl := serveCommand{app: e.app}.startControl(e.log, e.settings, data, configuredAddr(e.settings), false, nil)
+	stopControl := serveCommand{app: e.app}.startControl(e.log, e.settings, data, configuredAddr(e.settings))
 	defer func() { err = errors.Join(err, stopControl()) }()
 	withdraw, err := e.announce(ln.Place, buildVersion(), front.Spoken(), os.Getpid(), false)
 	if err != nil {

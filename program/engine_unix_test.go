@@ -361,7 +361,7 @@ func looking(t *testing.T, data string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return engineRun{engineCommand: c, settings: s, log: log, path: data, looks: 2}.attend(t.Context())
+	return engineRun{engineCommand: c, settings: s, log: log.Logger, path: data, looks: 2}.attend(t.Context())
 }
 
 func TestADirectoryThatIsHeldByNoEngine(t *testing.T) {

@@ -218,6 +218,9 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"mail test", []string{ann}, 1},
 		{"adopt", []string{"blobs"}, 0},
 		{"adopt", []string{"all"}, 0},
+		{"status", nil, 0}, // 1 without a server, as are the next two
+		{"logs", nil, 0},
+		{"log-level", []string{"debug"}, 0},
 		{"config", nil, 0},
 		{"doctor", []string{"--offline"}, 0},
 		{"healthcheck", nil, 0}, // 1 without a server
@@ -252,7 +255,7 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 						stop()
 					}
 				}
-				if !running && r.command == "healthcheck" {
+				if !running && slices.Contains([]string{"healthcheck", "status", "logs", "log-level"}, r.command) {
 					r.code = 1
 				}
 				if running && r.command == "adopt" {

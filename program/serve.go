@@ -15,17 +15,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
 	"or3.chat/cloud/host/adminapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/metrics"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/settable"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/https"
+	"or3.chat/cloud/program/monitor"
 	"or3.chat/cloud/program/notify"
 	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/program/probe"
@@ -80,10 +84,11 @@ func (s settings) client(dir string) web.Options {
 
 // run serves until ctx ends. Nothing is created before the configuration has been found good and the port is ours.
 func (c serveCommand) run(ctx context.Context) error {
-	s, log, err := c.accept(c.settingFlags)
+	s, journal, err := c.accept(c.settingFlags)
 	if err != nil {
 		return err
 	}
+	log := journal.Logger
 	if s.keeps() {
 		path, err := s.DataPath()
 		if err != nil {
@@ -103,7 +108,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		return err
 	}
 	program := adminapi.Program{Configuration: file, Restarter: upgrades}
-	i, err := c.turn(s, log, memory, program)
+	i, err := c.turn(s, journal, memory, program)
 	if err != nil {
 		return err
 	}
@@ -135,7 +140,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		next = nil
 		if i == nil { // a later turn
 			var err error
-			if i, err = c.turn(s, log, memory, program); err != nil {
+			if i, err = c.turn(s, journal, memory, program); err != nil {
 				return handover.Ending{}, errors.Join(err, t.Socket.Close())
 			}
 		}
@@ -157,7 +162,8 @@ type turn struct {
 }
 
 // turn makes one of the configuration.
-func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit, program adminapi.Program) (*turn, error) {
+func (c serveCommand) turn(s settings, journal *logx.Journal, memory membudget.Limit, program adminapi.Program) (*turn, error) {
+	log := journal.Logger
 	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &vault.Vault{Config: s.Config}, fatal: make(chan error, 1)}
 	var err error
 	if i.https, err = https.New(s.Config, log); err != nil {
@@ -174,23 +180,20 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit,
 		return nil, err
 	}
 	i.data, err = instance.New(instance.Options{
-		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: c.now, Rand: c.rand, Secret: i.vault.Secret, Stores: i.vault,
+		AccountPage: web.AccountPage(pages.Plan), Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
+		Log: log, Journal: journal, Now: c.now, Rand: c.rand, Secret: i.vault.Secret, Stores: i.vault,
 		Fatal: func(err error) { i.fatal <- err },
 	})
 	if err != nil {
 		return nil, err
 	}
 	o := host.Options{Memory: memory, Program: program, Web: shown, Version: buildVersion(), MachineNames: append(machineNames(s.String(setting.Addr)), i.https.Domains()...)}
-	if o.OwnPage = i.ownPage(); c.web != "" {
+	if c.web != "" {
 		o.Client, o.WebEndpoints = true, web.Endpoints
 	}
 	i.host, err = host.New(i.data, o)
 	return i, err
 }
-
-// ownPage reports whether the built-in page is what people see.
-func (i *turn) ownPage() bool { return web.BuiltIn && i.web == "" }
 
 // signedIn reports whether a request comes from someone with a session. Where that cannot be said, nobody is led away.
 func (i *turn) signedIn(r *http.Request) bool {
@@ -217,6 +220,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	addr := t.Socket.Addr()
 	served := make(chan error, 1)
 	site := i.https.Open(t.Socket)
+	defer metrics.Listen(i.String(setting.MetricsAddr), i.host.Metrics(), i.log)()
 	go func() {
 		served <- site.Serve(serving, func(ctx context.Context, ln net.Listener) error { return host.Serve(ctx, ln, i.host) })
 	}()
@@ -232,7 +236,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
-		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.ownPage(), doctor.Commands(i.host.Arrived))
+		stopControl = i.startControl(i.log, i.settings, i.data, addr, doctor.Commands(i.host.Arrived), monitor.Commands(listensAt(addr), i.host.Load))
 		site.Manage()
 		i.announce(serving, i.settings, i.data, addr)
 		i.vault.Opened(i.log)
@@ -302,12 +306,9 @@ func (c serveCommand) announce(ctx context.Context, s settings, data *instance.I
 	if err != nil {
 		fmt.Fprintf(c.stderr, "or3-cloud: the link for the first account cannot be made: %v\n", err)
 	}
-	page := url + "/"
-	if c.web != "" && web.BuiltIn { // of the client it is not known whether it has a page for that
-		page = url + web.AccountPath + "/?continue="
-	}
+	entrance := or3cloud.Entrance{Base: url, Page: data.Options().AccountPage}
 	for _, fragment := range fragments {
-		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s#%s\n\n", page, fragment)
+		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s\n\n", entrance.Link(fragment))
 	}
 	if !s.Bool(setting.SSRAuthEnabled) {
 		fmt.Fprintln(c.stdout, "Accounts are switched off (SSR_AUTH_ENABLED=false): only static files are served.")

@@ -115,8 +115,8 @@ func TestLinksLeadToWherePeopleAre(t *testing.T) {
 		{[]string{setting.StrictConfig + "=true"}, tcp, ""},
 		{nil, nil, ""},
 	} {
-		got, err := load(tc.environ...).links(tc.addr, false).Origin()
-		if got != tc.want || (err != nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), setting.PublicURL) {
+		got, err := load(tc.environ...).links(tc.addr, "").Entrance()
+		if got.Base != tc.want || (err != nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), setting.PublicURL) {
 			t.Errorf("%+v: %q, %v", tc, got, err)
 		}
 	}
@@ -124,7 +124,7 @@ func TestLinksLeadToWherePeopleAre(t *testing.T) {
 		"127.0.0.1:3000": "http://127.0.0.1:3000", "unix:/run/s": "http://localhost", ":8080": "http://localhost:8080",
 	} {
 		s := load(setting.Addr + "=" + addr)
-		if got, err := s.links(configuredAddr(s), false).Origin(); err != nil || got != want {
+		if got, err := s.links(configuredAddr(s), "").Entrance(); err != nil || got.Base != want {
 			t.Errorf("%s: %q, %v", addr, got, err)
 		}
 	}

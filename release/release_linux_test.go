@@ -144,6 +144,7 @@ func (d *debian) installed() {
 	d.t.Helper()
 	for _, file := range []string{
 		"/usr/share/bash-completion/completions/or3-cloud", "/usr/share/fish/vendor_completions.d/or3-cloud.fish", "/usr/lib/systemd/system/or3-cloud.service",
+		"/usr/share/or3-cloud/or3-cloud.rules.yml", "/usr/share/or3-cloud/or3-cloud.dashboard.json",
 	} {
 		if !d.has(file) {
 			d.t.Errorf("%s is missing", file)

@@ -23,6 +23,9 @@ const (
 	LogLevel        = "OR3_LOG_LEVEL"
 	LogFormat       = "OR3_LOG_FORMAT"
 
+	MetricsToken = "OR3_METRICS_TOKEN"
+	MetricsAddr  = "OR3_METRICS_ADDR"
+
 	SSRAuthEnabled      = "SSR_AUTH_ENABLED"
 	AuthProvider        = "AUTH_PROVIDER"
 	AutoProvision       = "OR3_AUTH_AUTO_PROVISION"
@@ -77,6 +80,7 @@ const (
 	AdminAllowedHosts    = "OR3_ADMIN_ALLOWED_HOSTS"
 	AdminAllowedNetworks = "OR3_ADMIN_ALLOWED_NETWORKS"
 	AdminAllowRestart    = "OR3_ADMIN_ALLOW_RESTART"
+	AdminProfiles        = "OR3_ADMIN_PROFILES"
 
 	OpenRouterURL      = "OR3_OPENROUTER_BASE_URL"
 	OpenRouterKey      = "OPENROUTER_API_KEY"
@@ -130,6 +134,7 @@ const (
 // The groups of the host's settings. A provider may put its own into one of them.
 const (
 	GroupStart    = "Start"
+	GroupWatch    = "Monitoring"
 	GroupFeatures = "Features and providers"
 	GroupLimits   = "Limits"
 	GroupNetwork  = "Network and security"
@@ -198,6 +203,16 @@ func Host() []or3cloud.Setting {
 		{
 			Name: LogFormat, Group: GroupStart, Label: "Log format", Default: "auto", Options: []string{"auto", "text", "json"},
 			Help: "auto is text on a terminal and JSON elsewhere.",
+		},
+
+		{
+			Name: MetricsToken, Group: GroupWatch, Label: "Token for metrics", Secret: true, Make: or3cloud.MakeKey, MinLength: or3cloud.MinKeyLength,
+			Help: "Token with which a monitoring system reads /metrics, as a Bearer token. Without it there is nothing at that path.",
+		},
+		{
+			Name: MetricsAddr, Group: GroupWatch, Label: "Address for metrics", Example: "127.0.0.1:9464",
+			Help: "Address beside that of the server where /metrics is answered, without a token if there is none; a port alone, such as :9464, is one of " +
+				"this machine only.",
 		},
 
 		{
@@ -475,6 +490,10 @@ func Host() []or3cloud.Setting {
 			Name: AdminAllowRestart, Settable: true, Group: GroupAdmin, Label: "Start again from the admin pages", Default: "false", Kind: or3cloud.KindBool,
 			Help: "true lets administrators have the server start again, so that it reads its configuration. The port stays open meanwhile, and a " +
 				"configuration that does not start changes nothing.",
+		},
+		{
+			Name: AdminProfiles, Group: GroupAdmin, Label: "Profiles of the program", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true lets the super administrator get profiles of the running program, for go tool pprof.",
 		},
 
 		{

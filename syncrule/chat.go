@@ -8,7 +8,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// CheckChatQuery checks a query about a chat's history alone (contract, sync §10.8), and returns where a page begins.
+// CheckChatQuery checks a query of a chat's history on its own (contract, sync §10.8), and returns where its page
+// begins.
 func CheckChatQuery(q *or3cloud.ChatQuery) (from ChatSeek, err error) {
 	ok := false
 	switch q.Kind {
@@ -33,11 +34,12 @@ func CheckChatQuery(q *or3cloud.ChatQuery) (from ChatSeek, err error) {
 
 func isChatID(id string) bool { return id != "" && len(id) <= or3cloud.MaxChatID }
 
-// ChatSeek is a place between two messages of a thread, and a direction: the host's form of a cursor, which is ours as well.
+// ChatSeek is a position between two messages of a thread, and a direction. It is the host's form of a cursor, which we
+// use too.
 type ChatSeek struct {
 	ThreadID string
 	Backward bool
-	// Index, OrderKey and ID are those of the message that was passed last; Begun is false at the beginning.
+	// Index, OrderKey and ID belong to the last message passed. Begun is false at the beginning.
 	Index    float64
 	OrderKey string
 	ID       string
@@ -46,7 +48,7 @@ type ChatSeek struct {
 
 const seekPrefix = "chat-seek-v1:"
 
-// wireSeek is the JSON of a seek. Key is the index, the order key and the id.
+// wireSeek is the JSON of a seek. Key holds the index, the order key and the id.
 type wireSeek struct {
 	ThreadID *string            `json:"thread_id"`
 	Backward *bool              `json:"backward"`
@@ -79,12 +81,13 @@ func seek(q *or3cloud.ChatQuery) (s ChatSeek, err error) {
 	return s, nil
 }
 
-// readText reads a JSON string; null is none.
+// readText reads a JSON string. null is not one.
 func readText(text json.RawMessage, s *string) bool {
 	return len(text) > 0 && text[0] == '"' && json.Unmarshal(text, s) == nil
 }
 
-// Cursor is the text of a seek behind a message. It is empty if that would be longer than a cursor may be.
+// Cursor returns the seek's text as a cursor to the position after a message. It is empty if the text would exceed the
+// limit on cursors.
 func (s *ChatSeek) Cursor() string {
 	key := make([]json.RawMessage, 3)
 	for i, v := range []any{s.Index, s.OrderKey, s.ID} {

@@ -9,7 +9,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// FuzzChatCursors: a cursor leads back to where it was made, and no text that is none panics.
+// FuzzChatCursors checks that a cursor leads back to where it was made, and that invalid texts do not panic.
 func FuzzChatCursors(f *testing.F) {
 	f.Add("t", true, 1.5, "k", "id", `{"thread_id":"t","backward":true,"key":[1,"k","id"]}`)
 	f.Add("<&>", false, 0.0, "\x00", "\U0001F600", `{"thread_id":"t","backward":true,"key":null}`)
@@ -18,7 +18,7 @@ func FuzzChatCursors(f *testing.F) {
 		_, _ = CheckChatQuery(&q)
 		s := ChatSeek{ThreadID: thread, Backward: backward, Index: index, OrderKey: order, ID: id, Begun: true}
 		text := s.Cursor()
-		short := len(order)+len(id)+len(thread) < or3cloud.MaxChatCursor/8 // an escape has six bytes
+		short := len(order)+len(id)+len(thread) < or3cloud.MaxChatCursor/8 // an escape takes six bytes
 		if text == "" && short && !math.IsInf(index, 0) && !math.IsNaN(index) {
 			t.Fatalf("no cursor for %+v", s)
 		}
@@ -32,7 +32,7 @@ func FuzzChatCursors(f *testing.F) {
 	})
 }
 
-// TestFinalMessages: hosts look for words in messages to tell what is final from what passes.
+// TestFinalMessages checks the words that hosts look for in messages to tell final from temporary failures.
 func TestFinalMessages(t *testing.T) {
 	for _, err := range []error{invalidGeneration("x"), conflictingGeneration("x"), ErrGenerationDiffers} {
 		if text := strings.ToLower(err.Error()); !strings.Contains(text, "invalid background") && !strings.Contains(text, "conflicting background") {

@@ -18,8 +18,8 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// Fingerprint returns 16 bytes that tell an op from all others. Payloads are the same if they are the same as JSON
-// values, whatever the order of their keys (contract, sync §10.3).
+// Fingerprint returns 16 bytes that identify an op. Payloads count as equal if they are equal as JSON values, whatever
+// the order of their keys (contract, sync §10.3).
 func Fingerprint(op *or3cloud.Op) []byte {
 	f := fingerprinters.Get().(*fingerprinter)
 	defer f.release()
@@ -42,18 +42,18 @@ func appendSized(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// fingerprinter has the buffers of a fingerprint.
+// fingerprinter holds the buffers for fingerprints.
 type fingerprinter struct {
 	hash      hash.Hash
 	head      []byte
 	out       []byte   // the canonical text
 	reordered []byte   // the members of one object
-	members   []member // of all objects that have begun
+	members   []member // of all objects begun so far
 }
 
 var fingerprinters = sync.Pool{New: func() any { return &fingerprinter{hash: sha256.New()} }}
 
-// maxKept is how large a buffer may be to be kept for the next op.
+// maxKept is the largest size of a buffer that is kept for the next op.
 const maxKept = 64 << 10
 
 func (f *fingerprinter) release() {
@@ -62,15 +62,15 @@ func (f *fingerprinter) release() {
 	}
 }
 
-// member is a member of an object in the canonical text: where it begins and ends, and where its name does.
+// member is a member of an object in the canonical text, given by the positions of its start, its end and its name.
 type member struct {
 	begin, name, end int
-	first            uint64 // the first eight bytes of the name, which tell most names apart
+	first            uint64 // the first eight bytes of the name, which are enough to compare most names
 }
 
-// canonical returns a JSON text in a form in which equal values are equal bytes (RFC 8785), or the text itself if it has none.
-// What browsers write has nearly that form but for the order of names, so it is copied once and put in order; the rest is
-// left to jsontext. The result is good until the next call.
+// canonical returns a JSON text in a form in which equal values have equal bytes (RFC 8785), or the text itself if it
+// has none. Apart from the order of names, browsers write nearly this form. So canonical copies such a text once and
+// sorts it, and leaves anything else to jsontext. The result is valid until the next call.
 func (f *fingerprinter) canonical(text []byte) []byte {
 	if f.reorder(text) {
 		return f.out
@@ -82,7 +82,7 @@ func (f *fingerprinter) canonical(text []byte) []byte {
 	return v
 }
 
-// reorder makes the canonical form of a text in which nothing but names is out of order, and reports whether it is one.
+// reorder makes the canonical form of a text that needs only its names sorted, and reports whether the text is such.
 func (f *fingerprinter) reorder(text []byte) bool {
 	f.out, f.members = append(f.out[:0], text...), f.members[:0]
 	s := jsonscan.New(f.out, syncschema.MaxDepth)
@@ -90,8 +90,8 @@ func (f *fingerprinter) reorder(text []byte) bool {
 	return s.Done() && syncschema.Valid(f.out)
 }
 
-// value passes a value and puts the members of its objects in order. Whatever else has another form than the canonical
-// one fails the scanner.
+// value passes a value and sorts the members of its objects. Anything else that is not in canonical form fails the
+// scanner.
 func (f *fingerprinter) value(s *jsonscan.Scanner) {
 	switch c := s.Next(); {
 	case c == '{':
@@ -111,7 +111,7 @@ func (f *fingerprinter) value(s *jsonscan.Scanner) {
 	}
 }
 
-// object passes an object whose names are ASCII without escapes: their bytes sort as RFC 8785 demands.
+// object passes an object whose names are ASCII without escapes, so that their bytes sort as RFC 8785 demands.
 func (f *fingerprinter) object(s *jsonscan.Scanner) {
 	first, body, sorted := len(f.members), s.At()+1, true
 	for more := s.Open('{'); more; more = s.More('{') {
@@ -142,8 +142,8 @@ func (f *fingerprinter) object(s *jsonscan.Scanner) {
 	f.members = f.members[:first]
 }
 
-// compare compares the names of two members. A quote is less than what a name may hold but for a space and '!', so the
-// quotes are left out.
+// compare compares the names of two members, without their quotes: a quote sorts before anything that a name may
+// contain except a space and '!'.
 func (f *fingerprinter) compare(a, b member) int {
 	if a.first != b.first {
 		return cmp.Compare(a.first, b.first)
@@ -151,7 +151,7 @@ func (f *fingerprinter) compare(a, b member) int {
 	return bytes.Compare(f.out[a.begin+1:a.name-1], f.out[b.begin+1:b.name-1])
 }
 
-// sort puts the members of an object, which begin at body, in order. It gives up if two have one name.
+// sort sorts the members of an object, which begin at body. It gives up if two have the same name.
 func (f *fingerprinter) sort(members []member, body int) bool {
 	slices.SortFunc(members, f.compare)
 	f.reordered = f.reordered[:0]
@@ -168,7 +168,7 @@ func (f *fingerprinter) sort(members []member, body int) bool {
 	return true
 }
 
-// maxDigits is the length of an integer up to which it is its own canonical form.
+// maxDigits is the largest number of digits up to which an integer is its own canonical form.
 const maxDigits = 15
 
 func isShortInteger(number []byte) bool {

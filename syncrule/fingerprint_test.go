@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// canonicalOf is the form that fingerprints have been made of ever since there are any; they are stored.
+// canonicalOf returns the form on which all stored fingerprints are based.
 func canonicalOf(text []byte) []byte {
 	v := jsontext.Value(bytes.Clone(text))
 	if err := v.Canonicalize(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err != nil {
@@ -44,7 +44,7 @@ func corpus(t *testing.T) [][]byte {
 	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
 }
 
-// odd are texts at the limits of what is copied.
+// odd are edge cases of the copying.
 var odd = []string{
 	``, ` `, `null`, ` true `, `falsey`, `nul`, `[]`, `[ ]`, `[1,]`, `[,1]`, `{}`, `{ }`, `{,}`, `{"a":1,}`, `{"a" 1}`, `{"a":}`, `{1:2}`, `{"a":1`, `[1`, `[1 2]`,
 	`0`, `-0`, `-1`, `01`, `-`, `--1`, `1-2`, `1.0`, `1e3`, `1E+3`, `+1`, `123456789012345`, `-12345678901234`, `-123456789012345`, `1234567890123456`, `9007199254740993`,
@@ -54,7 +54,7 @@ var odd = []string{
 	strings.Repeat(`[`, 200) + strings.Repeat(`]`, 200), strings.Repeat(`{"a":`, 99) + `1` + strings.Repeat(`}`, 99),
 }
 
-// Stored fingerprints are compared with those of today, so the canonical form of a text never changes.
+// Stored fingerprints are compared with new ones, so the canonical form of a text must never change.
 func TestCanonicalFormIsThatOfStoredFingerprints(t *testing.T) {
 	for _, text := range odd {
 		checkCanonical(t, []byte(text))

@@ -11,11 +11,11 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// backgroundDevice is what the device id of a generation's ops begins with (contract, sync §10.8).
+// backgroundDevice is the prefix of the device id of a generation's ops (contract, sync §10.8).
 const backgroundDevice = "background:"
 
-// noHLC is the stamp of a record that names no HLC: the lowest one, so that whoever has written the same revision with an HLC of
-// their own wins, and the op of a repeated admission is the same.
+// noHLC is the stamp of a record without an HLC. It is the lowest one, so that the same revision written with a real
+// HLC wins, and so that a repeated admission produces the same op.
 const noHLC = "000000000:000:" + serverDevice
 
 // The stages of a generation.
@@ -26,12 +26,12 @@ const (
 	stageFinal     = "final"
 )
 
-// stageID is the op id of a stage, by which it happens once.
+// stageID returns the op id of a stage, which ensures that it happens once.
 func stageID(g *or3cloud.ChatGeneration, stage string) string {
 	return or3cloud.NotificationID("generation", g.WorkspaceID, g.GenerationID, stage)
 }
 
-// Hosts tell what is final from what passes by the text: these begin with a word that they know.
+// Hosts tell final from temporary failures by the text, so these begin with a word that hosts know.
 
 func invalidGeneration(why string) error {
 	return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid background history: %s", why)
@@ -41,33 +41,33 @@ func conflictingGeneration(why string) error {
 	return or3cloud.Errorf(or3cloud.CodeConflict, "Conflicting background history: %s", why)
 }
 
-// ErrGenerationDiffers says that a generation was admitted with other records, or another one is asked for by its id.
+// ErrGenerationDiffers means that a generation was admitted with other records, or that its id belongs to another one.
 var ErrGenerationDiffers = conflictingGeneration("the generation was admitted otherwise")
 
-// Generation is an admission that was checked.
+// Generation is an admission that has been checked.
 type Generation struct {
 	of *or3cloud.ChatGeneration
-	// Ops are those of the admission, in their order: the thread and the user's message if they are there, and the message of the
-	// answer last.
+	// Ops are the ops of the admission, in order: the thread and the user's message, if present, and last the message
+	// of the answer.
 	Ops []or3cloud.Op
-	// Fingerprints tell the announced records from all others, in the order of the ops, which have more than was announced.
+	// Fingerprints identify the announced records, in the order of the ops. The ops contain more than was announced.
 	Fingerprints [][]byte
 }
 
 // Assistant returns the op that announces the message of the answer.
 func (g *Generation) Assistant() *or3cloud.Op { return &g.Ops[len(g.Ops)-1] }
 
-// FinalID is the op id of the finished message.
+// FinalID returns the op id of the finished message.
 func (g *Generation) FinalID() string { return stageID(g.of, stageFinal) }
 
-// maxCaptured is how many bytes the payloads of an admission's ops may have, which are written at once.
+// maxCaptured limits the total payload bytes of an admission's ops, which are written at once.
 const maxCaptured = 4 << 20
 
 func tooLarge(what string) error {
 	return or3cloud.Errorf(or3cloud.CodeTooLarge, "Invalid background history: %s too large", what)
 }
 
-// unfit is the refusal of an op by the check that every op passes.
+// unfit returns the refusal of an op that fails validation.
 func unfit(problem *syncschema.Problem) error {
 	if problem.Code == or3cloud.OpErrorOversized {
 		return tooLarge("the message is")
@@ -75,8 +75,8 @@ func unfit(problem *syncschema.Problem) error {
 	return invalidGeneration(problem.Text)
 }
 
-// defaults are what an op has where the client's row has nothing: the client gives a row it pushes such values (contract,
-// client-behaviour §2), and without them no device could take it.
+// defaults returns the members that an op gets where the client's row has none. A client gives the rows that it pushes
+// such values (contract, client-behaviour §2), and no device could accept an op without them.
 func defaults(stage, table string, stamp *or3cloud.Stamp, now time.Time) []syncschema.Member {
 	at := jsontext.Value(strconv.AppendInt(nil, now.Unix(), 10))
 	all := []syncschema.Member{
@@ -103,7 +103,7 @@ func quoted(text string) jsontext.Value {
 	return value
 }
 
-// CheckGeneration checks an announced answer alone and returns the ops that write it down (contract, sync §10.8).
+// CheckGeneration checks an announced answer on its own and returns the ops that record it (contract, sync §10.8).
 func CheckGeneration(g *or3cloud.ChatGeneration, now time.Time) (Generation, error) {
 	switch {
 	case g.AdmissionID == "" || g.GenerationID == "" || g.WorkspaceID == "" || g.ThreadID == "" || g.MessageID == "":
@@ -167,15 +167,16 @@ func CheckGeneration(g *or3cloud.ChatGeneration, now time.Time) (Generation, err
 	})
 }
 
-// Message is the winner of a message as far as the rules of background answers ask for it; the zero value if there is none.
+// Message is the winner of a message, as far as the rules of background answers need it. The zero value means that
+// there is none.
 type Message struct {
 	Record
-	// Device and Payload are those of the winning op.
+	// Device and Payload belong to the winning op.
 	Device  string
 	Payload []byte
 }
 
-// generation returns which generation has written the message; empty if it is not known.
+// generation returns the generation that wrote the message, or "" if unknown.
 func (m *Message) generation() string {
 	if id := syncschema.GenerationID(m.Payload); id != "" {
 		return id
@@ -187,14 +188,15 @@ func (m *Message) generation() string {
 	return id
 }
 
-// is reports whether the message is as an admission has left it: by its op, or by the client's own of the same revision.
+// is reports whether the message is unchanged since an admission: written by the admission's op, or by the client's own
+// op of the same revision.
 func (m *Message) is(g *Generation) bool {
 	op := g.Assistant()
 	return m.Revision.OpID == op.Stamp.OpID || m.Revision.Clock == op.Stamp.Clock && m.generation() == g.of.GenerationID
 }
 
-// Admit judges an admission by what is stored: the winners of the records that its ops are for, in the order of the ops, the
-// thread's, and the message's.
+// Admit checks an admission against the store: the winners of the records that its ops address, in the order of the
+// ops, the thread's winner, and the message's.
 func (g *Generation) Admit(winners []Record, thread *Record, message *Message) error {
 	threadWritten := false
 	for i := range g.Ops {
@@ -221,7 +223,8 @@ func (g *Generation) Admit(winners []Record, thread *Record, message *Message) e
 	return nil
 }
 
-// goesOn judges whether a message is the one that a continuation expects. It may be older, if the client has not pushed it yet.
+// goesOn checks whether a message is the one that a continuation expects. It may be older, if the client has not pushed
+// it yet.
 func (g *Generation) goesOn(message *Message) error {
 	expected, clock := g.of.Expected, message.Revision.Clock
 	switch {
@@ -234,7 +237,7 @@ func (g *Generation) goesOn(message *Message) error {
 	return nil
 }
 
-// Superseded says why the answer of a generation is not written; empty if it is.
+// Superseded returns the reason why the answer of a generation is not written, or "" if it is.
 func (g *Generation) Superseded(message *Message) or3cloud.SupersededReason {
 	switch {
 	case !message.Exists():
@@ -250,12 +253,12 @@ func (g *Generation) Superseded(message *Message) or3cloud.SupersededReason {
 	return or3cloud.SupersededEdited
 }
 
-// states are how a client calls the ends of a generation.
+// states maps the end of a generation to the client's word for it.
 var states = map[or3cloud.GenerationStatus]string{
 	or3cloud.GenerationComplete: "complete", or3cloud.GenerationError: "failed", or3cloud.GenerationAborted: "aborted",
 }
 
-// CheckSnapshot checks the end of a generation alone.
+// CheckSnapshot checks the end of a generation on its own.
 func CheckSnapshot(s *or3cloud.GenerationSnapshot) error {
 	switch {
 	case states[s.Status] == "":
@@ -281,7 +284,7 @@ func isKind(value []byte, kind jsontext.Kind) bool {
 		jsontext.Value(value).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 }
 
-// Finish returns the op that makes the answer the content of a message which is not superseded.
+// Finish returns the op that makes the answer the content of a message that is not superseded.
 func (g *Generation) Finish(s *or3cloud.GenerationSnapshot, message *Message, now time.Time) (or3cloud.Op, error) {
 	orNull := func(v []byte) jsontext.Value {
 		if v == nil || string(v) == `""` {
@@ -307,7 +310,7 @@ func (g *Generation) Finish(s *or3cloud.GenerationSnapshot, message *Message, no
 	}
 	payload, err := syncschema.Finish(message.Payload, []syncschema.Member{
 		{Name: "pending", Value: jsontext.Value("false")},
-		{Name: "error", Value: s.Error}, // clients leave it out where there is none
+		{Name: "error", Value: s.Error}, // clients omit it if there is none
 		{Name: "updated_at", Value: strconv.AppendInt(nil, s.CompletedAt.Unix(), 10)},
 		{Name: "clock", Value: strconv.AppendInt(nil, stamp.Clock, 10)},
 		{Name: "hlc", Value: quoted(stamp.HLC), Known: true},

@@ -11,12 +11,12 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// Notifications belong to one user and are shown to no one else, in a shared workspace neither (contract, sync §10.4).
+// A notification belongs to one user and is visible to no one else, even in a shared workspace (contract, sync §10.4).
 
-// localUser is what a client writes as the owner while it does not know its session yet.
+// localUser is the owner that a client writes while it does not know its session yet.
 const localUser = "local-user"
 
-// ClaimNotification puts the session's user where the client did not know it yet. This is the only change ever made
+// ClaimNotification inserts the session's user where the client did not know it yet. This is the only change ever made
 // to a payload.
 func ClaimNotification(op *or3cloud.Op, user string) (err error) {
 	if op.Operation != or3cloud.OpPut || op.Facts.UserID != localUser || user == "" {
@@ -32,10 +32,10 @@ func ClaimNotification(op *or3cloud.Op, user string) (err error) {
 // ErrOfAnotherUser refuses an op on a notification of another user.
 var ErrOfAnotherUser = &Refusal{or3cloud.OpErrorUnauthorized, "Forbidden: notification owner mismatch"}
 
-// OfAnotherUser refuses a put in another user's name. own is the user's record of the pk. Where the user has no live one,
-// askOthers says that the op has to be refused with ErrOfAnotherUser if another user has. A delete of a row that no one has
-// passes: a client that makes and deletes a notification while it is offline sends only the delete. It is the record of
-// its user alone and blocks the id for no one else.
+// OfAnotherUser refuses a put in another user's name. own is the user's record of the pk. If the user has no live one,
+// askOthers means that the caller must refuse the op with ErrOfAnotherUser if another user has one. A delete of a row
+// that does not exist passes, because a client that creates and deletes a notification offline sends only the delete.
+// The delete becomes a record of its user alone and does not block the id for others.
 func OfAnotherUser(op *or3cloud.Op, user string, own *Record) (r *Refusal, askOthers bool) {
 	if user == "" || op.Operation == or3cloud.OpPut && op.Facts.UserID != user {
 		return ErrOfAnotherUser, false
@@ -43,7 +43,7 @@ func OfAnotherUser(op *or3cloud.Op, user string, own *Record) (r *Refusal, askOt
 	return nil, !own.Exists() || own.State.Fate() == Deleted
 }
 
-// ownNotification is the payload of a notification of the server. Clients refuse null where there is no text.
+// ownNotification is the payload of a server notification. Clients reject null in place of a text.
 type ownNotification struct {
 	ID        string `json:"id"`
 	UserID    string `json:"user_id"`
@@ -57,11 +57,12 @@ type ownNotification struct {
 	Clock     int64  `json:"clock"`
 }
 
-// notificationClock is that of a notification of the server. Clients set it to their own time, in Unix seconds, when the user
-// reads one: a server's time could be ahead of theirs, and what was read would be unread again (contract, sync §3).
+// notificationClock is the clock of a server notification. Clients set it to their own time, in Unix seconds, when the
+// user reads one. If the server used its time and that was ahead of theirs, a read notification would become unread
+// again (contract, sync §3).
 const notificationClock = 1
 
-// Notify returns the put by which the server tells a user something, of which the id is the op id, too.
+// Notify returns the put that delivers a server notification to a user. The notification's id is also the op id.
 func Notify(n or3cloud.Notification, now time.Time) (or3cloud.Op, error) {
 	payload, err := json.Marshal(ownNotification{
 		ID: n.ID, UserID: n.UserID, Type: string(n.Type), Title: cut(n.Title, or3cloud.MaxNotificationTitle),
@@ -78,7 +79,7 @@ func Notify(n or3cloud.Notification, now time.Time) (or3cloud.Op, error) {
 	return put, nil
 }
 
-// cut returns the first characters of a text.
+// cut returns at most the first most characters of a text.
 func cut(text string, most int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	if runes := []rune(text); len(runes) > most {

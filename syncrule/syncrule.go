@@ -1,7 +1,7 @@
-// Package syncrule is what a sync engine decides about an op once it has looked up what it has stored: which op wins, what
-// a repeated op is answered, what is refused, and what the server writes by itself (contract, sync §5, §8, §10). It asks no
-// store and takes no time of its own, so all engines decide alike. What can be said of an op alone is decided before, by
-// the check that every op passes at the door (syncwire.Push.Judge).
+// Package syncrule holds the decisions of a sync engine about an op, once it has looked up what it has stored: which op
+// wins, the answer to a repeated op, what is refused, and what the server writes on its own (contract, sync §5, §8,
+// §10). It uses neither a store nor a clock, so all engines decide alike. Whatever can be decided about an op alone was
+// decided earlier, by the validation that every op passes on arrival (syncwire.Push.Judge).
 package syncrule
 
 import (
@@ -10,17 +10,18 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// MaxClock is how high the clock of a record may be at once, which is far above Unix seconds and milliseconds; ClockStep
-// is how far an op may raise a higher one. Without a bound, one op could make a record unchangeable for everyone.
+// MaxClock is the largest clock that a record may reach at once; it is far above Unix seconds and milliseconds.
+// ClockStep is how far an op may raise a higher clock. Without this limit, one op could make a record unchangeable for
+// every member.
 const (
 	MaxClock  = 1 << 41
 	ClockStep = 1 << 20
 )
 
-// State is what has become of a record. Engines may store its number.
+// State is the state of a record. Engines may store its number.
 type State int64
 
-// The states of a record; Item is added to the first two for a row of workspace Files and Trash.
+// The states of a record. Item is added to the first two for a row of workspace Files and Trash.
 const (
 	Live        State = 0
 	SoftDeleted State = 1 // the winning put says deleted:true
@@ -33,7 +34,7 @@ const (
 // Fate returns the state without Item.
 func (s State) Fate() State { return s & fates }
 
-// StateOf returns the state of a record that an op has won.
+// StateOf returns the state of a record after this op has won it.
 func StateOf(op *or3cloud.Op) State {
 	if op.Operation == or3cloud.OpDelete {
 		return Deleted
@@ -48,7 +49,7 @@ func StateOf(op *or3cloud.Op) State {
 	return s
 }
 
-// Record is the winner of a (table, pk) as far as the rules ask for it; the zero value if there is none.
+// Record is the winner of a (table, pk), as far as the rules need it. The zero value means that there is none.
 type Record struct {
 	Version  int64 // of the winning op, above 0
 	Revision or3cloud.Revision
@@ -58,27 +59,27 @@ type Record struct {
 // Exists reports whether the record has a winner.
 func (r *Record) Exists() bool { return r.Version > 0 }
 
-// LosesTo reports whether an op becomes the winner of the record: the later revision wins, whatever the order in which
-// ops arrive (contract, sync §5).
+// LosesTo reports whether an op becomes the winner of the record. The later revision wins, in whatever order ops arrive
+// (contract, sync §5).
 func (r *Record) LosesTo(op *or3cloud.Op) bool {
 	return !r.Exists() || r.Revision.Less(op.Stamp.Revision())
 }
 
-// Refusal is why an op is not accepted.
+// Refusal is the reason why an op is not accepted.
 type Refusal struct {
 	Code or3cloud.OpErrorCode
 	// Text is sent to the client.
 	Text string
 }
 
-// Result returns the result of an op that is refused. The id is for the caller to add.
+// Result returns the result of a refused op. The caller adds the id.
 func (r *Refusal) Result() or3cloud.OpResult {
 	return or3cloud.OpResult{ErrorCode: r.Code, Error: r.Text}
 }
 
-// Refuse judges an op by the record that it addresses: clocks that would block the record, and puts of a client that does
-// not know workspace Files and Trash (knowsItems) over a row of theirs, which would damage it. Names and notifications
-// depend on other records, too: OfAnotherRow, OfAnotherUser.
+// Refuse checks an op against the record that it addresses. It refuses clocks that would block the record, and puts
+// over a row of workspace Files and Trash from a client that does not know these (knowsItems), because they would
+// damage it. Names and notifications also depend on other records: see OfAnotherRow and OfAnotherUser.
 func Refuse(op *or3cloud.Op, winner *Record, knowsItems bool) *Refusal {
 	if highest := max(MaxClock, winner.Revision.Clock+ClockStep); op.Stamp.Clock > highest {
 		return &Refusal{or3cloud.OpErrorValidation, fmt.Sprintf("stamp.clock must be at most %d", highest)}
@@ -89,16 +90,16 @@ func Refuse(op *or3cloud.Op, winner *Record, knowsItems bool) *Refusal {
 	return nil
 }
 
-// Replay returns the result of an op that was accepted before, as version: nothing happens again (contract, sync §10.3).
-// lost says that the winner belongs into it.
+// Replay returns the result of an op that was accepted before, as version; it does not happen again (contract, sync
+// §10.3). lost means that the result must include the winner.
 func Replay(version int64, winner *Record) (res or3cloud.OpResult, lost bool) {
 	res = or3cloud.OpResult{Success: true, ServerVersion: version, Replayed: true}
-	// Only a dropped deletion leaves no record; the op is then as gone as what it lost against.
+	// Only a delete that was dropped leaves no record, so the op has been dropped together with what it lost to.
 	res.Applied = !winner.Exists() || winner.Version == version
 	return res, !res.Applied
 }
 
-// Reused refuses an op whose id stands for another op, of the same batch or of an earlier one.
+// Reused refuses an op whose id belongs to another op of the same batch or of an earlier one.
 func Reused(opID string, sameBatch bool) *Refusal {
 	text := "Conflicting operation reuses processed op_id %s"
 	if sameBatch {
@@ -107,8 +108,8 @@ func Reused(opID string, sameBatch bool) *Refusal {
 	return &Refusal{or3cloud.OpErrorConflict, fmt.Sprintf(text, opID)}
 }
 
-// SameHead reports whether two ops are the same but for their payloads: enough for those from before there were
-// fingerprints.
+// SameHead reports whether two ops are equal apart from their payloads. That has to do for ops stored before
+// fingerprints existed.
 func SameHead(a, b *or3cloud.Op) bool {
 	return a.Table == b.Table && a.Operation == b.Operation && a.PK == b.PK && a.Stamp == b.Stamp
 }

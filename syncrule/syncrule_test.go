@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// engine is the smallest sync engine there is: the rules over two maps.
+// engine is a minimal sync engine: the rules over two maps.
 type engine struct {
 	version int64
 	records map[string]Record // by pk
@@ -50,7 +50,7 @@ func (e *engine) push(op *or3cloud.Op) or3cloud.OpResult {
 	return or3cloud.OpResult{Success: true, ServerVersion: e.version, Applied: wins}
 }
 
-// winners returns what has won, without the versions, which depend on the order.
+// winners returns the winners without their versions, which depend on the order.
 func (e *engine) winners() map[string]string {
 	out := map[string]string{}
 	for pk, r := range e.records {
@@ -59,8 +59,8 @@ func (e *engine) winners() map[string]string {
 	return out
 }
 
-// FuzzTheOrderDoesNotMatter: the same ops have the same winners in whatever order and however often they arrive, and a
-// repetition changes nothing.
+// FuzzTheOrderDoesNotMatter checks that the same ops have the same winners in whatever order and however often they
+// arrive, and that a repetition changes nothing.
 func FuzzTheOrderDoesNotMatter(f *testing.F) {
 	f.Add([]byte("some ops about few records"), uint64(1))
 	f.Add([]byte("\x00\x01\x02\x03\x04\x05\x06\x07\x00\x01\x02\x03"), uint64(2))
@@ -222,8 +222,8 @@ func TestNamesThatAreTaken(t *testing.T) {
 	}
 }
 
-// FuzzRenaming: whatever a row holds and is called, the put that renames it passes the check that every op passes, with the
-// name that the engine is told.
+// FuzzRenaming checks that, whatever a row contains, the put that renames it passes validation and carries the name
+// that the engine is told.
 func FuzzRenaming(f *testing.F) {
 	f.Add("kv:a", "a", `{"id":"kv:a","name":"a","value":"v","created_at":1,"updated_at":1,"clock":1,"deleted":false}`)
 	f.Add("\u2028\"", strings.Repeat("ä", 150), "")
@@ -266,7 +266,8 @@ func TestDisown(t *testing.T) {
 	}
 }
 
-// The id of an event is the same for the same event and no other, and one that clients take (contract, sync §2).
+// The id of an event must be the same for the same event, different for any other, and acceptable to clients (contract,
+// sync §2).
 func TestNotificationIDs(t *testing.T) {
 	a := or3cloud.NotificationID("invite", "1", "ann")
 	if !syncschema.IsUUID(a) || a != or3cloud.NotificationID("invite", "1", "ann") {

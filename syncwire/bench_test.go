@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// batches returns pushes of n ops each, which hold the recorded ops as clients sent them.
+// batches returns pushes of n ops each, made of the recorded ops as clients sent them.
 func batches(tb testing.TB, n int) (bodies [][]byte) {
 	tb.Helper()
 	var ops [][]byte
@@ -37,8 +37,8 @@ func batches(tb testing.TB, n int) (bodies [][]byte) {
 	return bodies
 }
 
-// BenchmarkPush takes pushes of several sizes through what is done about each before the writer gets it: the text is
-// decoded, each op judged, and told from others by its fingerprint. What one iteration takes is an op's share.
+// BenchmarkPush measures what happens to each push before it reaches the writer: decoding, judging each op, and
+// computing its fingerprint. The time of one iteration is an op's share.
 func BenchmarkPush(b *testing.B) {
 	for _, n := range []int{1, 10, 50} {
 		bodies := batches(b, n)

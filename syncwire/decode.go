@@ -14,21 +14,21 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// ErrEnvelope says that a body is JSON but no push (contract, sync §1.1).
+// ErrEnvelope means that a body is JSON but not a push (contract, sync §1.1).
 var ErrEnvelope = errors.New("not a push")
 
-// Push is a decoded push. Its ops are not validated (Judge): what was missing or of the wrong type is a value that is
-// refused.
+// Push is a decoded push. Its ops are not validated yet (Judge). A missing member or one of the wrong type becomes a
+// value that Judge refuses.
 type Push struct {
 	Scope          Scope
 	WorkspaceItems bool // the client knows workspace Files and Trash
 	Ops            []or3cloud.Op
-	found          []syncschema.Places // what there is in the payloads, if they have been read already
-	notText        map[int]bool        // the places of ops that hold bytes which are not UTF-8
+	found          []syncschema.Places // what the scanner found in the payloads, if it has read them
+	notText        map[int]bool        // the indexes of ops that contain bytes that are not UTF-8
 }
 
-// DecodePush decodes a push whose text stays as it is while the ops are used: payloads are parts of it. The error is
-// ErrEnvelope, or says that the text is not JSON.
+// DecodePush decodes a push. The text must not change while the ops are in use, because payloads point into it. The
+// error is ErrEnvelope, or says that the text is not JSON.
 func DecodePush(text []byte) (Push, error) {
 	valid := syncschema.Valid(text)
 	if valid {
@@ -39,7 +39,7 @@ func DecodePush(text []byte) (Push, error) {
 	return decodePush(text, valid)
 }
 
-// decodePush is DecodePush for any text, which is valid UTF-8 or not.
+// decodePush is DecodePush for any text, whether valid UTF-8 or not.
 func decodePush(text []byte, valid bool) (Push, error) {
 	if syncschema.Openings(text) > maxDepth {
 		text = new(pruner).prune(text)
@@ -52,14 +52,14 @@ func decodePush(text []byte, valid bool) (Push, error) {
 // pushDecoder decodes pushes.
 type pushDecoder struct {
 	*jsontext.Decoder
-	// doubtful says that the body holds bytes which are not UTF-8; else none of its parts does.
+	// doubtful means that the body contains bytes that are not UTF-8.
 	doubtful bool
-	// notText says that the op at hand holds bytes which are not UTF-8. The decoder is lenient about them, because it
-	// takes them for the same thing as halves of surrogate pairs.
+	// notText means that the current op contains bytes that are not UTF-8. The decoder accepts them, because its option
+	// for halves of surrogate pairs covers both.
 	notText bool
 }
 
-// decode reads a push. Only the envelope can fail it. Members that nobody needs are skipped, whatever they hold:
+// decode reads a push. It fails only if the envelope is wrong. It skips unused members, whatever they contain, because
 // clients send outbox bookkeeping of many versions (contract, sync §2, §10.1).
 func (d *pushDecoder) decode() (Push, error) {
 	var in Push
@@ -99,7 +99,7 @@ func (d *pushDecoder) decode() (Push, error) {
 	return in, nil
 }
 
-// notObject tells an empty body or a value of another kind from text that is not JSON.
+// notObject distinguishes an empty body or a value of another type from text that is not JSON.
 func notObject(d *jsontext.Decoder) error {
 	if err := d.SkipValue(); err != nil && err != io.EOF {
 		return err
@@ -107,7 +107,7 @@ func notObject(d *jsontext.Decoder) error {
 	return ErrEnvelope
 }
 
-// envelope turns a value of the wrong type into ErrEnvelope and leaves other errors as they are.
+// envelope turns the error about a value of the wrong type into ErrEnvelope and passes other errors through.
 func envelope(err error) error {
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
@@ -116,19 +116,19 @@ func envelope(err error) error {
 	return err
 }
 
-// members reads an object and calls f with the text of each name, quotes included; f consumes the value.
+// members reads an object and calls f with the text of each name, quotes included. f consumes the value.
 func (d *pushDecoder) members(f func(name []byte) error) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
 	for d.PeekKind() != '}' {
-		name, err := d.text() // not a token: its text would be allocated again for each of the millions of names
+		name, err := d.text() // not a token, because its text would be allocated again for each of the millions of names
 		if err != nil {
 			return err
 		}
 		if bytes.IndexByte(name, '\\') >= 0 { // no client writes names with escapes, but they would be legal
 			plain, _ := jsontext.AppendUnquote(nil, name)
-			name, _ = jsontext.AppendQuote(nil, plain) // what is not text is no name of ours either
+			name, _ = jsontext.AppendQuote(nil, plain) // a name that is not text is not one we know either
 		}
 		if err := f(name); err != nil {
 			return err
@@ -138,14 +138,14 @@ func (d *pushDecoder) members(f func(name []byte) error) error {
 	return err
 }
 
-// text reads a value, which is valid until the next read, and notes whether it is text.
+// text reads a value, which is valid until the next read, and records whether it is text.
 func (d *pushDecoder) text() (jsontext.Value, error) {
 	v, err := d.ReadValue()
 	d.notText = d.notText || d.doubtful && err == nil && !utf8.Valid(v)
 	return v, err
 }
 
-// skip passes over a value. It looks at all its texts and holds one at a time.
+// skip skips a value. It checks all texts in it and holds one at a time.
 func (d *pushDecoder) skip() (err error) {
 	for depth := 0; err == nil; {
 		switch d.PeekKind() {
@@ -165,7 +165,7 @@ func (d *pushDecoder) skip() (err error) {
 	return err
 }
 
-// ops reads the ops, and the places of those that hold bytes which are not UTF-8.
+// ops reads the ops, and the indexes of those that contain bytes that are not UTF-8.
 func (d *pushDecoder) ops() (ops []or3cloud.Op, notText map[int]bool, err error) {
 	if d.PeekKind() != '[' {
 		if err := d.SkipValue(); err != nil {
@@ -197,7 +197,7 @@ func (d *pushDecoder) ops() (ops []or3cloud.Op, notText map[int]bool, err error)
 	return ops, notText, err
 }
 
-// op reads one op. A value that is not an object gives an op that nothing accepts.
+// op reads one op. A value that is not an object becomes an op that Judge always refuses.
 func (d *pushDecoder) op() (op or3cloud.Op, err error) {
 	op.Stamp.Clock = -1 // until a valid one is read
 	if d.PeekKind() != '{' {
@@ -240,7 +240,7 @@ func (d *pushDecoder) stamp(s *or3cloud.Stamp) error {
 	})
 }
 
-// string reads a string; another kind of value leaves "".
+// string reads a string. A value of another type leaves "".
 func (d *pushDecoder) string(dst *string) error {
 	*dst = ""
 	if d.PeekKind() != '"' {
@@ -263,7 +263,7 @@ func unquoted(v []byte) string {
 	return string(plain)
 }
 
-// clock reads a safe integer; anything else leaves −1.
+// clock reads a safe integer. Anything else leaves −1.
 func (d *pushDecoder) clock(dst *int64) error {
 	*dst = -1
 	if d.PeekKind() != '0' {
@@ -279,7 +279,8 @@ func (d *pushDecoder) clock(dst *int64) error {
 	return nil
 }
 
-// payload keeps the text of a payload as it came: it must go back to clients byte for byte (contract, sync §4.1).
+// payload keeps the text of a payload as it came, because it must go back to clients byte for byte (contract, sync
+// §4.1).
 func (d *pushDecoder) payload(dst *[]byte) error {
 	v, err := d.text()
 	if err == nil {

@@ -51,7 +51,7 @@ func TestDecodeTheRecordedPushes(t *testing.T) {
 	}
 }
 
-// Whatever arrives: no panic, and what is accepted keeps its payload as text of the body.
+// Whatever arrives, decoding must not panic, and an accepted op must keep its payload as text of the body.
 func FuzzDecodePush(f *testing.F) {
 	f.Add([]byte(aPush))
 	f.Add([]byte(`{"scope":{"workspaceId":"a"},"ops":[{"stamp":{"clock":1e400}},[],null,{"payload":{"a":1,"a":"\ud800"}}]}`))

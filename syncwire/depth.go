@@ -1,7 +1,7 @@
 package syncwire
 
-// maxDepth is how deep the text of a push may nest before it is cut: far more than any op may (syncschema.MaxDepth), so
-// that the op is refused for it, and far less than the decoder takes, so that its neighbours are read.
+// maxDepth is the depth at which the text of a push is cut. It is far more than any op may nest (syncschema.MaxDepth),
+// so that the op is refused for it, and far less than the decoder accepts, so that the other ops are read.
 const maxDepth = 1000
 
 // pruner empties the arrays and objects of a JSON text that lie deeper than maxDepth. The text may come in pieces.
@@ -10,7 +10,7 @@ type pruner struct {
 	inString, escaped bool
 }
 
-// prune drops bytes from a piece, in place, and returns what is left of it.
+// prune removes bytes from a piece, in place, and returns the rest.
 func (p *pruner) prune(piece []byte) []byte {
 	n := 0
 	for _, c := range piece {

@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzPruner checks that cutting changes nothing but what lies too deep, however the text is divided.
+// FuzzPruner checks that pruning changes only what lies too deep, however the text is divided.
 func FuzzPruner(f *testing.F) {
 	f.Add([]byte(aPush))
 	f.Add([]byte(`{"a":` + strings.Repeat("[", maxDepth+3) + `"]"` + strings.Repeat("]", maxDepth+3) + `,"b":"\\\""}`))

@@ -8,7 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// appendText appends a JSON string. Texts here are well-formed, so the error is nil; invalid bytes would come out as
+// appendText appends a JSON string. Texts here are well-formed, so the error is nil. Invalid bytes would come out as
 // U+FFFD.
 func appendText(b []byte, s string) []byte {
 	if isPlain(s) {
@@ -18,7 +18,7 @@ func appendText(b []byte, s string) []byte {
 	return b
 }
 
-// isPlain reports whether a text stands for itself between quotes, as nearly every id does.
+// isPlain reports whether a text needs no escapes between quotes, like nearly every id.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -30,7 +30,7 @@ func isPlain(s string) bool {
 
 func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
 
-// ItemRoom is what a change, an item or a result takes beside its payload, in bytes, with ids of a usual length.
+// ItemRoom is the size in bytes of a change, an item or a result beside its payload, with ids of the usual length.
 const ItemRoom = 1 << 10
 
 // The beginnings of the answers. Their entries follow, separated by commas.
@@ -40,10 +40,10 @@ const (
 	SnapshotBegin = `{"items":[`
 )
 
-// ChangeBegin is what every entry of a pull begins with. The digits of its version follow.
+// ChangeBegin begins every entry of a pull. The digits of its version follow.
 const ChangeBegin = `{"serverVersion":`
 
-// AppendChange appends an entry of a pull. Payloads go out as they are stored.
+// AppendChange appends an entry of a pull. Payloads go out as stored.
 func AppendChange(b []byte, c *or3cloud.Change) []byte {
 	return AppendChangeTail(append(AppendChangeHead(b, c), c.Payload...), c)
 }
@@ -64,7 +64,7 @@ func AppendChangeHead(b []byte, c *or3cloud.Change) []byte {
 	return b
 }
 
-// AppendChangeTail appends what follows the payload of an entry of a pull.
+// AppendChangeTail appends the rest of an entry of a pull after its payload.
 func AppendChangeTail(b []byte, c *or3cloud.Change) []byte {
 	b = append(b, `,"stamp":{"deviceId":`...)
 	b = appendText(b, c.Stamp.DeviceID)
@@ -90,7 +90,7 @@ func AppendPullEnd(b []byte, p or3cloud.PullPage) []byte {
 	return append(b, '}')
 }
 
-// AppendItemBegin appends what an entry of a snapshot begins with. The name of its table follows.
+// AppendItemBegin appends the beginning of a snapshot entry. The name of its table follows.
 func AppendItemBegin(b []byte, op or3cloud.Operation) []byte {
 	if op == or3cloud.OpDelete {
 		return append(b, `{"kind":"tombstone"`...)
@@ -98,7 +98,7 @@ func AppendItemBegin(b []byte, op or3cloud.Operation) []byte {
 	return append(b, `{"kind":"row"`...)
 }
 
-// AppendItem appends an entry of a snapshot.
+// AppendItem appends a snapshot entry.
 func AppendItem(b []byte, it *or3cloud.SnapshotItem) []byte {
 	b = append(AppendItemBegin(b, it.Operation), `,"tableName":`...)
 	b = appendText(b, it.Table)
@@ -111,7 +111,7 @@ func AppendItem(b []byte, it *or3cloud.SnapshotItem) []byte {
 	return AppendItemTail(b, it)
 }
 
-// AppendItemTail appends what follows the payload of an entry of a snapshot, or its pk if it is a tombstone.
+// AppendItemTail appends the rest of a snapshot entry after its payload, or after its pk if it is a tombstone.
 func AppendItemTail(b []byte, it *or3cloud.SnapshotItem) []byte {
 	b = append(b, `,"revision":`...)
 	b = appendRevision(b, it.Revision)
@@ -149,7 +149,7 @@ func appendRevision(b []byte, r or3cloud.Revision) []byte {
 	return append(b, '}')
 }
 
-// AppendResult appends an entry of the answer to a push.
+// AppendResult appends one result of the answer to a push.
 func AppendResult(b []byte, r *or3cloud.OpResult) []byte {
 	for part := 0; ; part++ {
 		var payload bool
@@ -160,12 +160,12 @@ func AppendResult(b []byte, r *or3cloud.OpResult) []byte {
 	}
 }
 
-// AppendResultPart appends a result in parts, 0 and following, so that a payload which many results name need not be
-// copied: while payload is true, the payload of the winner belongs behind the part, and another part behind that.
+// AppendResultPart appends a result in parts, numbered from 0, so that a payload shared by many results need not be
+// copied. While payload is true, the caller inserts the winner's payload after the part and then appends the next part.
 //
-// Members of newer clients come after the older ones' and are unknown to them. An op that lost without a known winner is
-// written as plain success: the newest client rejects the whole response for "applied":false or "replayed":true without a
-// winner (contract, sync §10.3).
+// Members for newer clients come after the older ones, which do not know them. An op that lost without a known winner
+// is written as plain success: the newest client rejects the whole response for "applied":false or "replayed":true
+// without a winner (contract, sync §10.3).
 func AppendResultPart(b []byte, r *or3cloud.OpResult, part int) (_ []byte, payload bool) {
 	switch part {
 	case 1:
@@ -212,7 +212,7 @@ func AppendResultPart(b []byte, r *or3cloud.OpResult, part int) (_ []byte, paylo
 	return append(b, `}}`...), false
 }
 
-// AppendPushEnd closes the answer to a push, which has the workspace's version.
+// AppendPushEnd closes the answer to a push with the workspace's version.
 func AppendPushEnd(b []byte, serverVersion int64) []byte {
 	b = append(b, `],"serverVersion":`...)
 	b = appendInt(b, serverVersion)

@@ -21,7 +21,7 @@ func TestTextsAreQuoted(t *testing.T) {
 	}
 }
 
-// FuzzEncode: whatever a store holds comes out as JSON that says the same, whether it is copied or shared.
+// FuzzEncode checks that whatever a store holds comes out as equivalent JSON, whether copied or shared.
 func FuzzEncode(f *testing.F) {
 	f.Add("kv", "kv:1", "op", "hlc", `{"a":1}`, int64(1), int64(2), true, true)
 	f.Add("\"", "\u2028", "\\", "\x00", `"ü"`, int64(-1), int64(1)<<53, false, true)

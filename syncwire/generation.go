@@ -11,7 +11,7 @@ import (
 // AdmissionVersion is the version of an AdmissionEnvelope.
 const AdmissionVersion = 1
 
-// AdmissionEnvelope is the wire form of or3cloud.ChatGeneration, as clients send it and as it stays with a job.
+// AdmissionEnvelope is the wire form of or3cloud.ChatGeneration, as clients send it and as it is stored with a job.
 type AdmissionEnvelope struct {
 	// Version is 1.
 	Version          safeint.Int             `json:"version"`
@@ -24,7 +24,7 @@ type AdmissionEnvelope struct {
 	Thread           json.RawMessage         `json:"thread,omitempty"`
 	UserMessage      json.RawMessage         `json:"userMessage,omitempty"`
 	AssistantMessage json.RawMessage         `json:"assistantMessage"`
-	// ExpectedAssistant is the message that a continuation goes on from.
+	// ExpectedAssistant is the message that a continuation continues.
 	ExpectedAssistant *ExpectedAssistant `json:"expectedAssistant,omitempty"`
 }
 
@@ -34,7 +34,7 @@ type ExpectedAssistant struct {
 	GenerationID string      `json:"generationId,omitempty"`
 }
 
-// Generation returns what a user has announced. What else an envelope may say wrong is found by the sync engine.
+// Generation returns the generation that a user announced. The sync engine finds any other faults of the envelope.
 func (in AdmissionEnvelope) Generation(userID string) (or3cloud.ChatGeneration, error) {
 	if in.Version != AdmissionVersion {
 		return or3cloud.ChatGeneration{}, or3cloud.Errorf(or3cloud.CodeInvalid,
@@ -51,7 +51,7 @@ func (in AdmissionEnvelope) Generation(userID string) (or3cloud.ChatGeneration, 
 	return g, nil
 }
 
-// GenerationSnapshot is the wire form of or3cloud.GenerationSnapshot, as it stays with a job.
+// GenerationSnapshot is the wire form of or3cloud.GenerationSnapshot, as it is stored with a job.
 type GenerationSnapshot struct {
 	// Status is complete, error or aborted.
 	Status    or3cloud.GenerationStatus `json:"status"`
@@ -64,7 +64,7 @@ type GenerationSnapshot struct {
 	CompletedAt safeint.Int `json:"completedAt"`
 }
 
-// Snapshot returns how a generation has ended.
+// Snapshot returns the end of a generation.
 func (in GenerationSnapshot) Snapshot() or3cloud.GenerationSnapshot {
 	return or3cloud.GenerationSnapshot{
 		Status: in.Status, Content: given(in.Content), Reasoning: given(in.Reasoning), ToolCalls: given(in.ToolCalls),
@@ -72,7 +72,7 @@ func (in GenerationSnapshot) Snapshot() or3cloud.GenerationSnapshot {
 	}
 }
 
-// given returns a JSON value, or nil for null and for what was left out.
+// given returns a JSON value, or nil if it is null or absent.
 func given(value json.RawMessage) []byte {
 	if string(value) == "null" {
 		return nil

@@ -7,9 +7,9 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// Judge checks each op of a push alone and returns those that a sync engine may get, in their order, with the place of
-// each among all. It moves them to the front of p.Ops, and puts a refusal into results, which has a place for each op, for
-// every other one (contract, sync §10.1, Pitfall 2).
+// Judge validates each op of a push on its own. It returns the ops that may go to a sync engine, in order, with the
+// index of each in the push. It moves them to the front of p.Ops. For every other op it writes a refusal into results,
+// which has an element for each op (contract, sync §10.1, Pitfall 2).
 func (p *Push) Judge(results []or3cloud.OpResult) (valid []or3cloud.Op, places []int) {
 	valid, places = p.Ops[:0], make([]int, 0, len(p.Ops))
 	for i := range p.Ops {
@@ -31,7 +31,8 @@ func (p *Push) Judge(results []or3cloud.OpResult) (valid []or3cloud.Op, places [
 	return valid, places
 }
 
-// refusal is the result of an op that does not reach the engine. An op whose id is unusable is named by its place.
+// refusal returns the result of an op that does not reach the engine. If its id is unusable, the result names the op by
+// its index.
 func refusal(i int, op *or3cloud.Op, p *syncschema.Problem) or3cloud.OpResult {
 	id := op.Stamp.OpID
 	if !syncschema.IsUUID(id) {

@@ -10,7 +10,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// TestJudge: every op has its place either among those that go on or among the refusals.
+// TestJudge checks that every op ends up either among the valid ones or among the refusals.
 func TestJudge(t *testing.T) {
 	good, bad, unnamed := anOp, strings.Replace(anOp, `"put"`, `"move"`, 1), strings.Replace(anOp, anID, "x", 1)
 	notText := strings.Replace(anOp, `"v"`, "\"\xff\"", 1)

@@ -9,15 +9,16 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// envelopeLevels is how many objects and arrays are open around a payload: the push, its ops, and the op.
+// envelopeLevels is the number of objects and arrays open around a payload: the push, its ops, and the op.
 const envelopeLevels = 3
 
-// pushScanner reads pushes in the shape in which clients send them. It looks at each byte once, and notes on the way what
-// judging the payloads takes. It fails at everything else, which is for pushDecoder: what the scanner takes, the decoder
-// reads as the same push. Of most members that are there twice both keep the last, and merge those of objects.
+// pushScanner reads pushes in the form in which clients send them. It looks at each byte once, and on the way records
+// what judging the payloads needs. It fails at anything else and leaves it to pushDecoder. Whatever the scanner
+// accepts, the decoder reads as the same push: of most duplicate members both keep the last, and both merge duplicate
+// objects.
 type pushScanner struct{ jsonscan.Scanner }
 
-// scanPush reads a push out of a text that is UTF-8. ok is false if the text is for the decoder.
+// scanPush reads a push from a text that is UTF-8. ok is false if the text needs the decoder.
 func scanPush(text []byte) (in Push, ok bool) {
 	s := pushScanner{jsonscan.New(text, envelopeLevels+syncschema.MaxDepth)}
 	haveOps := false
@@ -32,7 +33,7 @@ func scanPush(text []byte) (in Push, ok bool) {
 			in.WorkspaceItems = true
 		case "ops":
 			if haveOps {
-				s.Fail() // room for ops is made once
+				s.Fail() // room for the ops is allocated once
 			}
 			haveOps = true
 			in.Ops, in.found = s.ops()
@@ -57,14 +58,14 @@ func (s *pushScanner) scope(scope *Scope) {
 	}
 }
 
-// capability fails at anything but a capability that is known.
+// capability fails at anything but a known capability.
 func (s *pushScanner) capability() {
 	if s.string() != "v1" {
 		s.Fail()
 	}
 }
 
-// ops reads the ops, and finds what Check asks of their payloads.
+// ops reads the ops and finds what Check needs in their payloads.
 func (s *pushScanner) ops() (ops []or3cloud.Op, found []syncschema.Places) {
 	for more := s.Open('['); more; more = s.More('[') {
 		n, begin := len(ops), s.At()
@@ -74,7 +75,7 @@ func (s *pushScanner) ops() (ops []or3cloud.Op, found []syncschema.Places) {
 		}
 		ops, found = append(ops, or3cloud.Op{}), append(found, nil)
 		s.op(&ops[n], &found[n])
-		if n == 0 { // the others are taken to be as large
+		if n == 0 { // assume that the others are as large
 			others := min(MaxOps-1, s.Left()/max(1, s.At()-begin))
 			ops, found = slices.Grow(ops, others), slices.Grow(found, others)
 		}
@@ -88,7 +89,7 @@ func (s *pushScanner) op(op *or3cloud.Op, found *syncschema.Places) {
 		switch string(s.Name()) {
 		case "tableName":
 			op.Table = s.string()
-			*found = nil // the table says what there is to find
+			*found = nil // the table decides what to look for
 		case "operation":
 			op.Operation = or3cloud.Operation(s.string())
 		case "pk":
@@ -109,7 +110,7 @@ func (s *pushScanner) op(op *or3cloud.Op, found *syncschema.Places) {
 		}
 	}
 	if op.Stamp.OpID == "" {
-		s.Fail() // none of a client
+		s.Fail() // not from a client
 	}
 }
 

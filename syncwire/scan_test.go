@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// judged is a push as far as the sync engine and the client see it.
+// judged is a push, as far as it matters to the sync engine and the client.
 type judged struct {
 	Scope          Scope
 	WorkspaceItems bool
@@ -30,7 +30,7 @@ func judge(in Push) judged {
 	return out
 }
 
-// checkScan compares the scanner with the decoder, and reports whether it has taken the text.
+// checkScan compares the scanner with the decoder, and reports whether the scanner accepted the text.
 func checkScan(t *testing.T, body []byte) bool {
 	t.Helper()
 	if !syncschema.Valid(body) {
@@ -54,7 +54,7 @@ func checkScan(t *testing.T, body []byte) bool {
 	return true
 }
 
-// All that clients have been seen to send is read in one pass, and read as ever.
+// The scanner must accept all pushes that clients were recorded to send, and read them like the decoder.
 func TestScanTheRecordedPushes(t *testing.T) {
 	for _, body := range recorded.Pushes(t) {
 		if !checkScan(t, body) {
@@ -68,7 +68,7 @@ func TestScanTheRecordedPushes(t *testing.T) {
 	}
 }
 
-// taken are pushes in the shape of clients', and left are others, of which most are valid.
+// taken are pushes in the clients' form. left are others, most of them valid.
 var (
 	taken = []string{
 		aPush,
@@ -134,7 +134,7 @@ func FuzzScan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) { checkScan(t, body) })
 }
 
-// Recorded pushes in which a byte or two are wrong, twice there, or gone, as the fuzzer would make them had it the time.
+// Recorded pushes with a byte or two wrong, duplicated or missing, as the fuzzer would produce them given time.
 func TestScanDamagedPushes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	const signs = "{}[]\",:\\ute0159.-+ \n\x00\x1f\x7f\x80\xc3\xa9"

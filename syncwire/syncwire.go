@@ -1,5 +1,5 @@
-// Package syncwire is the JSON in which clients push and pull (contract, sync §1, §2, §10). It knows neither HTTP nor a
-// store: texts go in, and values of the contract (or3cloud) come out, or the other way round.
+// Package syncwire converts between values of the contract (or3cloud) and the JSON in which clients push and pull
+// (contract, sync §1, §2, §10). It knows neither HTTP nor a store.
 package syncwire
 
 import (
@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/internal/safeint"
 )
 
-// Bounds of the requests. They are far above what clients send: a batch of older clients is 50 ops of any size (contract,
+// Limits on requests. They are far above what clients send: a batch of older clients is 50 ops of any size (contract,
 // sync §10.1).
 const (
 	MaxOps       = 1000
@@ -23,8 +23,8 @@ const (
 	MaxPageToken = 4096 // bytes
 )
 
-// options is how bodies are decoded: exact names, the last of duplicate names, and halves of surrogate pairs, which
-// JavaScript clients send (contract, sync Pitfall 17).
+// options are the options for decoding bodies: exact names, the last of duplicate names, and halves of surrogate pairs,
+// which JavaScript clients send (contract, sync Pitfall 17).
 var options = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
 // Scope is the wire form of or3cloud.Scope.
@@ -33,14 +33,14 @@ type Scope struct {
 	ProjectID   *string `json:"projectId"`
 }
 
-// OK reports whether the scope names a workspace. A blank one would be one nameless tenant for all (contract, sync
-// §1.1).
+// OK reports whether the scope names a workspace. A blank id would become one nameless tenant shared by all (contract,
+// sync §1.1).
 func (s Scope) OK() bool {
 	return strings.TrimSpace(s.WorkspaceID) != "" && jsstring.Len(s.WorkspaceID) <= MaxID &&
 		(s.ProjectID == nil || jsstring.Len(*s.ProjectID) <= MaxID)
 }
 
-// Scope returns the scope that adapters get.
+// Scope returns the scope for adapters.
 func (s Scope) Scope() or3cloud.Scope {
 	out := or3cloud.Scope{WorkspaceID: s.WorkspaceID}
 	if s.ProjectID != nil {
@@ -49,18 +49,19 @@ func (s Scope) Scope() or3cloud.Scope {
 	return out
 }
 
-// Capabilities are what newer clients say of themselves. Nobody is refused for saying nothing (contract, sync §10.9).
+// Capabilities are what newer clients declare about themselves. Declaring nothing is never a reason to refuse
+// (contract, sync §10.9).
 type Capabilities struct {
 	FileKind      *string `json:"fileKindCapability"`
 	WorkspaceItem *string `json:"workspaceItemCapability"`
 }
 
-// OK reports whether they are known ones.
+// OK reports whether all declared capabilities are known.
 func (c Capabilities) OK() bool {
 	return (c.FileKind == nil || *c.FileKind == "v1") && (c.WorkspaceItem == nil || *c.WorkspaceItem == "v1")
 }
 
-// TableFilter is the wire's list of tables. Names outside the seven match nothing, as they always did.
+// TableFilter is the wire's list of tables. Names outside the seven match nothing, as always.
 type TableFilter []string
 
 // Known returns the tables to ask for, and whether the filter excludes everything.
@@ -84,7 +85,7 @@ type Pull struct {
 	cursor, limit safeint.Int // what Cursor and Limit point to after ReadUsual
 }
 
-// OK reports whether nothing is missing or out of bounds.
+// OK reports whether the request is complete and within the limits.
 func (p *Pull) OK() bool {
 	return p.Scope.OK() && p.Capabilities.OK() && p.Cursor != nil && *p.Cursor >= 0 && within(p.Limit)
 }
@@ -98,13 +99,13 @@ type Snapshot struct {
 	Capabilities
 }
 
-// OK reports whether nothing is missing or out of bounds.
+// OK reports whether the request is complete and within the limits.
 func (s *Snapshot) OK() bool {
 	return s.Scope.OK() && s.Capabilities.OK() && within(s.PageSize) &&
 		(s.PageToken == nil || *s.PageToken != "" && len(*s.PageToken) <= MaxPageToken)
 }
 
-// Token returns the token of the page that is asked for; "" for the first.
+// Token returns the token of the requested page, "" for the first.
 func (s *Snapshot) Token() string {
 	if s.PageToken == nil {
 		return ""

@@ -7,9 +7,9 @@ import (
 	"or3.chat/cloud/internal/safeint"
 )
 
-// ReadUsual reads a pull in the form in which JavaScript writes those of the clients, the most frequent request of all: no space, no
-// escapes, each member once. If it reports false, the text is another one, which a general decoder has to judge, and p is useless.
-// What it reads the general decoder reads alike (FuzzUsualPull).
+// ReadUsual reads a pull in the exact form in which JavaScript writes the clients' pulls, the most frequent request of
+// all: no space, no escapes, each member once. If it reports false, the text has another form, the general decoder has
+// to read it, and p is useless. Whatever ReadUsual accepts, the general decoder reads alike (FuzzUsualPull).
 func (p *Pull) ReadUsual(text []byte) bool {
 	s := usual{text}
 	var scope, tables bool
@@ -49,7 +49,7 @@ func (p *Pull) ReadUsual(text []byte) bool {
 	}
 }
 
-// usual is what has not been read yet of a text in the usual form.
+// usual is the unread rest of a text in the usual form.
 type usual struct{ rest []byte }
 
 func (s *usual) take(c byte) bool {
@@ -60,7 +60,7 @@ func (s *usual) take(c byte) bool {
 	return true
 }
 
-// quoted reads a string that stands for itself.
+// quoted reads a string without escapes.
 func (s *usual) quoted() ([]byte, bool) {
 	if !s.take('"') {
 		return nil, false
@@ -107,7 +107,7 @@ func (s *usual) scope(into *Scope) bool {
 	return ok && s.take('}')
 }
 
-// number reads a whole number as JavaScript writes one that is neither negative nor too large for it.
+// number reads a whole number as JavaScript writes one that is not negative and not too large.
 func (s *usual) number(into *safeint.Int) bool {
 	digits := 0
 	for digits < len(s.rest) && '0' <= s.rest[digits] && s.rest[digits] <= '9' {

@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// usualPulls are those of the clients, and texts that are nearly such.
+// usualPulls are the clients' pulls, and texts that nearly look like them.
 var usualPulls = []string{
 	`{"scope":{"workspaceId":"ws_1"},"cursor":0,"limit":100}`,
 	`{"scope":{"workspaceId":"0198c2f0-6a50-7b5e-8f3e-000000000001"},"cursor":1764381234567,"limit":300,` +
@@ -27,7 +27,7 @@ var otherPulls = []string{
 	`{"fileKindCapability":null}`, `{"fileKindCapability":"v1","fileKindCapability":"v1"}`, `{"more":1}`, ` {"cursor":5}`, `{"cursor":5} `, `{"cursor" :5}`,
 }
 
-// Both ways to read a pull must say the same, or clients would get other answers for the same request in another form.
+// Both ways of reading a pull must agree, or clients would get different answers to the same request in another form.
 func sameAsGeneral(t *testing.T, text []byte) (usual bool) {
 	t.Helper()
 	var fast, general Pull

@@ -36,6 +36,9 @@ const (
 // lacksAccountUI reports whether it is a client on which no one can sign in.
 func (f Found) lacksAccountUI() bool { return f.Form != Plain && !f.AccountUI }
 
+// followsInvites reports whether the client deals with the token of an invite in its address.
+func (f Found) followsInvites() bool { return f.Form != Plain && f.AccountUI }
+
 // log says what was found.
 func (f Found) log(log *slog.Logger, dir string) {
 	log.Info("serving the client", "dir", dir, "form", string(f.Form), "configured", f.Configured)

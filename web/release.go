@@ -159,10 +159,13 @@ func (c *release) fits(built string) error {
 // accountEndpoints are those that the built-in page calls. A client's UI for the same accounts is known by them.
 const accountEndpoints = "/api/basic-auth/"
 
+// signsInHere reports whether the built-in page is one for the accounts of a provider.
+func signsInHere(provider string) bool { return "/api/"+provider+"/" == accountEndpoints }
+
 // look searches the scripts of the client for what it does: sign people in at the provider of accounts, run WebAssembly, and put
 // scripts into its page. Nothing is known of the UI for another provider, and the built-in page is none for it: the client has to have one.
 func (c *release) look(provider string) {
-	c.found.AccountUI = "/api/"+provider+"/" != accountEndpoints
+	c.found.AccountUI = !signsInHere(provider)
 	visit := func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // what cannot be read is not found

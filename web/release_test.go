@@ -396,7 +396,7 @@ func TestTheAccountPageBesideAClient(t *testing.T) {
 	o.SignedIn = func(*http.Request) bool { return signedIn }
 	h := serve(t, o)
 	for from, to := range map[string]string{
-		"/": "/account/?continue=", "/chat/1": "/account/?continue=", "/?invite=a%26b": "/account/?continue=&invite=a%26b", "/welcome?x=1": "/account/?continue=&x=1",
+		"/": "/account/?continue=", "/chat/1": "/account/?continue=", "/?invite=a%26b": "/account/#invite=a%26b", "/welcome?x=1": "/account/?continue=&x=1",
 	} {
 		r := httptest.NewRequest(http.MethodGet, from, nil)
 		r.Header.Set("Accept", "text/html")
@@ -412,8 +412,10 @@ func TestTheAccountPageBesideAClient(t *testing.T) {
 	}
 	other := o
 	other.Plan.Auth.ID = "another"
-	if res := get(serve(t, other), "/", true); res.StatusCode != http.StatusOK {
-		t.Errorf("where our page is no help: %d", res.StatusCode)
+	for _, path := range []string{"/", "/?invite=x"} {
+		if res := get(serve(t, other), path, true); res.StatusCode != http.StatusOK {
+			t.Errorf("%s where our page is no help: %d", path, res.StatusCode)
+		}
 	}
 	if res := get(h, "/streamsaver/mitm.html", true); res.StatusCode != http.StatusOK {
 		t.Errorf("another page: %d", res.StatusCode)
@@ -443,6 +445,45 @@ func TestTheAccountPageBesideAClient(t *testing.T) {
 				t.Errorf("%s: / is %d", name, res.StatusCode)
 			}
 		}
+	}
+}
+
+// Links lead to our page whatever is shown, for the accounts that it knows; OR3 Chat keeps the invites that lead to it.
+func TestLinksLeadToTheAccountPage(t *testing.T) {
+	pages := client(t, map[string]string{"index.html": "start", "app/index.html": "another page"})
+	for name, c := range map[string]struct {
+		options Options
+		want    map[string]string // where a browser is led to; empty if it stays
+	}{
+		"pages that are no OR3 Chat": {inCloud(t, pages), map[string]string{
+			"/?invite=a%26b": "/account/#invite=a%26b", "/?x=1&invite=t": "/account/?x=1#invite=t", "/": "", "/?invite=": "", "/app/?invite=t": "",
+		}},
+		"below a path": {inCloud(t, pages, "OR3_BASE_PATH=/chat"), map[string]string{"/?invite=t": "/chat/account/#invite=t", "/account": "/chat/account/"}},
+		"OR3 Chat":     {inCloud(t, client(t, build("one"))), map[string]string{"/?invite=t": "", "/account": "/account/"}},
+		"guests":       {inCloud(t, pages, "OR3_GUEST_ACCESS_ENABLED=true"), map[string]string{"/?invite=t": "/account/#invite=t"}},
+		"no client":    {Options{Config: configuration(t), Plan: cloud}, map[string]string{"/?invite=t": "", "/account": "/account/", "/account/": ""}},
+	} {
+		h := serve(t, c.options)
+		for path, want := range c.want {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Header.Set("Accept", "text/html")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if got := w.Header().Get("Location"); got != want {
+				t.Errorf("%s: %s leads to %q, want %q", name, path, got, want)
+			}
+		}
+		if page := text(t, h, "/account/", true); !strings.Contains(page, "assets/") {
+			t.Errorf("%s: %s", name, page)
+		}
+	}
+	plan := cloud
+	if got := AccountPage(plan); got != "/account/" {
+		t.Errorf("the page for links is %q", got)
+	}
+	plan.Auth.ID = "another"
+	if got := AccountPage(plan); got != "" {
+		t.Errorf("for other accounts the page is %q", got)
 	}
 }
 

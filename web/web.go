@@ -37,8 +37,8 @@ type Options struct {
 const DocumentsPath = "/or3/docs"
 
 // New returns the handler for everything outside /api/. With a directory it serves the client in it, told of this server where the
-// server has accounts, and the built-in page below /account/; without one it serves the built-in page, or nothing in a binary that was
-// built without it (build tag noweb). The documentation is there as well (requirement 7.1), but for a client without a cloud, which is
+// server has accounts; without one it serves the built-in page, or nothing in a binary that was built without it (build tag noweb). The built-in
+// page is below /account/ as well, whatever is shown. The documentation is there as well (requirement 7.1), but for a client without a cloud, which is
 // served alone. For all of them it has the file that says whom to tell of vulnerabilities.
 func New(o Options) (http.Handler, error) {
 	var client *directory
@@ -70,7 +70,7 @@ func pages(o Options, client *directory) (http.Handler, error) {
 		if own == nil || err != nil {
 			return nil, err
 		}
-		return withDocuments(own, base, "/docs", DocumentsPath), nil
+		return withDocuments(&entrance{account: own, base: base}, base, "/docs", DocumentsPath), nil
 	}
 	if !o.Plan.Cloud() {
 		return client, nil
@@ -79,7 +79,7 @@ func pages(o Options, client *directory) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entrance{client: client, account: account, base: base, signedIn: o.SignedIn}
+	e := &entrance{client: client, account: account, base: base, invites: AccountPage(o.Plan) != "", signedIn: o.SignedIn}
 	if o.Config.Bool(setting.GuestAccess) { // the client is of use to whoever has no session
 		e.signedIn = nil
 	}

@@ -5,7 +5,7 @@ import "strings"
 // book is which documents the site has, in the order of its menu. The first is its front page.
 var book = []part{
 	{"Start", []string{"quick-start.md", "install.md"}},
-	{"Operate", []string{"operations.md", "configuration.md", "troubleshooting.md", "accounts.md", "administration.md", "security.md"}},
+	{"Operate", []string{"operations.md", "configuration.md", "troubleshooting.md", "accounts.md", "administration.md", "monitoring.md", "security.md"}},
 	{"Providers", []string{"combinations.md", "basic-auth.md", "sqlite.md", "fs.md", "moving-in.md"}},
 	{"Inside OR3 Chat's own server", []string{"nuxt-host.md"}},
 	{"Build on it", []string{"providers.md", "endpoints.md", "accounts-api.md", "engine.md"}},

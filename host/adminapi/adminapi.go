@@ -10,6 +10,7 @@
 package adminapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -20,6 +21,8 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
+	"or3.chat/cloud/host/internal/seats"
+	"or3.chat/cloud/host/load"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/host/webhookapi"
 	"or3.chat/cloud/httpapi"
@@ -39,9 +42,16 @@ const (
 	OwnPrefix = "/api/or3/admin/"
 )
 
+// Host is what the endpoints need of the host.
+type Host interface {
+	or3cloud.Front
+	// Reauthorize asks again whether a session that Authorize has returned for r may still do p in its workspace, as of long answers.
+	Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error
+}
+
 // Options are what the endpoints depend on.
 type Options struct {
-	Host or3cloud.Front
+	Host Host
 	// Instance is open while requests come. Desk answers what the command line can ask as well.
 	Instance *instance.Instance
 	Desk     *operator.Desk
@@ -50,6 +60,8 @@ type Options struct {
 	Config     or3cloud.Config
 	// Program is what can be made of the program that serves.
 	Program Program
+	// Load says how the server fares.
+	Load func(context.Context) (load.Summary, error)
 	// Foreign is the rule about pages of other origins.
 	Foreign httpapi.ForeignPages
 	Limits  *middleware.Limits
@@ -72,6 +84,8 @@ type API struct {
 	hosts     []string       // under which there is an administration; empty for all
 	networks  []netip.Prefix // from where there is one; empty for all
 
+	streams *seats.Seats // of the log
+
 	revoking sync.Mutex // held while a deployment administrator is revoked
 }
 
@@ -83,7 +97,7 @@ type row struct {
 
 // New returns the API.
 func New(o Options) (*API, error) {
-	a := &API{opt: o}
+	a := &API{opt: o, streams: seats.New(seats.Bounds{PerOwner: perReader, Total: mostStreams})}
 	var err error
 	if a.networks, err = networks.Parse(o.Config.List(setting.AdminAllowedNetworks)); err != nil {
 		return nil, fmt.Errorf("%s: %w", setting.AdminAllowedNetworks, err)
@@ -92,7 +106,8 @@ func New(o Options) (*API, error) {
 		a.hosts = append(a.hosts, hostName(host))
 	}
 	a.serve(slices.Concat(a.auth(), workspacesAPI{a}.table(), membersAPI{a}.table(), invitesAPI{a}.table(), usersAPI{a}.table(),
-		packagesAPI{a}.table(), configAPI{o.Program.Configuration}.table(), systemAPI{a}.table(), a.webhooks()))
+		packagesAPI{a}.table(), configAPI{o.Program.Configuration}.table(), systemAPI{a}.table(), a.webhooks(),
+		ours(slices.Concat(journalAPI{a}.table(), profilesAPI{a}.table()))))
 	return a, nil
 }
 
@@ -100,13 +115,21 @@ func New(o Options) (*API, error) {
 func (a *API) serve(endpoints []endpoint) {
 	a.endpoints, a.rows = endpoints, map[string]row{}
 	for _, e := range endpoints {
-		if a.opt.SuperAdmin != nil {
+		if a.opt.SuperAdmin != nil && !e.ours {
 			a.rows[e.method+" "+Prefix+e.path] = row{e, false}
 		}
 		if a.opt.SuperAdmin != nil || !e.credentials {
 			a.rows[e.method+" "+OwnPrefix+e.path] = row{e, true}
 		}
 	}
+}
+
+// ours makes endpoints those of our own pages.
+func ours(endpoints []endpoint) []endpoint {
+	for i := range endpoints {
+		endpoints[i].ours = true
+	}
+	return endpoints
 }
 
 // audience is who may call an endpoint.
@@ -149,6 +172,10 @@ type endpoint struct {
 	action audit.Action // what the trail calls it; empty for what changes nothing
 	// limited counts requests against the budget of the administration, whatever comes of them.
 	limited bool
+	// ours says that the contract has no such endpoint, so that it lies below OwnPrefix alone.
+	ours bool
+	// effects is as in or3cloud.Route.
+	effects bool
 	// credentials says that it is about the name and password of the environment's super administrator.
 	credentials bool
 	// body is the largest accepted body in bytes, as in or3cloud.Route. Unless it is -1, it has come whole when handle begins.
@@ -163,7 +190,7 @@ func (a *API) Routes() []or3cloud.Route {
 	routes := make([]or3cloud.Route, 0, len(a.rows))
 	for name, e := range a.rows {
 		method, path, _ := strings.Cut(name, " ")
-		routes = append(routes, or3cloud.Route{Method: method, Path: path, MaxBody: e.body, Buffer: e.buffer, Handle: func(w http.ResponseWriter, r *http.Request) error {
+		routes = append(routes, or3cloud.Route{Method: method, Path: path, MaxBody: e.body, Buffer: e.buffer, Effects: e.effects, Handle: func(w http.ResponseWriter, r *http.Request) error {
 			httpapi.NoStore(w)
 			err := a.guard(w, r, e)
 			if err != nil { // errors have what the contract says of all errors

@@ -32,10 +32,18 @@ func TestTheTableOfWhoMayWhatIsFresh(t *testing.T) {
 	for _, e := range newHouse(t).endpoints {
 		there, own := who[e.may], "the same"
 		switch {
+		case e.ours && e.credentials:
+			there, own = "–", "super administrator of the environment"
+		case e.ours:
+			there, own = "–", who[admins]
 		case e.credentials && e.may != anyone:
 			there = "super administrator of the environment"
 		case e.may == superAdmins || e.may == owners:
 			own = who[admins]
+		}
+		proven := must[e.proof]
+		if e.ours {
+			proven = "–"
 		}
 		often := "–"
 		if e.limited {
@@ -45,7 +53,7 @@ func TestTheTableOfWhoMayWhatIsFresh(t *testing.T) {
 		if e.action != "" {
 			action = "`" + string(e.action) + "`"
 		}
-		fmt.Fprintf(&table, "| `%s %s` | %s | %s | %s | %s | %s |\n", e.method, e.path, there, own, must[e.proof], often, action)
+		fmt.Fprintf(&table, "| `%s %s` | %s | %s | %s | %s | %s |\n", e.method, e.path, there, own, proven, often, action)
 	}
 	table.WriteString("\n")
 	if table.String() == was {

@@ -20,11 +20,13 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/internal/hosttest"
+	"or3.chat/cloud/host/load"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/host/webhookapi"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/superadmin"
 	"or3.chat/cloud/internal/webhook"
 	"or3.chat/cloud/operator"
@@ -70,7 +72,7 @@ func newHouse(t testing.TB, environ ...string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	environ = append([]string{"SSR_AUTH_ENABLED=true", "OR3_ADMIN_USERNAME=" + adminName, "OR3_ADMIN_PASSWORD=" + adminPassword}, environ...)
+	environ = append([]string{"SSR_AUTH_ENABLED=true", "OR3_ADMIN_PROFILES=true", "OR3_ADMIN_USERNAME=" + adminName, "OR3_ADMIN_PASSWORD=" + adminPassword}, environ...)
 	cfg, problems, _ := config.Load(catalogue, config.Sources{Environ: environ})
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -79,7 +81,8 @@ func newHouse(t testing.TB, environ ...string) *house {
 	dir := t.TempDir()
 	h.instance, err = instance.New(instance.Options{
 		Registry: &registry, Config: cfg, DataDir: dir, Log: slog.New(slog.DiscardHandler), Rand: rand.Reader, Now: time.Now,
-		Secret: func(name string) (string, error) { return "a secret for " + name + ", long enough to be one", nil },
+		Journal: logx.Open(io.Discard, slog.LevelInfo, true, time.Now()),
+		Secret:  func(name string) (string, error) { return "a secret for " + name + ", long enough to be one", nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +102,7 @@ func newHouse(t testing.TB, environ ...string) *house {
 	h.opt = Options{
 		Host: h.front, Instance: h.instance, SuperAdmin: h.instance.SuperAdmin(), Config: cfg, Audit: h.instance.Providers().Audit, Now: time.Now,
 		Desk:    operator.New(h.instance, operator.Links{PublicURL: ourPage}),
+		Load:    func(context.Context) (load.Summary, error) { return load.Summary{}, nil },
 		Foreign: httpapi.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), cfg.List("OR3_ALLOWED_ORIGINS")),
 	}
 	hooks := instance.Ability[or3cloud.WebhookStore](h.instance.Providers(), or3cloud.ProviderSync)

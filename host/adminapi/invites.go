@@ -101,7 +101,7 @@ func (a invitesAPI) createInvite(w http.ResponseWriter, r *http.Request, c *Call
 		Invite createdInvite `json:"invite"`
 	}{true, createdInvite{
 		ID: made.ID, Email: made.Email, Role: made.Role, ExpiresAt: made.ExpiresAt.Unix(), Token: token,
-		InviteURL: a.opt.Config.String(setting.BasePath) + "/?invite=" + url.QueryEscape(token),
+		InviteURL: or3cloud.Entrance{Base: a.opt.Config.String(setting.BasePath)}.Invite(url.QueryEscape(token)),
 	}})
 }
 

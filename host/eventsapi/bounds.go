@@ -46,3 +46,9 @@ func (a *API) take(userID string) (leave func(), err error) {
 	}
 	return leave, nil
 }
+
+// Open is how many streams are open.
+func (a *API) Open() int {
+	_, all := a.seats.Taken("")
+	return all
+}

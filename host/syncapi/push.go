@@ -87,6 +87,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permissio
 func (a *API) apply(ctx context.Context, userID string, in syncwire.Push) (or3cloud.PushResult, error) {
 	out := or3cloud.PushResult{Results: make([]or3cloud.OpResult, len(in.Ops))}
 	valid, places := in.Judge(out.Results)
+	a.Refused.Add(len(in.Ops) - len(valid))
 	if len(valid) == 0 {
 		return out, nil
 	}
@@ -100,6 +101,7 @@ func (a *API) apply(ctx context.Context, userID string, in syncwire.Push) (or3cl
 		// A missing result is retried and a surplus one is refused by clients; both would look like their fault.
 		return or3cloud.PushResult{}, errors.New("the sync adapter did not answer with one result per op")
 	}
+	a.Pushed.Add(len(valid))
 	for i, place := range places {
 		out.Results[place] = done.Results[i]
 	}

@@ -12,6 +12,7 @@ import (
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/metric"
 	"or3.chat/cloud/syncwire"
 )
 
@@ -23,10 +24,14 @@ type Options struct {
 }
 
 // API serves the endpoints on top of one adapter. Snapshots and collection are there if the adapter has them.
-type API struct{ opt Options }
+type API struct {
+	opt Options
+	// Pushed counts the ops that the adapter has answered, and Refused those that it never got.
+	Pushed, Refused metric.Counter
+}
 
 // New returns the API.
-func New(o Options) *API { return &API{o} }
+func New(o Options) *API { return &API{opt: o} }
 
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {

@@ -1,10 +1,10 @@
-// Package background runs what a provider or the host does by itself, again and again, under one rule:
+// Package background runs recurring work of a provider or the host, under one set of rules:
 //
-//   - A run that fails or panics is logged, and does not end the loop: the next run comes after the pause that the task
-//     gives, and at least after a second, which doubles with every failure in a row up to a minute.
-//   - Wake makes the next run come at once, but never before the end of that back-off.
-//   - Close cancels the context of the run that is under way and waits for its end.
-//   - Err says what became of the last run, for whoever reports how a part of the server fares.
+//   - A run that fails or panics is logged and does not end the loop. The next run comes after the task's pause, but
+//     after at least a second, which doubles with every consecutive failure up to a minute.
+//   - Wake makes the next run start at once, but never before the end of that back-off.
+//   - Close cancels the context of the current run and waits for its end.
+//   - Err returns the outcome of the last run, for health reports.
 package background
 
 import (
@@ -17,29 +17,31 @@ import (
 	"time"
 )
 
-// The bounds of the back-off.
+// Limits of the back-off.
 const (
 	shortestBackOff = time.Second
 	longestBackOff  = time.Minute
 )
 
-// Task is what a Loop does.
+// Task is the work of a Loop.
 type Task struct {
-	// Name says in the log what is done, such as "the collection of files".
+	// Name describes the work in the log, such as "the collection of files".
 	Name string
 	Log  *slog.Logger
-	// Delay is the time before the first run of a Task with a Pause; Wake shortens it.
+	// Delay is the time before the first run of a Task with a Pause. Wake shortens it.
 	Delay time.Duration
-	// Run does the work once. Its context ends with the loop; an error after that is none.
+	// Run does the work once. Its context ends with the loop; an error after that does not count.
 	Run func(context.Context) error
-	// Harmless says that a failure costs nothing, because the next run does all of the work: it is a warning, and no error.
+	// Harmless means that a failure costs nothing, because the next run does all of the work. It is logged as a warning
+	// instead of an error.
 	Harmless bool
-	// Pause returns the time until the next run, from what became of the last one: nil, its error, or a *Panic. It must
-	// not panic. Without it runs come when the loop is woken, the first one too, and after a failure.
+	// Pause returns the time until the next run, given the outcome of the last one: nil, its error, or a *Panic. It
+	// must not panic. Without a Pause, all runs, including the first, start when the loop is woken, and after a
+	// failure.
 	Pause func(error) time.Duration
 }
 
-// Every is a Pause that is always the same.
+// Every returns a Pause that is always the same.
 func Every(d time.Duration) func(error) time.Duration { return func(error) time.Duration { return d } }
 
 // Panic is the error of a run that panicked.
@@ -64,17 +66,18 @@ type Loop struct {
 	last    error
 }
 
-// New returns a loop that Begin begins, for tasks that wake their own loop: whoever keeps it has it before the first run.
+// New returns a loop that Begin starts. It is for tasks that wake their own loop: the owner can store the loop before
+// the first run.
 func New(t Task) *Loop {
 	l := &Loop{task: t, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	return l
 }
 
-// Begin begins a loop of New; Close, which it needs from then on, ends it.
+// Begin starts a loop from New. Close must follow.
 func (l *Loop) Begin() { go l.loop() }
 
-// Start begins a loop; Close ends it.
+// Start starts a loop. Close ends it.
 func Start(t Task) *Loop {
 	l := New(t)
 	l.Begin()
@@ -92,7 +95,7 @@ func (l *Loop) Wake() {
 	}
 }
 
-// Close ends the loop, if it has not ended yet, and waits for the run that is under way.
+// Close ends the loop, if it has not ended yet, and waits for the current run.
 func (l *Loop) Close() {
 	if l == nil {
 		return
@@ -101,7 +104,7 @@ func (l *Loop) Close() {
 	<-l.done
 }
 
-// Err returns what became of the last run that was not interrupted: nil, its error, or a *Panic.
+// Err returns the outcome of the last run that was not interrupted: nil, its error, or a *Panic.
 func (l *Loop) Err() error {
 	if l == nil {
 		return nil
@@ -111,8 +114,8 @@ func (l *Loop) Err() error {
 	return l.last
 }
 
-// Run runs the task once in the goroutine of the caller, when no other run is under way, also after Close. Err and the log
-// have its outcome; the rhythm of the loop stays as it is.
+// Run runs the task once in the caller's goroutine, when no other run is in progress, even after Close. Err and the log
+// get its outcome. The rhythm of the loop does not change.
 func (l *Loop) Run(ctx context.Context) error {
 	l.running.Lock()
 	defer l.running.Unlock()
@@ -144,7 +147,7 @@ func (l *Loop) guarded(ctx context.Context) (err error) {
 	return l.task.Run(ctx)
 }
 
-// interrupted reports whether err only says that the loop is being closed.
+// interrupted reports whether err only means that the loop is being closed.
 func interrupted(ctx context.Context, err error) bool {
 	var p *Panic
 	return err != nil && ctx.Err() != nil && !errors.As(err, &p)
@@ -166,7 +169,7 @@ func (l *Loop) loop() {
 	}
 }
 
-// rest waits until the next run is due and reports whether there is to be one.
+// rest waits until the next run is due and reports whether to run it.
 func (l *Loop) rest(pause, backOff time.Duration) bool {
 	if backOff > 0 && !l.sleep(backOff, nil) {
 		return false
@@ -185,7 +188,7 @@ func (l *Loop) rest(pause, backOff time.Duration) bool {
 	}
 }
 
-// sleep waits for span, or less if it is woken, and reports whether the loop goes on.
+// sleep waits for span, or less if it is woken, and reports whether the loop continues.
 func (l *Loop) sleep(span time.Duration, wake <-chan struct{}) bool {
 	timer := time.NewTimer(span)
 	defer timer.Stop()

@@ -18,8 +18,8 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// rhythm runs a task in a bubble of its own for span and returns when its runs began, counted from the start of the loop.
-// Each run lasts as long as given; the loop is woken at the given times.
+// rhythm runs a task in a bubble for span and returns when its runs began, counted from the start of the loop. Each run
+// lasts as long as given. The loop is woken at the given times.
 func rhythm(t *testing.T, span, lasts time.Duration, task background.Task, wakes ...time.Duration) (at []time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		start, run := time.Now(), task.Run
@@ -56,7 +56,7 @@ func succeed(context.Context) error { return nil }
 func TestARunFollowsEachPause(t *testing.T) {
 	task := background.Task{Run: succeed, Delay: 5 * time.Second, Pause: background.Every(10 * time.Second)}
 	want(t, rhythm(t, 40*time.Second, 0, task), 5, 15, 25, 35)
-	// The pause begins at the end of a run, so a slow one is never followed by another at once.
+	// The pause begins at the end of a run, so a slow run is never followed immediately by another.
 	task.Delay = 0
 	want(t, rhythm(t, 40*time.Second, 15*time.Second, task), 0, 25)
 }
@@ -71,10 +71,10 @@ func TestAFailureIsFollowedByABackOff(t *testing.T) {
 			run := func(context.Context) error { return fail() }
 			task := background.Task{Run: run, Pause: background.Every(100 * time.Millisecond)}
 			want(t, rhythm(t, 200*time.Second, 0, task), 0, 1, 3, 7, 15, 31, 63, 123, 183)
-			// A pause that is longer anyway is not lengthened.
+			// A pause that is already longer than the back-off is not extended.
 			task.Pause = background.Every(time.Hour)
 			want(t, rhythm(t, 150*time.Minute, 0, task), 0, 3600, 7200)
-			// What is only woken tries again by itself.
+			// A task without a pause retries automatically.
 			task.Pause = nil
 			want(t, rhythm(t, 10*time.Second, 0, task, 0), 0, 1, 3, 7)
 		})
@@ -90,7 +90,7 @@ func TestAFailureIsFollowedByABackOff(t *testing.T) {
 	want(t, rhythm(t, 6*time.Second, 0, background.Task{Run: run, Pause: background.Every(500 * time.Millisecond)}), 0, 1, 3, 3.5, 4, 5)
 }
 
-// A failure is an error in the log unless the task calls it harmless; a panic always is one.
+// A failure is logged as an error unless the task is harmless. A panic always is.
 func TestHarmlessFailuresAreWarnings(t *testing.T) {
 	for _, c := range []struct {
 		harmless bool
@@ -140,10 +140,10 @@ func TestThePauseKnowsTheOutcome(t *testing.T) {
 }
 
 func TestWake(t *testing.T) {
-	// A loop without a pause sleeps until it is woken; wakes during a run are one more run.
+	// A loop without a pause sleeps until it is woken. All wakes during a run cause one more run.
 	wakes := []time.Duration{10 * time.Second, 11 * time.Second, 12 * time.Second}
 	want(t, rhythm(t, time.Minute, 5*time.Second, background.Task{Run: succeed}, wakes...), 10, 15)
-	// One with a pause comes earlier.
+	// A wake makes a run with a pause come earlier.
 	task := background.Task{Run: succeed, Delay: 30 * time.Second, Pause: background.Every(30 * time.Second)}
 	want(t, rhythm(t, 50*time.Second, 0, task, 10*time.Second), 10, 40)
 	// Nothing shortens the back-off.
@@ -163,7 +163,7 @@ func TestCloseWaitsForTheRun(t *testing.T) {
 			Name: "the work", Log: slog.New(slog.NewTextHandler(&log, nil)), Pause: background.Every(time.Second),
 			Run: func(ctx context.Context) error {
 				<-ctx.Done()
-				time.Sleep(time.Second) // what cannot be interrupted
+				time.Sleep(time.Second) // work that cannot be interrupted
 				ended.Store(true)
 				return ctx.Err()
 			},
@@ -189,7 +189,7 @@ func TestCloseWaitsForTheRun(t *testing.T) {
 
 func TestTheOutcomeIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex // guards all that follows
+		var mu sync.Mutex // guards the variables below
 		var log bytes.Buffer
 		fault := errors.New("fault")
 		outcome := func() error { return fault }

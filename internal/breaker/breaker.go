@@ -1,6 +1,6 @@
-// Package breaker makes a failed fsync final. After one the kernel may have dropped what it could not write and report
-// success the next time, so nothing more may be acknowledged, and no second attempt believed, until a new process has
-// read what is really on the disk (docs/architecture.md, Faults).
+// Package breaker makes a failed fsync final. After one, the kernel may have dropped what it could not write and then
+// report success the next time. So nothing more may be acknowledged, and no second attempt trusted, until a new process
+// has read what is really on the disk (docs/architecture.md, Faults).
 package breaker
 
 import (
@@ -11,20 +11,20 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Options are what a Breaker needs. All but Fatal and Silence are required.
+// Options are the dependencies of a Breaker. All except Fatal and Silence are required.
 type Options struct {
-	// Store names the store in the log and for the operator, such as "the sync database".
+	// Store names the store for the log and the operator, such as "the sync database".
 	Store string
 	Log   *slog.Logger
-	// Refuse makes the answer of every later write from the failure.
+	// Refuse returns the answer to every later write, given the failure.
 	Refuse func(cause error) *or3cloud.Error
-	// Fatal is told of the failure, once (or3cloud.Env).
+	// Fatal is called with the failure, once (or3cloud.Env).
 	Fatal func(error)
-	// Silence stops, before Fatal is told, whatever vouches for the store.
+	// Silence is called before Fatal. It stops whatever vouches for the store.
 	Silence func()
 }
 
-// Breaker stands in front of all writing to one store. It is closed until Trip opens it, for good.
+// Breaker guards all writes to one store. It is closed until Trip opens it permanently.
 type Breaker struct {
 	o      Options
 	reason atomic.Pointer[or3cloud.Error]
@@ -33,7 +33,7 @@ type Breaker struct {
 // New returns a Breaker that lets everything through.
 func New(o Options) *Breaker { return &Breaker{o: o} }
 
-// Err returns why nothing may be written any more; nil while everything may.
+// Err returns why nothing may be written any more, or nil while writes may proceed.
 func (b *Breaker) Err() error {
 	if err := b.reason.Load(); err != nil {
 		return err
@@ -41,8 +41,8 @@ func (b *Breaker) Err() error {
 	return nil // not err: a nil *Error in an interface is not nil
 }
 
-// Trip ends all writing because err came of what is named by during, such as "commit". It may be called again, from any
-// goroutine; the first failure counts.
+// Trip stops all writes because err occurred. during names the operation, such as "commit". It may be called again,
+// from any goroutine; the first failure counts.
 func (b *Breaker) Trip(during string, err error) {
 	if !b.reason.CompareAndSwap(nil, b.o.Refuse(err)) {
 		return

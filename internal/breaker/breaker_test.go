@@ -15,8 +15,8 @@ import (
 	"or3.chat/cloud/internal/breaker"
 )
 
-// TestTheFirstFailureIsFinal: whoever fails first decides the reason, everyone is refused from then on, and the host and
-// the log hear of it once.
+// TestTheFirstFailureIsFinal checks that the first failure decides the reason, that all writes are refused from then
+// on, and that the host and the log learn of it once.
 func TestTheFirstFailureIsFinal(t *testing.T) {
 	var log bytes.Buffer
 	var silenced, told atomic.Int32
@@ -58,7 +58,7 @@ func TestTheFirstFailureIsFinal(t *testing.T) {
 	}
 }
 
-// TestNoListenersAreNeeded: a store that is opened without a host has neither.
+// TestNoListenersAreNeeded tests a store that is opened without a host and so has neither.
 func TestNoListenersAreNeeded(t *testing.T) {
 	b := breaker.New(breaker.Options{
 		Store: "the store", Log: slog.New(slog.DiscardHandler),

@@ -27,8 +27,8 @@ type Pull func(cursor int64, limit int) ([]or3cloud.Change, or3cloud.PullPage, e
 // Snapshot fetches one page of a snapshot.
 type Snapshot func(pageToken string, pageSize int) ([]or3cloud.SnapshotItem, or3cloud.SnapshotPage, error)
 
-// Expected returns the state that all devices must end with after ops, whatever their order: per record the winner by
-// (clock, hlc, opId), if it is a put without deleted:true.
+// Expected returns the state that all devices must reach after ops, whatever their order: for each record, the winner
+// by (clock, hlc, opId), if it is a put without deleted:true.
 func Expected(ops []or3cloud.Op) State {
 	winners := map[Key]*or3cloud.Op{}
 	for i := range ops {
@@ -69,7 +69,7 @@ func rowOf(table, pk string, payload []byte, rev or3cloud.Revision) (row, error)
 // rows is a client's database.
 type rows map[Key]row
 
-// put stores a row. Two kv rows of one name break the client's unique index.
+// put stores a row. Two kv rows with the same name violate the client's unique index.
 func (r rows) put(k Key, v row) error {
 	if k.Table == or3cloud.TableKV {
 		for other, o := range r {
@@ -105,10 +105,10 @@ func NewBase() *Base { return &Base{rows: rows{}, tombstones: map[Key]int64{}} }
 // Live returns what the user sees.
 func (d *Base) Live() State { return d.rows.live() }
 
-// Cursor returns how far the device has come, which is what it reports.
+// Cursor returns the version up to which the device has applied changes, which is what it reports.
 func (d *Base) Cursor() int64 { return d.cursor }
 
-// Sync pulls until there is no more, from where the device stands.
+// Sync pulls everything after the device's cursor.
 func (d *Base) Sync(pull Pull, limit int) error {
 	for {
 		changes, page, err := pull(d.cursor, limit)
@@ -189,10 +189,10 @@ func NewLater() *Later { return &Later{rows: rows{}, tombstones: map[Key]or3clou
 // Live returns what the user sees.
 func (d *Later) Live() State { return d.rows.live() }
 
-// Cursor returns how far the device has come, which is what it reports.
+// Cursor returns the version up to which the device has applied changes, which is what it reports.
 func (d *Later) Cursor() int64 { return d.cursor }
 
-// Bootstrap installs a snapshot and pulls from its watermark; there is no other way in.
+// Bootstrap installs a snapshot and pulls from its watermark. The client has no other way to start.
 func (d *Later) Bootstrap(snapshot Snapshot, pull Pull, limit int) error {
 	items, watermark, err := collect(snapshot, limit)
 	if err != nil {
@@ -205,7 +205,7 @@ func (d *Later) Bootstrap(snapshot Snapshot, pull Pull, limit int) error {
 	return d.Sync(pull, limit)
 }
 
-// collect fetches all pages of a snapshot and checks what the client checks across them.
+// collect fetches all pages of a snapshot and makes the client's checks across pages.
 func collect(snapshot Snapshot, size int) (all []or3cloud.SnapshotItem, watermark int64, err error) {
 	token, id, seen := "", "", map[string]bool{}
 	for {
@@ -232,7 +232,7 @@ func collect(snapshot Snapshot, size int) (all []or3cloud.SnapshotItem, watermar
 	}
 }
 
-// Install replaces the database by a snapshot, in one transaction.
+// Install replaces the database with a snapshot, in one transaction.
 func (d *Later) Install(items []or3cloud.SnapshotItem) error {
 	fresh, tombs := rows{}, map[Key]or3cloud.Revision{}
 	var last []uint16
@@ -264,10 +264,10 @@ func (d *Later) Install(items []or3cloud.SnapshotItem) error {
 	return nil
 }
 
-// ErrSnapshotRequired is what Sync of a newest client ends with when the server has forgotten what the device lacks.
+// ErrSnapshotRequired is the error of a newest client's Sync if the server has dropped history that the device lacks.
 var ErrSnapshotRequired = errors.New("snapshot required")
 
-// Sync pulls until there is no more, and checks every answer as the client does.
+// Sync pulls everything after the device's cursor, and checks every answer as the client does.
 func (d *Later) Sync(pull Pull, limit int) error {
 	for {
 		changes, page, err := pull(d.cursor, limit)
@@ -315,7 +315,7 @@ func CheckPage(cursor int64, limit int, changes []or3cloud.Change, page or3cloud
 	return nil
 }
 
-// ApplyPage applies changes one after the other, each against the state that the previous one left.
+// ApplyPage applies changes one after the other, each to the state that the previous one left.
 func (d *Later) ApplyPage(changes []or3cloud.Change) error {
 	for _, c := range changes {
 		k, rev := Key{c.Table, c.PK}, c.Stamp.Revision()

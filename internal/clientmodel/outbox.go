@@ -21,10 +21,10 @@ const (
 	shortDelay      = 250 * time.Millisecond
 )
 
-// retryDelays follow the first three failed attempts; after the fourth an edit is given up.
+// retryDelays follow the first three failed attempts. After the fourth, the client gives an edit up.
 var retryDelays = [...]time.Duration{shortDelay, time.Second, 3 * time.Second}
 
-// Edit is one captured write as it waits in a client's queue.
+// Edit is one captured write waiting in a client's queue.
 type Edit struct {
 	Key  Key
 	OpID string
@@ -37,7 +37,7 @@ type Edit struct {
 
 // Answer is what a client sees of a push.
 type Answer struct {
-	// Status is 0 when there was no answer at all.
+	// Status is 0 if there was no answer at all.
 	Status     int
 	RetryAfter string
 	// Message is the text of an error.
@@ -56,12 +56,12 @@ type EditResult struct {
 // Push sends a batch.
 type Push func(batch []Edit) Answer
 
-// Outbox models the queue of one base client, with the circuit breaker in front of it. Time is the caller's: nothing
-// happens but in the calls of Beat.
+// Outbox models the queue of one base client, with the circuit breaker in front of it. The caller provides the time:
+// nothing happens outside of calls to Beat.
 type Outbox struct {
 	Breaker Breaker
-	// Acknowledged are the edits that the server has taken, GivenUp those that the client dropped, by op id with the
-	// reason. Edits in neither are waiting, or were replaced by a later edit of their record before they were sent.
+	// Acknowledged are the edits that the server accepted. GivenUp are those that the client dropped, by op id with the
+	// reason. All other edits are waiting, or were replaced by a later edit of their record before they were sent.
 	Acknowledged map[string]Edit
 	GivenUp      map[string]string
 
@@ -77,12 +77,12 @@ func NewOutbox() *Outbox {
 // Capture queues an edit.
 func (o *Outbox) Capture(e Edit) { o.waiting = append(o.waiting, e) }
 
-// Waiting returns how many edits are queued.
+// Waiting returns the number of queued edits.
 func (o *Outbox) Waiting() int { return len(o.waiting) }
 
-// Beat is one heartbeat of the push loop. It reports whether something was sent.
+// Beat is one heartbeat of the push loop. It reports whether it sent anything.
 func (o *Outbox) Beat(now time.Time, push Push) bool {
-	// The breaker is asked before the queue: an idle beat can use up the only probe.
+	// The client asks the breaker before it looks at the queue, so an idle beat can use up the only probe.
 	if now.Before(o.pausedUntil) || !o.Breaker.admit(now) {
 		return false
 	}
@@ -95,7 +95,7 @@ func (o *Outbox) Beat(now time.Time, push Push) bool {
 	return true
 }
 
-// coalesce keeps the newest edit of each record; the op ids of the others never reach the server.
+// coalesce keeps the newest edit of each record. The op ids of the others never reach the server.
 func (o *Outbox) coalesce() {
 	newest := map[Key]int{}
 	for i, e := range o.waiting {
@@ -120,13 +120,13 @@ func (o *Outbox) batch(now time.Time) []Edit {
 	return out
 }
 
-// settle does with a batch what the client does after an answer.
+// settle handles the answer to a batch as the client does.
 func (o *Outbox) settle(now time.Time, batch []Edit, a Answer) {
 	switch a.Status {
 	case http.StatusOK:
 		o.settleEach(now, batch, a.Results)
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		// Neither success nor failure: a probe that is answered so never ends.
+		// Neither success nor failure: a probe with this answer never ends.
 		for _, e := range batch {
 			o.postpone(e.OpID, now.Add(wait(a)))
 		}
@@ -161,7 +161,7 @@ func (o *Outbox) settleEach(now time.Time, batch []Edit, results []EditResult) {
 	}
 }
 
-// fail takes an edit's failure for final, for the server's pace, or for an attempt that is worth another.
+// fail treats an edit's failure as final, as the server's rate limit, or as an attempt worth repeating.
 func (o *Outbox) fail(now time.Time, e Edit, r EditResult) {
 	switch {
 	case r.ErrorCode == "RATE_LIMITED" || strings.Contains(strings.ToLower(r.Error), "rate limit"):
@@ -179,7 +179,7 @@ func (o *Outbox) fail(now time.Time, e Edit, r EditResult) {
 	}
 }
 
-// permanentTexts mark errors without a code that no attempt will cure.
+// permanentTexts mark errors without a code that a retry cannot cure.
 var permanentTexts = []string{
 	"Invalid payload for", "Payload too large for", "Value is too large", "exceeds 65536 bytes", "does not match the schema",
 	"does not match validator", "missing the required field",
@@ -198,7 +198,7 @@ func permanent(r EditResult) bool {
 
 var retryAfterText = regexp.MustCompile(`(?i)retry after (\d+)`)
 
-// wait is how long a client stays away after an answer that told it to.
+// wait returns how long a client waits after an answer that told it to.
 func wait(a Answer) time.Duration {
 	if s, err := strconv.Atoi(a.RetryAfter); err == nil {
 		return time.Duration(s) * time.Second
@@ -226,9 +226,9 @@ func (o *Outbox) giveUp(e Edit, why string) {
 	o.remove(e.OpID)
 }
 
-// Breaker models the client's circuit breaker. Five failures in a row open it; then nothing is pushed for 30 seconds,
-// and after them one probe is admitted. A probe that ends neither as success nor as failure leaves it shut until the
-// page is reloaded, with all edits unsent behind it.
+// Breaker models the client's circuit breaker. Five failures in a row open it. Then nothing is pushed for 30 seconds,
+// after which it admits one probe. A probe that ends neither in success nor in failure leaves it open until the page is
+// reloaded, with all edits unsent behind it.
 type Breaker struct {
 	// Opened counts how often it has opened.
 	Opened int
@@ -241,7 +241,7 @@ type Breaker struct {
 	probing bool
 }
 
-// Stuck reports whether only a reload can help any more, at a time when no push is under way.
+// Stuck reports whether only a reload can help, provided that no push is in progress.
 func (b *Breaker) Stuck() bool { return b.open && b.probing }
 
 func (b *Breaker) admit(now time.Time) bool {

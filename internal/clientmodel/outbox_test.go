@@ -25,7 +25,7 @@ func accept(batch []Edit) Answer {
 	return a
 }
 
-// Contract, client-behaviour §3: what the model must do for a test with it to mean anything.
+// Contract, client-behaviour §3: tests that use the model are meaningful only if it does this.
 func TestFourFailedAttemptsLoseAnEdit(t *testing.T) {
 	for _, code := range []int{0, 400, 401, 403, 404, 413, 500} {
 		o, now := NewOutbox(), time.Unix(0, 0)

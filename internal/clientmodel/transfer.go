@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// transferAttempts is how often a transfer is tried before it is given up (contract, storage §11).
+// transferAttempts is how often a transfer is tried before the client gives up (contract, storage §11).
 const transferAttempts = 5
 
 // File is a client's row of file_meta, as far as transfers read and write it.
@@ -18,7 +18,7 @@ type File struct {
 	Clock     int64
 }
 
-// Signed is the answer to a presign call. In all answers of a Wire, a status of 0 means that there was none.
+// Signed is the answer to a presign call. In all answers of a Wire, a status of 0 means that there was no answer.
 type Signed struct {
 	Status    int
 	URL       string
@@ -46,11 +46,10 @@ type Wire interface {
 	Get(url string) Received
 }
 
-// TransferState is where a transfer stands.
+// TransferState is the state of a transfer.
 type TransferState string
 
-// The states of a transfer. Parked ones, which only the newest client knows, are tried again when the file is shown
-// again.
+// The states of a transfer. Only the newest client has parked ones. It tries them again when the file is shown again.
 const (
 	TransferQueued TransferState = "queued"
 	TransferDone   TransferState = "done"
@@ -58,7 +57,7 @@ const (
 	TransferParked TransferState = "parked"
 )
 
-// Failure is an attempt that came to nothing, by the call that ended it and its status.
+// Failure is a failed attempt: the call that ended it, and its status.
 type Failure struct {
 	Call   string
 	Status int
@@ -69,21 +68,21 @@ type Transfer struct {
 	Hash   string
 	Upload bool
 	State  TransferState
-	// Failures are the attempts so far that came to nothing.
+	// Failures are the failed attempts so far.
 	Failures []Failure
 
 	due time.Time
 }
 
-// Transfers models the transfer queue of one client, with the rows and blobs that it has. Time is the caller's, and
-// one attempt is made per call of Step.
+// Transfers models the transfer queue of one client, with its rows and blobs. The caller provides the time, and each
+// call of Step makes one attempt.
 type Transfers struct {
-	// Later makes it the newest client, which backs off between attempts and never takes a failed download for the end
-	// of a file. The base client does both (contract, storage Pitfalls 2 and 4).
+	// Later selects the newest client, which backs off between attempts and never takes a failed download for the end
+	// of a file. The base client does neither (contract, storage Pitfalls 2 and 4).
 	Later bool
-	// Save is called for each row that the client writes, which is what other devices learn.
+	// Save is called for each row that the client writes, and that other devices therefore get.
 	Save func(File)
-	// MarkedDeleted are the hashes of the files that this client has deleted for everybody after a failed download.
+	// MarkedDeleted are the hashes of the files that this client has deleted for every member after a failed download.
 	MarkedDeleted []string
 
 	rows  map[string]File
@@ -96,7 +95,7 @@ func NewTransfers(later bool, save func(File)) *Transfers {
 	return &Transfers{Later: later, Save: save, rows: map[string]File{}, blobs: map[string]bool{}}
 }
 
-// Learn takes a row that was pulled; an older one than the device has is ignored.
+// Learn takes a row that was pulled. It ignores a row older than the device's.
 func (q *Transfers) Learn(f File) {
 	if f.Clock >= q.rows[f.Hash].Clock {
 		q.rows[f.Hash] = f
@@ -109,7 +108,7 @@ func (q *Transfers) Files() map[string]File { return maps.Clone(q.rows) }
 // Has reports whether the device has the bytes.
 func (q *Transfers) Has(hash string) bool { return q.blobs[hash] }
 
-// Attach is a user adding a file. Bytes whose row has a storage id are never uploaded again.
+// Attach is a user adding a file. The client never uploads bytes again if their row has a storage id.
 func (q *Transfers) Attach(hash string) {
 	q.blobs[hash] = true
 	row := q.rows[hash]
@@ -127,7 +126,7 @@ func (q *Transfers) Show(hash string) {
 	}
 }
 
-// enqueue starts a transfer, or starts one anew that has ended.
+// enqueue starts a transfer, or restarts one that has ended.
 func (q *Transfers) enqueue(hash string, upload bool) {
 	i := slices.IndexFunc(q.queue, func(t *Transfer) bool { return t.Hash == hash && t.Upload == upload })
 	if i < 0 {
@@ -148,8 +147,8 @@ func (q *Transfers) In(state TransferState) []Transfer {
 	return out
 }
 
-// Step makes one attempt of the first transfer that is due. If none is, it returns false and when the next will be,
-// or the zero time when the queue is empty.
+// Step makes one attempt at the first transfer that is due. If none is, it returns false and the time when the next one
+// will be, or the zero time if the queue is empty.
 func (q *Transfers) Step(now time.Time, w Wire) (tried bool, next time.Time) {
 	for _, t := range q.queue {
 		if t.State != TransferQueued {
@@ -231,7 +230,7 @@ func (q *Transfers) download(now time.Time, t *Transfer, w Wire) {
 
 func successful(status int) bool { return status >= 200 && status < 300 }
 
-// missing is what a client does about a file that it takes for gone.
+// missing does what a client does about a file that it believes is gone.
 func (q *Transfers) missing(t *Transfer, row File, why Failure) {
 	t.Failures = append(t.Failures, why)
 	if q.Later {
@@ -244,7 +243,7 @@ func (q *Transfers) missing(t *Transfer, row File, why Failure) {
 	q.save(row)
 }
 
-// fail counts an attempt. The base client tries again at once, the newest after 1, 2, 4 and 8 seconds.
+// fail counts an attempt. The base client retries at once, the newest after 1, 2, 4 and 8 seconds.
 func (q *Transfers) fail(now time.Time, t *Transfer, call string, status int) {
 	t.Failures = append(t.Failures, Failure{call, status})
 	if len(t.Failures) == transferAttempts {

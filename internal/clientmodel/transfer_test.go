@@ -22,7 +22,7 @@ func TestTransfers(t *testing.T) {
 		name     string
 		wire     script
 		download bool
-		// stored is whether the downloaded file's row has a storage id.
+		// stored reports whether the downloaded file's row has a storage id.
 		stored      bool
 		base, later TransferState
 		attempts    int

@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// ErrKey says that an upstream refuses the operator's key.
+// ErrKey means that an upstream refuses the operator's key.
 var ErrKey = errors.New("it refuses the key")
 
-// Check asks an upstream for something that costs nothing, with the operator's key, and returns what keeps it from answering chats.
+// Check sends an upstream a request that costs nothing, with the operator's key, and returns what keeps it from
+// answering chats.
 func (c *Client) Check(ctx context.Context, to Upstream) error {
 	path := "/models"
 	if to.Base == openRouter {
-		path = "/key" // the models are shown to everybody there
+		path = "/key" // its list of models is public
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.Base+path, nil)
 	if err != nil {
@@ -40,5 +41,5 @@ func (c *Client) Check(ctx context.Context, to Upstream) error {
 	case code >= 500:
 		return fmt.Errorf("it answers %d", code)
 	}
-	return nil // not every server has a list of its models
+	return nil // not every server lists its models
 }

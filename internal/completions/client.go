@@ -16,32 +16,32 @@ import (
 	"time"
 )
 
-// What becomes of an upstream that makes others wait.
+// Failures of an upstream to answer.
 var (
-	// ErrLate says that an answer has not begun in time.
+	// ErrLate means that an answer did not begin in time.
 	ErrLate = errors.New("it has not begun to answer in time")
-	// ErrSilent says that an answer has stopped without an end.
+	// ErrSilent means that an answer paused for too long.
 	ErrSilent = errors.New("it has stopped in the middle of its answer")
-	// ErrCut says that an answer has ended in the middle of an event.
+	// ErrCut means that an answer ended in the middle of an event.
 	ErrCut = errors.New("its answer ends in the middle of an event")
-	// ErrBroken says that the connection has broken off, or that HTTP was not spoken, in the middle of an answer.
+	// ErrBroken means that the connection broke, or its HTTP became invalid, in the middle of an answer.
 	ErrBroken = errors.New("its connection has broken off in the middle of its answer")
-	// ErrProtocol says that an upstream does not speak HTTP.
+	// ErrProtocol means that an upstream does not speak HTTP.
 	ErrProtocol = errors.New("it does not speak HTTP as it should")
 )
 
-// Options are how long upstreams are waited for. Time in which they are not asked for anything, because the client does not read,
+// Options are how long to wait for upstreams. Time in which the client does not read, so that nothing is asked of them,
 // does not count.
 type Options struct {
-	// Header is how long the header of an answer may take, from the moment at which the upstream has last taken something of the request.
+	// Header is how long the header of an answer may take after the upstream last accepted a part of the request.
 	Header time.Duration
-	// Idle is how long a pause within an answer may be.
+	// Idle is how long a pause within an answer may last.
 	Idle time.Duration
-	// Dial connects to an upstream; nil does so over the network.
+	// Dial connects to an upstream. nil uses the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// The bounds of a connection to an upstream.
+// Limits of a connection to an upstream.
 const (
 	connectTimeout  = 10 * time.Second
 	idleConnections = 16
@@ -49,16 +49,16 @@ const (
 	maxAnswerHeader = 64 << 10
 )
 
-// Client asks upstreams. It is safe for concurrent use.
+// Client sends requests to upstreams. It is safe for concurrent use.
 type Client struct {
 	opt       Options
 	transport *http.Transport
 }
 
-// NewClient returns a client. Close ends its idle connections.
+// NewClient returns a client. Close closes its idle connections.
 //
-// Each answer has a connection of its own: one that is given up is closed, which every upstream understands, and one that is not read
-// holds back no other and fills no memory, as it would in the windows of HTTP/2.
+// Each answer has a connection of its own. Closing one that is abandoned is a signal that every upstream understands.
+// One that is not read holds up no other and fills no memory, as it would in the windows of HTTP/2.
 func NewClient(o Options) *Client {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
@@ -77,21 +77,21 @@ func NewClient(o Options) *Client {
 	}}
 }
 
-// Close closes the connections that wait for the next request.
+// Close closes idle connections.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Call is one request to an upstream.
 type Call struct {
 	To Upstream
-	// Key is what it is asked with; empty for none.
+	// Key is the key for the upstream. It may be empty.
 	Key string
-	// Referer is the origin of the pages from which it comes, by which OpenRouter tells applications apart.
+	// Referer is the origin of the client's pages. OpenRouter uses it to tell applications apart.
 	Referer string
 	Body    *Body
 }
 
-// Send sends a request and returns when the header of the answer has come; redirects are answers like others. It ends with ctx, as the
-// answer does, and then its error is the cause of that.
+// Send sends a request and returns when the header of the answer has arrived. It does not follow redirects. ctx ends
+// the request and the answer; the error is then the cause of ctx.
 func (c *Client) Send(ctx context.Context, call Call) (*Answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := newDeadline(c.opt.Header, func() { cancel(ErrLate) })
@@ -116,7 +116,7 @@ func (c *Client) Send(ctx context.Context, call Call) (*Answer, error) {
 	if call.Key != "" {
 		h.Set("Authorization", "Bearer "+call.Key)
 	}
-	res, err := c.transport.RoundTrip(req) // not a Client, which would follow redirects
+	res, err := c.transport.RoundTrip(req) // not http.Client, which follows redirects
 	if err != nil {
 		if err = unquoted(err); context.Cause(ctx) != nil {
 			err = context.Cause(ctx)
@@ -130,8 +130,8 @@ func (c *Client) Send(ctx context.Context, call Call) (*Answer, error) {
 	return a, nil
 }
 
-// unquoted returns what has kept an upstream from answering, if that is a fault of the network or of a certificate. Other errors of
-// net/http quote what was said instead of an answer, and that may be a key or a chat.
+// unquoted returns the reason why an upstream did not answer, if that is a network or certificate fault. Other errors
+// of net/http quote what the upstream sent instead of an answer, which may contain a key or a chat.
 func unquoted(err error) error {
 	var network net.Error
 	var certificate *tls.CertificateVerificationError
@@ -146,7 +146,7 @@ func unquoted(err error) error {
 	return ErrProtocol
 }
 
-// errClosed says that an upstream has closed the connection.
+// errClosed means that an upstream closed the connection.
 var errClosed = errors.New("it has closed the connection")
 
 // deadline calls a function unless it is extended or stopped in time.
@@ -177,7 +177,7 @@ func (d *deadline) stop() {
 	d.timer.Stop()
 }
 
-// Answer is what an upstream says. It must be closed, and is for one goroutine.
+// Answer is the answer of an upstream. It must be closed. Only one goroutine may use it.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -190,15 +190,15 @@ type Answer struct {
 	tail     []byte
 }
 
-// Kind returns the media type of the answer, "" if none is named, and whether it came without compression.
+// Kind returns the media type of the answer, or "" if it names none, and whether the answer came uncompressed.
 func (a *Answer) Kind() (kind string, plain bool) {
 	kind, _, _ = mime.ParseMediaType(a.Header.Get("Content-Type"))
 	coding := a.Header.Get("Content-Encoding")
 	return kind, coding == "" || strings.EqualFold(coding, "identity")
 }
 
-// Read implements io.Reader. An answer whose connection breaks off, or that is silent for too long, does not end with io.EOF, unless the
-// upstream has said before that nothing more comes.
+// Read implements io.Reader. If the connection breaks or stays silent for too long, the answer does not end with
+// io.EOF, unless the upstream has announced the end before.
 func (a *Answer) Read(p []byte) (int, error) {
 	patience := a.patience
 	over := a.over()
@@ -221,21 +221,21 @@ func (a *Answer) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the answer; the upstream learns that no one listens any more.
+// Close ends the answer. The upstream learns that its answer is not read any further.
 func (a *Answer) Close() {
 	a.idle.Stop()
 	a.cancel(nil)
 	_ = a.body.Close()
 }
 
-// done is what a stream ends with (OpenAI's API). Some upstreams keep the connection open after it; overPatience is how long their end is
-// waited for, because a connection that ends can be used again.
+// done is the end of a stream (OpenAI's API). Some upstreams keep the connection open after it. overPatience is how
+// long to wait for it to end, so that the connection can be reused.
 const (
 	done         = "[DONE]"
 	overPatience = 2 * time.Second
 )
 
-// tailSize holds an event with done, the end of the event before it, and blank lines of any kind.
+// tailSize is enough for an event with done, the end of the event before it, and blank lines of any kind.
 const tailSize = 24
 
 // note keeps the end of what was read.
@@ -246,8 +246,8 @@ func (a *Answer) note(p []byte) {
 	a.tail = append(a.tail[:0], p[max(0, len(p)-tailSize):]...)
 }
 
-// over reports whether the upstream has said that nothing more comes: in an event of its own, which no text of a model can look like,
-// since line breaks in JSON are escaped.
+// over reports whether the upstream has announced the end. It does so in an event of its own, which no text of a model
+// can imitate because JSON escapes line breaks.
 func (a *Answer) over() bool {
 	lines := bytes.TrimRight(a.tail, "\r\n")
 	event, said := bytes.CutSuffix(lines, []byte(done))
@@ -255,24 +255,24 @@ func (a *Answer) over() bool {
 	return said && data && len(lines) < len(a.tail) && (len(before) == 0 || bytes.HasSuffix(before, []byte("\n")) || bytes.HasSuffix(before, []byte("\r")))
 }
 
-// Whole reports whether what was read of a stream of events ends where an event may end. Not every upstream says how long its answer
-// is, so the end of a connection may look like the end of the answer.
+// Whole reports whether the part of a stream that was read ends where an event may end. Not every upstream declares the
+// length of its answer, so the end of a connection may look like the end of the answer.
 func (a *Answer) Whole() bool {
 	n := len(a.tail)
 	return n == 0 || a.tail[n-1] == '\n' || a.tail[n-1] == '\r' || bytes.HasSuffix(a.tail, []byte(done))
 }
 
-// The bounds of an answer that is shown instead of handed on.
+// Limits on an answer that is shown instead of passed on.
 const (
 	// MaxText is how much of it is shown, in characters as JavaScript counts them (contract, client-behaviour §10).
 	MaxText      = 2000
 	textPatience = 10 * time.Second
-	// leastSecret is how much of a secret tells something of it, in bytes.
+	// leastSecret is the smallest part of a secret that reveals something, in bytes.
 	leastSecret = 8
 )
 
-// Text returns the beginning of an answer that is no stream, or what of it comes within ten seconds, without a secret that the upstream
-// may repeat.
+// Text returns the beginning of an answer that is not a stream, or what arrives of it within ten seconds. It removes a
+// secret that the upstream may repeat.
 func (a *Answer) Text(secret string) string {
 	enough := time.AfterFunc(textPatience, func() { a.cancel(ErrSilent) })
 	defer enough.Stop()
@@ -280,7 +280,7 @@ func (a *Answer) Text(secret string) string {
 	text, units := strings.ToValidUTF8(string(raw), "\uFFFD"), 0
 	if secret != "" {
 		text = strings.ReplaceAll(text, secret, "[key]")
-		for n := len(secret) - 1; n >= leastSecret; n-- { // what was read may end in the middle of it
+		for n := len(secret) - 1; n >= leastSecret; n-- { // the text read may end inside the secret
 			if before, ok := strings.CutSuffix(text, secret[:n]); ok {
 				text = before
 				break
@@ -298,8 +298,8 @@ func (a *Answer) Text(secret string) string {
 	return text
 }
 
-// Reason returns what a text says that stands in place of an answer: the message of an error in the form of OpenAI's API, or in one of
-// those that its kin have, and otherwise the text itself.
+// Reason returns the message in a text that came instead of an answer: the message of an error in the format of
+// OpenAI's API or a similar one, and otherwise the text itself.
 func Reason(text string) string {
 	text = strings.TrimSpace(text)
 	var in struct {
@@ -313,6 +313,6 @@ func Reason(text string) string {
 		Message string `json:"message"`
 	}
 	var plain string
-	_, _ = json.Unmarshal(in.Error, &inner), json.Unmarshal(in.Error, &plain) // it is one of them, or none
+	_, _ = json.Unmarshal(in.Error, &inner), json.Unmarshal(in.Error, &plain) // it has one of these formats, or none
 	return cmp.Or(strings.TrimSpace(inner.Message), strings.TrimSpace(plain), strings.TrimSpace(in.Message), text)
 }

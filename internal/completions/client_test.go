@@ -32,7 +32,7 @@ func TestAWrongCertificate(t *testing.T) {
 	}
 }
 
-// A redirect is an answer: nothing goes where it leads.
+// A redirect is an answer and is never followed.
 func TestARedirectIsNotFollowed(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
 	defer elsewhere.Close()

@@ -9,27 +9,27 @@ import (
 	"strings"
 )
 
-// What is wrong with the events of an answer.
+// Faults in the events of an answer.
 var (
-	// ErrEvent says that an event is none of a completion, or too long.
+	// ErrEvent means that an event is too long or not part of a completion.
 	ErrEvent = errors.New("it has sent an event that is none of a completion")
-	// ErrCalls says that the model calls a tool, which a request without tools does not allow.
+	// ErrCalls means that the model calls a tool although the request offered none.
 	ErrCalls = errors.New("the model calls a tool that it was not offered")
-	// ErrLargeCalls says that the model calls more tools than anyone reads, or with more.
+	// ErrLargeCalls means that the model calls too many tools, or with too large arguments.
 	ErrLargeCalls = errors.New("the model calls too many tools, or with too much")
 )
 
-// maxEvent is the longest event of an answer that is read here, in bytes. What a model says comes in small pieces.
+// maxEvent is the largest event that is read here, in bytes. Models send their text in small pieces.
 const maxEvent = 1 << 20
 
-// The bounds of what is kept of the usage, in bytes and in lists and objects. What goes beyond them is none, and would keep the answer
-// out of the history.
+// Limits on the usage, in bytes and in lists and objects. Usage beyond them is ignored, because it would keep the
+// answer out of the history.
 const (
 	maxUsage = 16 << 10
 	maxParts = 64
 )
 
-// Fault is what an upstream says in the middle of an answer that went wrong.
+// Fault is an error that an upstream reports in the middle of an answer.
 type Fault string
 
 // Error implements error.
@@ -37,36 +37,38 @@ func (f Fault) Error() string { return string(f) }
 
 // Event is a piece of an answer.
 type Event struct {
-	// Content and Reasoning are what the model says and thinks next, in well-formed text.
+	// Content and Reasoning are the next parts of the model's answer and reasoning, in well-formed text.
 	Content, Reasoning string
-	// Usage is what the answer has cost, a JSON object; nil if it is not known yet.
+	// Usage is the cost of the answer, a JSON object, or nil if not known yet.
 	Usage []byte
 }
 
-// Events reads a stream of events (HTML Standard, §9.2.6) as pieces of an answer. Every data line that is whole is one, because some
-// upstreams leave out the blank line behind it; one that is not goes on in the next.
+// Events reads a stream of events (HTML Standard, §9.2.6) as pieces of an answer. Every complete data line is one,
+// because some upstreams omit the blank line after it. An incomplete one continues in the next line.
 type Events struct {
 	in   *bufio.Reader
 	line []byte
-	data []byte // of an event whose end has not come
-	// begun says that the first line has come, returned that the last one has ended with CR, of which a LF is part.
+	data []byte // of an incomplete event
+	// begun means that the first line has arrived. returned means that the last line ended with CR, so that a following
+	// LF belongs to it.
 	begun, returned bool
 	done            bool
-	// finished says that the upstream has said why the answer ends.
+	// finished means that the upstream has given the reason why the answer ends.
 	finished bool
 	offered  Offered
 	calls    calls
 }
 
-// NewEvents reads in, which is an Answer of an upstream that was offered tools or not.
+// NewEvents reads in, which is an Answer of an upstream. offered tells whether the request offered tools.
 func NewEvents(in io.Reader, offered Offered) *Events {
 	return &Events{in: bufio.NewReader(in), offered: offered}
 }
 
-// Calls returns the tools that the model calls, after the last piece of its answer.
+// Calls returns the tools that the model calls. Call it after the last piece of the answer.
 func (e *Events) Calls() []ToolCall { return e.calls.all() }
 
-// Next returns the next piece of an answer, and io.EOF after the last one of an answer that is whole. A Fault is the upstream's own.
+// Next returns the next piece of an answer, or io.EOF after the last piece of a complete one. A Fault is the upstream's
+// own error.
 func (e *Events) Next() (Event, error) {
 	for !e.done {
 		if err := e.readLine(); err != nil {
@@ -84,7 +86,7 @@ func (e *Events) Next() (Event, error) {
 				err = ErrEvent
 			}
 			return event, err
-		case string(field) != "data", len(data) == 0: // a comment, or a field that tells nothing
+		case string(field) != "data", len(data) == 0: // a comment, or an irrelevant field
 		case len(e.data) > 0:
 			if len(e.data)+len(data) >= maxEvent {
 				return Event{}, ErrEvent
@@ -110,7 +112,7 @@ func (e *Events) readLine() error {
 	e.line = e.line[:0]
 	for {
 		if _, err := e.in.Peek(1); err != nil {
-			if err == io.EOF && len(bytes.TrimSpace(e.line)) > 0 { // "[DONE]" may be the last that comes
+			if err == io.EOF && len(bytes.TrimSpace(e.line)) > 0 { // "[DONE]" may come last
 				return nil
 			}
 			return err
@@ -143,10 +145,10 @@ func (e *Events) readLine() error {
 	}
 }
 
-// errUnfinished says that more of an event is to come.
+// errUnfinished means that more of an event is to come.
 var errUnfinished = errors.New("an event is not finished")
 
-// text is a member that is a text, or a list of parts of which some are texts. What is neither says nothing.
+// text is a member that is a text, or a list of parts some of which are texts. Anything else counts as empty.
 type text string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -161,8 +163,8 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 		}
 		for _, p := range parts {
 			var part struct {
-				Text    *string `json:"text"`    // which has no parts itself, however deep an upstream nests
-				Summary *string `json:"summary"` // of thoughts
+				Text    *string `json:"text"`    // a part has no parts of its own, however deep an upstream nests
+				Summary *string `json:"summary"` // of reasoning
 			}
 			_ = json.Unmarshal(p, &part)
 			for _, said := range []*string{part.Text, part.Summary} {
@@ -175,8 +177,8 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// delta is the part of a choice that is new. Servers of models call what the model says and thinks by several names, all of which
-// clients understand.
+// delta is the new part of a choice. Model servers use several names for the text and the reasoning, and clients
+// understand all of them.
 type delta struct {
 	Content          text        `json:"content"`
 	Text             text        `json:"text"`
@@ -186,7 +188,7 @@ type delta struct {
 	ToolCalls        []callPiece `json:"tool_calls"`
 }
 
-// fault is what is wrong with an answer, as an object with a message or as a text.
+// fault returns the error in an answer, given as an object with a message or as a text.
 func fault(raw json.RawMessage) error {
 	if raw == nil || string(raw) == "null" || string(raw) == "false" {
 		return nil
@@ -206,7 +208,7 @@ func fault(raw json.RawMessage) error {
 	return Fault(wellFormed(said))
 }
 
-// errFailed is a fault of which nothing is told.
+// errFailed is a fault without details.
 const errFailed = Fault("the answer has failed")
 
 func wellFormed(t text) string { return strings.ToValidUTF8(string(t), "\uFFFD") }
@@ -221,7 +223,7 @@ func (e *Events) read(data []byte) (out Event, err error) {
 		Usage json.RawMessage `json:"usage"`
 		Error json.RawMessage `json:"error"`
 	}
-	// What is no UTF-8 becomes replacement characters.
+	// Bytes that are not UTF-8 become replacement characters.
 	var syntax *json.SyntaxError
 	switch err := json.Unmarshal(data, &in); {
 	case errors.As(err, &syntax):
@@ -251,7 +253,7 @@ func (e *Events) read(data []byte) (out Event, err error) {
 			return out, ErrLargeCalls
 		}
 	}
-	for _, call := range first.Message.ToolCalls { // which some send again at the end
+	for _, call := range first.Message.ToolCalls { // which some repeat at the end
 		if e.offered != NoTools && !e.calls.add(call, true) {
 			return out, ErrLargeCalls
 		}

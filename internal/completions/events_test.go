@@ -83,7 +83,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// What says how an answer is to be made without the client stays between client and server.
+// Members that tell the server how to make an answer without the client must not reach the upstream.
 func TestRequestsOfBackgroundAnswers(t *testing.T) {
 	r, err := Read([]byte(`{"model":"m","_background":true,"_threadId":"t","_messageId":"\u0061","_backgroundAdmissionId":"x","_history":{"version":1},"tools":[]}`))
 	if err != nil || !r.Background || r.ThreadID != "t" || r.MessageID != "a" || r.AdmissionID != "x" || string(r.History) != `{"version":1}` || r.Tools {
@@ -99,7 +99,7 @@ func TestRequestsOfBackgroundAnswers(t *testing.T) {
 	}
 }
 
-// However a stream is cut into pieces and whichever its line breaks are, it is the same answer, in well-formed text.
+// However a stream is cut into pieces, and whatever its line breaks, the answer is the same, in well-formed text.
 func FuzzEvents(f *testing.F) {
 	f.Add("data: {\"choices\":[{\"delta\":{\"content\":\"a\\ud83d\xff\"}}],\"usage\":{\"x\":1}}\n\n: x\n\ndata: [DONE]\n\n")
 	f.Add("\uFEFFdata: {\"choices\":\ndata: [{\"delta\":{\"content\":[{\"text\":\"a\"}],\"reasoning_details\":[{\"summary\":\"b\"}]}}]}\n\n")

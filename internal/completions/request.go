@@ -12,55 +12,57 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What is wrong with a request.
+// Faults of a request.
 var (
-	// ErrUnreadable says that it is no JSON object.
+	// ErrUnreadable means that the request is not a JSON object.
 	ErrUnreadable = errors.New("the request is no JSON object")
-	// ErrTools says that its tools are no list of tools.
+	// ErrTools means that its tools are not a list of tools.
 	ErrTools = errors.New("the tools of the request are no list of tools")
 )
 
-// Request is what a client asks of a model. All of it goes on as it came, byte for byte, but for the members that are between
-// client and server: their names begin with an underscore (contract, client-behaviour §10).
+// Request is a client's request to a model. All of it is forwarded byte for byte, except for the members between client
+// and server, whose names begin with an underscore (contract, client-behaviour §10).
 type Request struct {
-	// Model is the model that is asked for; empty if none is named.
+	// Model is the requested model. It may be empty.
 	Model string
-	// Stream says that the answer is to come in events.
+	// Stream means that the client wants the answer as events.
 	Stream bool
-	// Background says that the answer is to be made without the client.
+	// Background means that the answer is to be made without the client.
 	Background bool
-	// Tools says that the model may call tools, of which Functions are the names of those that are called here.
+	// Tools means that the model may call tools. Functions are the names of those that are called here.
 	Tools     bool
 	Functions []string
-	// ThreadID, MessageID and AdmissionID say of which message an answer without the client is, and of which wish for one; History is its
-	// admission, JSON of the text that was read. Each is empty if it was left out, or is no text, or is far too long for one.
+	// ThreadID, MessageID and AdmissionID identify the message of an answer without the client, and its admission.
+	// History is the envelope of the admission, JSON of the text that was read. Each is empty if it is missing, not a
+	// text, or far too long.
 	ThreadID, MessageID, AdmissionID string
 	History                          []byte
-	// Runtimes says of functions where they are called: "client", "server" or "hybrid". Device is the browser whose functions they are,
-	// and WholeFields says that the upstream sends a call's name and arguments whole each time.
+	// Runtimes maps functions to where they are called: "client", "server" or "hybrid". Device is the browser that has
+	// the functions. WholeFields means that the upstream sends the name and arguments of a call in full each time.
 	Runtimes    map[string]string
 	Device      string
 	WholeFields bool
 
 	text   []byte
 	cuts   []edit
-	model  edit // where the model stands; it is the last one that counts, as for everyone who reads JSON
-	stream edit // where it stands whether the answer comes in events, or could stand
-	// Where the messages, the tools and the choice among these stand.
+	model  edit // where the model stands; the last one counts, as in all JSON parsers
+	stream edit // where the member that asks for events stands, or could stand
+	// Where the messages, the tools and the tool choice stand.
 	messages, tools, choice edit
-	cutAll                  int // beginning of the members before the first that is kept; -1 if there are none
+	cutAll                  int // where the members before the first kept one begin; -1 if there are none
 }
 
-// edit puts with in the place of text[from:to].
+// edit replaces text[from:to] with with.
 type edit struct {
 	from, to int
 	with     []byte
 }
 
-// maxCuts is how many stretches are cut out of a request at most. Clients put what is theirs at the end.
+// maxCuts is the largest number of stretches cut out of a request. Clients put their own members at the end.
 const maxCuts = 100
 
-// lenient is how clients' JSON is read: with halves of surrogate pairs, which JavaScript sends, and the last of duplicate names.
+// lenient is how clients' JSON is read: with halves of surrogate pairs, which JavaScript sends, and the last of
+// duplicate names.
 var lenient = jsontext.AllowInvalidUTF8(true)
 
 // Read reads a request. It keeps text.
@@ -70,7 +72,7 @@ func Read(text []byte) (*Request, error) {
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return nil, ErrUnreadable
 	}
-	kept := -1 // end of the last member that is kept
+	kept := -1 // end of the last kept member
 	var tools error
 	for d.PeekKind() == '"' {
 		raw, err := d.ReadValue()
@@ -101,7 +103,7 @@ func Read(text []byte) (*Request, error) {
 			if r.Model, r.model = textOf(value), (edit{}); r.Model != "" {
 				r.model = edit{from: end - len(value), to: end}
 			} else if value.Kind() == '"' && len(value) > longestText {
-				return nil, ErrUnreadable // there is no such model, and no telling whose it is
+				return nil, ErrUnreadable // no such model exists, and no server can be chosen
 			}
 		case "stream":
 			r.Stream, r.stream = value.Kind() == 't', edit{end - len(value), end, []byte("true")}
@@ -136,13 +138,15 @@ func Read(text []byte) (*Request, error) {
 	return r, tools
 }
 
-// What is looked at of a request, in bytes with quotes and escapes. It may have 128 MiB, of which nothing is copied.
+// Limits on the parts of a request that are inspected, in bytes with quotes and escapes. A request may have 128 MiB, of
+// which nothing is copied.
 const (
 	longestName = 64
 	longestText = 8 << 10
 )
 
-// nameOf returns the name of a member. Of one that is none of those that count it tells no more than whether it begins with an underscore.
+// nameOf returns the name of a member. For a name that does not matter, it only preserves whether it begins with an
+// underscore.
 func nameOf(raw jsontext.Value) string {
 	if len(raw) > longestName {
 		if raw[1] == '_' || bytes.EqualFold(raw[1:7], []byte(`\u005f`)) {
@@ -150,11 +154,11 @@ func nameOf(raw jsontext.Value) string {
 		}
 		return ""
 	}
-	name, _ := jsontext.AppendUnquote(nil, raw) // what is no UTF-8 is no name that counts
+	name, _ := jsontext.AppendUnquote(nil, raw) // a name that is not UTF-8 does not matter
 	return string(name)
 }
 
-// textOf returns a text; "" if value is none, or is far too long for what is looked at.
+// textOf returns a text, or "" if value is not one or is far too long.
 func textOf(value jsontext.Value) string {
 	if value.Kind() != '"' || len(value) > longestText {
 		return ""
@@ -163,7 +167,7 @@ func textOf(value jsontext.Value) string {
 	return string(text)
 }
 
-// note keeps what a member between client and server says; the last one of a name counts.
+// note records a member between client and server. The last one with a name counts.
 func (r *Request) note(name string, value jsontext.Value) {
 	switch name {
 	case "_background":
@@ -187,8 +191,8 @@ func (r *Request) note(name string, value jsontext.Value) {
 	}
 }
 
-// cut leaves a member out, and with it the comma that parts it from the one before, or from the one behind if it is the first. It
-// reports whether there are few enough stretches.
+// cut leaves a member out, with the comma before it, or the comma after it if it is the first. It reports whether the
+// number of stretches is within the limit.
 func (r *Request) cut(start, end, kept int) bool {
 	n := len(r.cuts)
 	switch {
@@ -203,10 +207,11 @@ func (r *Request) cut(start, end, kept int) bool {
 	return len(r.cuts) <= maxCuts
 }
 
-// Body returns what an upstream gets, which calls the model by a name of its own. It shares the memory of the request's text.
+// Body returns the body for an upstream, which has a name of its own for the model. It shares the memory of the
+// request's text.
 func (r *Request) Body(model string) *Body { return r.body(r.renamed(model)) }
 
-// Streamed is a Body that asks for events, whatever the client has asked for.
+// Streamed is like Body, but asks for events whatever the client asked for.
 func (r *Request) Streamed(model string) *Body {
 	edits := r.renamed(model)
 	if !r.Stream {
@@ -238,7 +243,7 @@ func (r *Request) body(edits []edit) *Body {
 	return b
 }
 
-// Body is the body of a request to an upstream, in parts of memory that is forgotten as soon as the upstream has it.
+// Body is the body of a request to an upstream. Its parts of memory are released as soon as the upstream has them.
 type Body struct {
 	mu    sync.Mutex
 	parts [][]byte
@@ -247,14 +252,14 @@ type Body struct {
 	sent  bool
 }
 
-// NewBody returns the body that Bytes has returned before.
+// NewBody returns the body from an earlier result of Bytes.
 func NewBody(text []byte) *Body {
 	b := &Body{}
 	b.add(text)
 	return b
 }
 
-// Size is how many bytes the body has.
+// Size returns the size of the body in bytes.
 func (b *Body) Size() int64 { return b.size }
 
 // Bytes returns a copy of a body that was not sent.
@@ -270,7 +275,7 @@ func (b *Body) add(part []byte) {
 	}
 }
 
-// Release forgets the body if all of it was sent, and reports whether it has: nothing holds the memory any more then.
+// Release releases the body if all of it was sent, and reports whether it did. Then nothing holds the memory any more.
 func (b *Body) Release() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -280,7 +285,7 @@ func (b *Body) Release() bool {
 	return b.sent
 }
 
-// reader reads the body from its beginning, and tells progress.
+// reader reads the body from its beginning and calls progress.
 func (b *Body) reader(progress func()) io.ReadCloser { return &bodyReader{of: b, progress: progress} }
 
 type bodyReader struct {
@@ -294,7 +299,7 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	b := r.of
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if r.part == b.count { // also of one that was released meanwhile: readers ask once more than they need
+	if r.part == b.count { // the body may have been released: readers read once more than necessary
 		b.sent = true
 		return 0, io.EOF
 	}

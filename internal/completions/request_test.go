@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// sent is what an upstream gets of a request.
+// sent returns what an upstream gets of a request.
 func sent(t *testing.T, r *Request, model string) string {
 	t.Helper()
 	return read(t, r.Body(model))
@@ -25,7 +25,7 @@ func read(t *testing.T, b *Body) string {
 	return string(text)
 }
 
-// Contract, client-behaviour §10: forwarded unchanged, but for members that begin with an underscore.
+// Contract, client-behaviour §10: forwarded unchanged, except for members that begin with an underscore.
 func TestWhatGoesOn(t *testing.T) {
 	for _, c := range []struct{ name, in, model, want string }{
 		{"as it is", "{ \"model\":\"a\" , \"x\": 1.50e1, \"x\":2,\n\"s\":\"\\ud800\" }\n", "a", "{ \"model\":\"a\" , \"x\": 1.50e1, \"x\":2,\n\"s\":\"\\ud800\" }\n"},
@@ -53,7 +53,7 @@ func TestWhatGoesOn(t *testing.T) {
 	}
 }
 
-// An answer without its client comes in events, whatever was asked for.
+// An answer without its client comes as events, whatever was requested.
 func TestEventsAreAskedFor(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"stream":true,"_a":1,"model":"o/m"}`:                 `{"stream":true,"model":"m"}`,
@@ -114,7 +114,7 @@ func TestUnfitRequests(t *testing.T) {
 	}
 }
 
-// Of a large chat nothing is copied, wherever it is large: its memory is counted once.
+// A large chat is not copied, wherever it is large, so its memory counts only once.
 func TestALargeChatIsNotCopied(t *testing.T) {
 	long := strings.Repeat("x", 8<<20)
 	for name, in := range map[string]string{
@@ -145,7 +145,7 @@ func TestALargeChatIsNotCopied(t *testing.T) {
 	}
 }
 
-// Memory of a chat is forgotten once the upstream has it, and not before.
+// The memory of a chat is released once the upstream has it, and not before.
 func TestABodyIsForgottenWhenItWasSent(t *testing.T) {
 	r, err := Read([]byte(`{"model":"a"}`))
 	if err != nil {
@@ -167,7 +167,7 @@ func TestABodyIsForgottenWhenItWasSent(t *testing.T) {
 	}
 }
 
-// What goes on is the same object without the members of which an upstream must not see any.
+// The forwarded request is the same object without the members that an upstream must not see.
 func FuzzWhatGoesOn(f *testing.F) {
 	f.Add(`{"_a":1,"model":"o/x","b":[1,{"_c":2}],"_d":{}}`)
 	f.Add(`{"a":1,"_b":2,"_c":3}`)

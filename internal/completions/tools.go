@@ -9,28 +9,29 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The bounds of what a model calls in one go.
+// Limits on the calls of a model in one turn.
 const (
-	// MaxCalls is how many tools it calls.
+	// MaxCalls is the number of tool calls.
 	MaxCalls = 32
-	// MaxArguments is how many bytes the arguments of a call have (contract, client-behaviour §15), and maxCalled is how many all have.
+	// MaxArguments is the size of the arguments of a call in bytes (contract, client-behaviour §15), and maxCalled that
+	// of all calls.
 	MaxArguments = 64 << 10
 	maxCalled    = 128 << 10
-	// MaxCallID is how many bytes the id of a call has.
+	// MaxCallID is the length of a call's id in bytes.
 	MaxCallID = 128
 )
 
-// Offered is what an upstream was offered.
+// Offered tells which tools a request offered.
 type Offered int
 
-// The offers. Most upstreams send the fields of a call in pieces, as they do its text; some send each whole every time.
+// The offers. Most upstreams send the fields of a call in pieces, like text. Some send each field in full every time.
 const (
 	NoTools Offered = iota
 	Pieces
 	WholeFields
 )
 
-// ToolCall is a model's call of a tool. Its arguments are JSON if the model has made no mistake.
+// ToolCall is a model's call of a tool. Its arguments are JSON, unless the model made a mistake.
 type ToolCall struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
@@ -47,18 +48,18 @@ type callPiece struct {
 	} `json:"function"`
 }
 
-// calls are those of an answer, by the index that pieces of the same one have.
+// calls holds the calls of an answer, by the index that pieces of the same call share.
 type calls struct {
 	by   map[int]*ToolCall
 	size int
 }
 
-// add adds a piece, and reports whether there is room for it.
+// add adds a piece, and reports whether it fits.
 func (c *calls) add(p callPiece, whole bool) bool {
 	index := 0
 	if p.Index != nil {
 		index = *p.Index
-	} else if p.ID != "" { // servers that send calls whole number none
+	} else if p.ID != "" { // servers that send whole calls do not number them
 		for c.by[index] != nil && c.by[index].ID != p.ID {
 			index++
 		}
@@ -94,7 +95,7 @@ func (c *calls) add(p callPiece, whole bool) bool {
 	return c.size <= maxCalled && len(call.Arguments) <= MaxArguments
 }
 
-// all returns the calls that name a tool, in their order.
+// all returns the calls that name a tool, in order.
 func (c *calls) all() (out []ToolCall) {
 	indexes := make([]int, 0, len(c.by))
 	for i := range c.by {
@@ -114,7 +115,7 @@ func (c *calls) all() (out []ToolCall) {
 	return out
 }
 
-// Called returns the message by which a model has called tools.
+// Called returns the message in which a model called tools.
 func Called(text string, calls []ToolCall) []byte {
 	type function struct {
 		Name      string `json:"name"`
@@ -139,7 +140,7 @@ func Called(text string, calls []ToolCall) []byte {
 	return marshal(out)
 }
 
-// Result returns the message by which a model is told what a call has brought.
+// Result returns the message that gives a model the result of a call.
 func Result(call ToolCall, text string) []byte {
 	return marshal(struct {
 		Role    string `json:"role"`
@@ -149,7 +150,7 @@ func Result(call ToolCall, text string) []byte {
 	}{"tool", call.ID, call.Name, text})
 }
 
-// marshal returns the JSON of what has no value that JSON has not.
+// marshal returns the JSON of a value that JSON can always represent.
 func marshal(v any) []byte {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -160,8 +161,8 @@ func marshal(v any) []byte {
 	return bytes.TrimSpace(out.Bytes())
 }
 
-// Turn returns what an upstream gets to go on with a chat: the request, with further messages. A tool that had to be called has been.
-// It is ErrTools if the request has no list of messages.
+// Turn returns the body that continues a chat: the request with further messages. It no longer forces a tool call. It
+// returns ErrTools if the request has no list of messages.
 func (r *Request) Turn(messages []json.RawMessage) (*Body, error) {
 	edits := slices.Clone(r.cuts)
 	if len(messages) > 0 {
@@ -184,7 +185,7 @@ func (r *Request) Turn(messages []json.RawMessage) (*Body, error) {
 	return r.body(edits), nil
 }
 
-// Definition returns the definition of a function as the client has sent it; nil if there is none of the name.
+// Definition returns the definition of a function as the client sent it, or nil if there is none with this name.
 func (r *Request) Definition(name string) []byte {
 	if r.tools.to == 0 {
 		return nil
@@ -206,7 +207,8 @@ func (r *Request) Definition(name string) []byte {
 	return nil
 }
 
-// functions returns the names of the functions in a list of tools: each tool is an object that names its type, a function has a name.
+// functions returns the names of the functions in a list of tools. Each tool is an object that names its type, and a
+// function has a name.
 func functions(value jsontext.Value) (names []string, err error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient, jsontext.AllowDuplicateNames(true))
 	t, err := d.ReadToken()
@@ -228,7 +230,7 @@ func functions(value jsontext.Value) (names []string, err error) {
 	return names, nil
 }
 
-// function reads a tool of a text with d and returns its name if it is a function; "" if it is another tool.
+// function reads a tool of a text with d. It returns its name if it is a function, or "" for another kind of tool.
 func function(d *jsontext.Decoder, text []byte) (string, error) {
 	tool, err := members(d, text, "type", "function")
 	if err != nil || tool["type"].Kind() != '"' {
@@ -245,7 +247,7 @@ func function(d *jsontext.Decoder, text []byte) (string, error) {
 	return textOf(called["name"]), nil
 }
 
-// members reads an object of a text with d and returns some of its members.
+// members reads an object of a text with d and returns the requested members.
 func members(d *jsontext.Decoder, text []byte, names ...string) (map[string]jsontext.Value, error) {
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return nil, ErrTools
@@ -270,10 +272,10 @@ func members(d *jsontext.Decoder, text []byte, names ...string) (map[string]json
 	return out, err
 }
 
-// maxRuntimes is of how many functions it is kept where they are called.
+// maxRuntimes is the largest number of functions in Runtimes.
 const maxRuntimes = 256
 
-// runtimes returns where functions are called; nil if value says so of none.
+// runtimes returns where functions are called, or nil if value does not say.
 func runtimes(value jsontext.Value) map[string]string {
 	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient, jsontext.AllowDuplicateNames(true))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {

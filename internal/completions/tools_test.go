@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-// called reads what a model calls.
+// called returns the calls of a model.
 func called(offered Offered, events ...string) ([]ToolCall, error) {
 	e := NewEvents(iotest.OneByteReader(strings.NewReader("data: "+strings.Join(events, "\n\ndata: ")+"\n\ndata: [DONE]\n\n")), offered)
 	for {
@@ -63,7 +63,7 @@ func TestCallsOfTools(t *testing.T) {
 	}
 }
 
-// A chat goes on with what was called and what that has brought; all else of it stays as it came.
+// A chat continues with the calls and their results. Everything else stays as it came.
 func TestTurnsOfAChat(t *testing.T) {
 	calls := []ToolCall{{"a", "look", `{"x":"<"}`}}
 	more := []json.RawMessage{Called("", calls), Result(calls[0], "a <b>")}

@@ -1,6 +1,6 @@
-// Package completions asks servers of models for the completion of a chat, in the form that OpenAI's API has given to it and OpenRouter,
-// Ollama, vLLM and LiteLLM share, and hands on what they stream. It knows which server a model is asked of, what of a request it may
-// see, and how long it is waited for; it knows neither sessions nor limits.
+// Package completions asks model servers to complete a chat, in the format of OpenAI's API that OpenRouter, Ollama,
+// vLLM and LiteLLM share, and passes on what they stream. It knows which server has a model, what that server may see
+// of a request, and how long to wait for it. It knows neither sessions nor limits.
 package completions
 
 import (
@@ -13,30 +13,30 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// openRouter is where chats go unless a setting says otherwise.
+// openRouter is where chats go unless a setting names another server.
 const openRouter = "https://openrouter.ai/api/v1"
 
-// Upstream is a server of models. Which there are says the operator, never a request.
+// Upstream is a model server. Only the operator chooses them, never a request.
 type Upstream struct {
-	// Name is what its models begin with, before a slash; empty for OpenRouter or what stands in its place.
+	// Name is the prefix of its models, before a slash. It is empty for OpenRouter or its replacement.
 	Name string
-	// Base is the address of its API, without a slash at the end.
+	// Base is the address of its API, without a trailing slash.
 	Base string
-	// Key is the operator's; empty if there is none.
+	// Key is the operator's key. It may be empty.
 	Key string
 }
 
-// String is what an operator calls it.
+// String returns the operator's name for it.
 func (u Upstream) String() string { return cmp.Or(u.Name, "OpenRouter") }
 
-// Upstreams are all servers of models.
+// Upstreams are all model servers.
 type Upstreams struct {
 	router Upstream
 	named  []Upstream
 	served bool
 }
 
-// Configured returns the servers of models of a configuration, and what is wrong with it.
+// Configured returns the model servers of a configuration, and its faults.
 func Configured(cfg or3cloud.Config) (*Upstreams, []or3cloud.Problem) {
 	out := &Upstreams{router: Upstream{Base: openRouter, Key: strings.TrimSpace(cfg.String(setting.OpenRouterKey))}}
 	var problems []or3cloud.Problem
@@ -49,7 +49,7 @@ func Configured(cfg or3cloud.Config) (*Upstreams, []or3cloud.Problem) {
 	if !isKey(out.router.Key) && out.router.Key != "" {
 		refuse(setting.OpenRouterKey, "has characters that no key has", "Use the key alone, without quotes or spaces in it.")
 	}
-	// What is no entry may be a key in the wrong place, so entries are counted and not shown.
+	// An invalid entry may be a key in the wrong place, so messages give its number and do not show it.
 	for i, entry := range cfg.List(setting.ModelUpstreams) {
 		name, address, _ := strings.Cut(entry, "=")
 		name, address = strings.TrimSpace(name), strings.TrimSpace(address)
@@ -84,7 +84,7 @@ func Configured(cfg or3cloud.Config) (*Upstreams, []or3cloud.Problem) {
 	return out, problems
 }
 
-// base is an address without what would go astray behind it, or into a log.
+// base returns an address without credentials, query and fragment, which do not belong before a path or in a log.
 func base(u *url.URL) string {
 	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}
 	return plain.String()
@@ -113,7 +113,7 @@ func (u *Upstreams) find(name string) *Upstream {
 	return nil
 }
 
-// All returns every server that the operator has chosen: OpenRouter only where there is a key for it.
+// All returns every server that the operator has chosen. OpenRouter counts only if there is a key for it.
 func (u *Upstreams) All() (all []Upstream) {
 	if u.router.Key != "" {
 		all = append(all, u.router)
@@ -121,14 +121,15 @@ func (u *Upstreams) All() (all []Upstream) {
 	return append(all, u.named...)
 }
 
-// Offered reports whether there is a server that can be asked without a key of the user's.
+// Offered reports whether there is a server that needs no key of the user's.
 func (u *Upstreams) Offered() bool { return len(u.All()) > 0 }
 
-// Served reports whether chats go through this server: an operator has chosen a server of models, whose keys are used, or answers
-// without browsers. Otherwise browsers go on asking OpenRouter themselves, with keys of their users (6.1).
+// Served reports whether chats go through this server: because the operator has chosen a model server, whose keys are
+// used, or enabled background answers. Otherwise browsers keep asking OpenRouter themselves, with their users' keys
+// (6.1).
 func (u *Upstreams) Served() bool { return u.served }
 
-// Of returns the server of a model, and what the model is called there.
+// Of returns the server of a model, and the model's name there.
 func (u *Upstreams) Of(model string) (Upstream, string) {
 	if name, rest, ok := strings.Cut(model, "/"); ok {
 		if named := u.find(name); named != nil {

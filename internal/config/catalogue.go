@@ -13,20 +13,20 @@ const hostOwned = ""
 
 // Group is a chapter of the catalogue.
 type Group struct {
-	// Title heads the chapter in the documentation.
+	// Title is the heading of the chapter in the documentation.
 	Title string
-	// Provider is the id of the provider that the settings belong to, empty for the host's. Faults in the settings of
-	// a provider that is not selected are nobody's business.
+	// Provider is the id of the provider that the settings belong to, or empty for the host's. Faults in the settings
+	// of a provider that is not selected are ignored.
 	Provider string
 	Settings []or3cloud.Setting
 }
 
-// Catalogue is every variable that the program reads, each once. Parsing, the list of faults, "or3-cloud config" and
-// docs/configuration.md are made from it.
+// Catalogue lists every variable that the program reads, each once. It is the source of parsing, the list of faults,
+// "or3-cloud config" and docs/configuration.md.
 type Catalogue []Group
 
-// NewCatalogue returns the host's settings followed by those of the registered providers. A provider may declare a variable
-// of the host again; two declarations that disagree on kind or secrecy are an error.
+// NewCatalogue returns the host's settings followed by those of the registered providers. A provider may redeclare a
+// variable of the host. Two declarations that disagree on kind or secrecy are an error.
 func NewCatalogue(reg *or3cloud.Registry) (Catalogue, error) {
 	var c Catalogue
 	seen := map[string]or3cloud.Setting{}

@@ -16,8 +16,9 @@ const (
 	GroupChatAdmin      = "Administration of OR3 Chat"
 )
 
-// ChatSettings are those that OR3 Chat's own host reads from the same .env file and administrators may change in the admin pages (contract,
-// env, the marks W), although this program has no use for them. A setting of the same name that this program declares stands for both.
+// ChatSettings returns the settings that OR3 Chat's own host reads from the same .env file and that administrators may
+// change in the admin pages (contract, env, the marks W), although this program does not use them. A setting of the
+// same name that this program declares stands for both.
 func ChatSettings() []or3cloud.Setting {
 	return []or3cloud.Setting{
 		{

@@ -1,5 +1,5 @@
-// Package config owns the catalogue of environment variables and turns a .env file, the environment and flags into one
-// checked configuration in which each value knows where it came from.
+// Package config owns the catalogue of environment variables and merges a .env file, the environment and flags into one
+// checked configuration that records where each value came from.
 package config
 
 import (
@@ -19,29 +19,30 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Origin says where a value came from, for people: "default", "environment", "flag --addr", ".env" or the path of a file.
+// Origin is the source of a value, for people: "default", "environment", "flag --addr", ".env" or the path of a file.
 type Origin string
 
-// The origins without a name in them.
+// The origins that contain no name.
 const (
 	OriginDefault     Origin = "default"
 	OriginEnvironment Origin = "environment"
 )
 
-// Sources are the places where values are looked for.
+// Sources are the places to look for values.
 type Sources struct {
-	// Planned are values that a set-up has in mind; they are the strongest.
+	// Planned are the values that a set-up intends to write. They take precedence over all others.
 	Planned map[string]string
-	// Dir is where relative paths of files with secrets begin; empty for the working directory.
+	// Dir is the base of relative paths of secret files. Empty means the working directory.
 	Dir string
-	// EnvText stands for the text of EnvFile where EnvFile is still to be written; nil where it is read.
+	// EnvText replaces the text of EnvFile if EnvFile has not been written yet. nil means that EnvFile is read.
 	EnvText []byte
-	// EnvFile is the path of a .env file; a missing file is a fault only if EnvFileRequired.
+	// EnvFile is the path of a .env file. A missing file is a fault only if EnvFileRequired.
 	EnvFile         string
 	EnvFileRequired bool
-	// Environ has NAME=value strings, as os.Environ returns them.
+	// Environ holds NAME=value strings, as os.Environ returns them.
 	Environ []string
-	// Flags maps variables to the values of command-line flags that were given; FlagNames to how the flags are written.
+	// Flags maps variables to the values of the command-line flags that were given, and FlagNames to how the flags are
+	// written.
 	Flags, FlagNames map[string]string
 }
 
@@ -65,8 +66,9 @@ type Config struct {
 	values map[string]*Value
 }
 
-// Load resolves all variables of the catalogue. It returns every fault at once; warnings are things that an operator should
-// know but that stop nothing. The Config is complete also when there are problems, with defaults in place of bad values.
+// Load resolves all variables of the catalogue. It returns every fault at once. Warnings are things that an operator
+// should know but that do not prevent the start. The Config is complete even if there are problems, with defaults in
+// place of bad values.
 func Load(c Catalogue, src Sources) (cfg *Config, problems, warnings []or3cloud.Problem) {
 	l := loader{catalogue: c, environ: environMap(src.Environ), src: src}
 	l.readEnvFile()
@@ -101,8 +103,8 @@ func Load(c Catalogue, src Sources) (cfg *Config, problems, warnings []or3cloud.
 	return cfg, l.problems, l.warnings
 }
 
-// findings are what is wrong with values. Problems stop the start; doubts are values that the contract reads as
-// something else than whoever wrote them meant, or that are too weak, and stop it in strict mode only.
+// findings are the faults of values. Problems prevent the start. Doubts are values that are too weak, or that the
+// contract reads differently from what the operator meant; they prevent the start only in strict mode.
 type findings struct {
 	problems, doubts []or3cloud.Problem
 }
@@ -132,7 +134,7 @@ func environMap(environ []string) map[string]string {
 	return m
 }
 
-// readEnvFile reads the .env file and looks for lines and names that it should not have.
+// readEnvFile reads the .env file and reports lines and names that should not be in it.
 func (l *loader) readEnvFile() {
 	if l.src.EnvFile == "" {
 		return
@@ -196,11 +198,12 @@ func (l *loader) readEnvFile() {
 	}
 }
 
-// shared reports whether the environment says that the modes and owners of files mean nothing. A file cannot say it of itself.
+// shared reports whether the environment declares that modes and owners of files mean nothing. A file cannot declare
+// that about itself.
 func (l *loader) shared() bool { return l.environ[setting.SharedVolume] == "true" }
 
-// unreadable says why the .env file cannot be read. A file that only root may read is right for systemd's EnvironmentFile=, and cannot
-// be read by the server's user, who is not root.
+// unreadable explains why the .env file cannot be read. A file that only root may read suits systemd's
+// EnvironmentFile=, but the server's user cannot read it.
 func (l *loader) unreadable(name string, err error) or3cloud.Problem {
 	p := or3cloud.Problem{
 		Variable: name,
@@ -217,7 +220,8 @@ func (l *loader) unreadable(name string, err error) or3cloud.Problem {
 	return p
 }
 
-// foreignEncoding names the encoding of a text that is not UTF-8, as far as its first bytes tell; empty for UTF-8.
+// foreignEncoding names the encoding of a text that is not UTF-8, as far as its first bytes tell, or returns "" for
+// UTF-8.
 func foreignEncoding(text []byte) string {
 	switch {
 	case bytes.HasPrefix(text, []byte{0xff, 0xfe}), bytes.HasPrefix(text, []byte{0xfe, 0xff}):
@@ -228,8 +232,8 @@ func foreignEncoding(text []byte) string {
 	return ""
 }
 
-// checkNames looks for names of ours that nothing reads. One that is near to a name which is read is most likely
-// misspelt, and the setting that was meant has its default.
+// checkNames looks for names with our prefix that nothing reads. One that is close to a known name is most likely
+// misspelt, so the setting that was meant has its default.
 func (l *loader) checkNames(c *Config) {
 	check := func(name, source string) {
 		near, unknown := l.catalogue.unknownName(name)
@@ -248,7 +252,7 @@ func (l *loader) checkNames(c *Config) {
 			}
 		}
 	}
-	// An empty variable is not set, so it ignores nothing.
+	// An empty variable is not set, so nothing is ignored.
 	for _, name := range l.envNames {
 		if l.envFile[name] != "" {
 			check(name, l.src.EnvFile)
@@ -261,8 +265,8 @@ func (l *loader) checkNames(c *Config) {
 	}
 }
 
-// lookup finds the strongest source that has a variable. An empty one counts as not set, everywhere: container tools
-// write NAME= for what nobody has set. The contract does otherwise (env, introduction).
+// lookup finds the strongest source that has a variable. An empty variable counts as not set, from every source,
+// because container tools write NAME= for unset variables. The contract does otherwise (env, introduction).
 func (l *loader) lookup(name string) (text string, origin Origin, ok bool) {
 	for _, source := range []struct {
 		values map[string]string
@@ -280,7 +284,7 @@ func (l *loader) lookup(name string) (text string, origin Origin, ok bool) {
 	return "", "", false
 }
 
-// resolve finds and reads one variable. A bad value is reported and replaced by the default.
+// resolve finds and parses one variable. It reports a bad value and replaces it with the default.
 func (l *loader) resolve(s or3cloud.Setting) (*Value, findings) {
 	text, origin, isSet := l.lookup(s.Name)
 	if s.Alias != "" {
@@ -311,13 +315,13 @@ func (l *loader) resolve(s or3cloud.Setting) (*Value, findings) {
 	return v, f
 }
 
-// The largest file that a NAME_FILE variable may name, and the largest .env file.
+// The size limits of a file that a NAME_FILE variable names, and of a .env file.
 const (
 	maxSecretFile = 64 << 10
 	maxEnvFile    = 16 << 20
 )
 
-// resolveSecret adds the form NAME_FILE. An empty secret counts as none: signing with it would be worse than refusing.
+// resolveSecret adds the form NAME_FILE. An empty secret counts as unset: signing with it would be worse than refusing.
 func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, isSet bool) (string, Origin, bool, *or3cloud.Problem) {
 	path, _, fileSet := l.lookup(s.Name + "_FILE")
 	if !fileSet {
@@ -358,7 +362,7 @@ func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, i
 	return text, Origin(path), true, nil
 }
 
-// withoutPath strips the path from an error of package os, because the caller names it already.
+// withoutPath strips the path from an error of package os, because the caller already names it.
 func withoutPath(err error) error {
 	if pe, ok := err.(*os.PathError); ok {
 		return pe.Err
@@ -366,8 +370,8 @@ func withoutPath(err error) error {
 	return err
 }
 
-// doubt looks for a value that the contract reads as the default, or as false, although somebody meant something by
-// it, and for secrets that are too short for what they key.
+// doubt looks for values that the contract reads as the default or as false although they were meant otherwise, and for
+// secrets that are too short for their purpose.
 func (v *Value) doubt() *or3cloud.Problem {
 	s := v.Setting
 	if !v.IsSet {
@@ -393,7 +397,7 @@ func (v *Value) doubt() *or3cloud.Problem {
 	return nil
 }
 
-// positive reads a number of KindPositive.
+// positive parses a number of KindPositive.
 func positive(text string) (int64, bool) {
 	if strings.ContainsAny(text, "_xX") { // Go's syntax, which the contract does not know
 		return 0, false
@@ -405,7 +409,7 @@ func positive(text string) (int64, bool) {
 	return int64(f), true
 }
 
-// parse reads Text according to the kind of the setting.
+// parse parses Text according to the kind of the setting.
 func (v *Value) parse() *or3cloud.Problem {
 	s := v.Setting
 	if len(s.Options) > 0 && v.IsSet && !slices.Contains(s.Options, v.Text) {
@@ -471,7 +475,7 @@ func numberRange(s or3cloud.Setting) string {
 	}
 }
 
-// problem describes a fault of the value without showing a secret.
+// problem returns a fault of the value, without revealing a secret.
 func (v *Value) problem(fault, fix string) *or3cloud.Problem {
 	return &or3cloud.Problem{Variable: v.Setting.Name, Fault: v.Shown() + " " + fault + origin(v.Origin), Fix: fix}
 }
@@ -483,10 +487,10 @@ func origin(o Origin) string {
 	return fmt.Sprintf(" (from %s)", o)
 }
 
-// maxShown is how much of a value a message repeats.
+// maxShown is how much of a value a message shows.
 const maxShown = 60
 
-// Shown is the value for people: quoted and cut, a secret as its length only.
+// Shown returns the value for people: quoted and cut, or only the length of a secret.
 func (v *Value) Shown() string {
 	switch {
 	case v.Setting.Secret && v.Text == "":
@@ -509,7 +513,7 @@ func (c *Config) Values() []Value {
 	return out
 }
 
-// Lookup returns a variable with its origin; ok is false when the catalogue has no such name.
+// Lookup returns a variable with its origin. ok is false if the catalogue has no such name.
 func (c *Config) Lookup(name string) (v Value, ok bool) {
 	p, ok := c.values[name]
 	if !ok {
@@ -529,10 +533,10 @@ func (c *Config) get(name string) *Value {
 // String returns the text of a variable.
 func (c *Config) String(name string) string { return c.get(name).Text }
 
-// Int returns the number of a variable; 0 if it has none.
+// Int returns the number of a variable, or 0 if it has none.
 func (c *Config) Int(name string) int64 { return c.get(name).number }
 
-// Bool returns the truth of a variable.
+// Bool returns the boolean value of a variable.
 func (c *Config) Bool(name string) bool { return c.get(name).boolean }
 
 // List returns the items of a variable. The caller may change the slice.
@@ -541,7 +545,7 @@ func (c *Config) List(name string) []string { return slices.Clone(c.get(name).li
 // Production reports whether NODE_ENV is production.
 func (c *Config) Production() bool { return c.String(setting.NodeEnv) == "production" }
 
-// Strict reports whether conveniences are refused: in production, or because OR3_STRICT_CONFIG says so.
+// Strict reports whether unsafe conveniences are refused: in production, or if OR3_STRICT_CONFIG is set.
 func (c *Config) Strict() bool { return c.Production() || c.Bool(setting.StrictConfig) }
 
 // DataPath returns the absolute path of the data directory.
@@ -554,16 +558,16 @@ func (c *Config) DataPath() (string, error) {
 	return path, nil
 }
 
-// Role is a place that a provider takes.
+// Role is a role that a provider fills.
 type Role struct {
 	Kind or3cloud.ProviderKind
-	// Variable selects the provider, by its id.
+	// Variable is the variable that selects the provider, and Provider the provider's id.
 	Variable, Provider string
-	// Switch is the variable that makes the role unnecessary.
+	// Switch is the variable that disables the role.
 	Switch string
 }
 
-// Roles returns the places to fill; none when accounts are switched off. The sync provider is needed also when sync is off,
+// Roles returns the roles to fill. There are none if accounts are off. The sync provider is needed even if sync is off,
 // because it keeps users and workspaces.
 func (c *Config) Roles() []Role {
 	if !c.Bool(setting.SSRAuthEnabled) {
@@ -579,7 +583,7 @@ func (c *Config) Roles() []Role {
 	return roles
 }
 
-// SelectedProviders returns the ids of the providers in the roles, each once.
+// SelectedProviders returns the ids of the providers that fill the roles, each once.
 func (c *Config) SelectedProviders() []string {
 	var ids []string
 	for _, role := range c.Roles() {

@@ -56,7 +56,7 @@ func load(t *testing.T, environ ...string) (cfg *Config, problems, warnings []or
 	return Load(c, Sources{Environ: environ})
 }
 
-// texts are problems as lines of a log say them.
+// texts returns problems as log lines show them.
 func texts(problems []or3cloud.Problem) (lines []string) {
 	for _, p := range problems {
 		lines = append(lines, p.String())
@@ -74,9 +74,9 @@ func mustLoad(t *testing.T, environ ...string) *Config {
 	return cfg
 }
 
-// TestEveryVariable sets each variable of the host and compares the whole resolved configuration with the golden file, so that
-// nothing in it changes unseen. The first case sets nothing. What belongs to a server that speaks HTTPS itself goes with no proxy, and
-// is set by a case of its own.
+// TestEveryVariable sets each variable of the host and compares the whole resolved configuration with the golden file,
+// so that no change goes unnoticed. The first case sets nothing. Settings of a server that speaks HTTPS itself exclude
+// a proxy and have a case of their own.
 func TestEveryVariable(t *testing.T) {
 	all := []string{
 		"OR3_ADDR=unix:/run/or3.sock", "OR3_SOCKET_MODE=0666", "OR3_SOCKET_GROUP=www-data", "OR3_DATA_DIR=/srv/or3", "OR3_SHARED_VOLUME=true", "OR3_PUBLIC_URL=https://cloud.example.org/", "NODE_ENV=production",
@@ -90,7 +90,7 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_SECURITY_CONTACT=mailto:security@a.example, https://a.example/report", "OR3_SECURITY_LANGUAGES=en, de",
 		"OR3_SMTP_URL=smtp://mail.example.org", "OR3_SMTP_FROM=cloud@example.org", "OR3_SMTP_EHLO_NAME=relay.example.org",
 		"OR3_FORWARDED_FOR_HEADER=X-Real-IP", "OR3_STORAGE_ALLOWED_MIME_TYPES=image/png", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=1000", "OR3_STORAGE_WORKSPACE_QUOTA_FILES=20", "OR3_STORAGE_USER_QUOTA_BYTES=2000",
-		"OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_SHUTDOWN_TIMEOUT_MS=2500",
+		"OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_SHUTDOWN_TIMEOUT_MS=2500", "OR3_METRICS_TOKEN=0123456789abcdef0123456789abcdef", "OR3_METRICS_ADDR=:9464", "OR3_ADMIN_PROFILES=true",
 		"OR3_STORAGE_GC_RETENTION_SECONDS=1", "OR3_STORAGE_GC_COOLDOWN_MS=2", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=3",
 		"OR3_WEBHOOKS_ENABLED=false", "OR3_WEBHOOKS_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef", "OR3_WEBHOOKS_MAX_PER_USER=2", "OR3_WEBHOOKS_ADMIN_MAX=6", "OR3_WEBHOOKS_RATE_LIMIT_PER_MINUTE=3",
 		"OR3_WEBHOOKS_DELIVERY_TIMEOUT_MS=500", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", "OR3_WEBHOOKS_MAX_RETRY_HOURS=2", "OR3_WEBHOOKS_LOG_RETENTION_HOURS=24",
@@ -140,7 +140,7 @@ func TestEveryVariable(t *testing.T) {
 	}
 }
 
-// What the client is told must be what it can use: a path, sources of a policy, addresses of pages.
+// Values passed to the client must be usable there: a path, sources of a policy, addresses of pages.
 func TestContactIsChecked(t *testing.T) {
 	for text, fix := range map[string]string{
 		"security@example.org":                             "mailto:security@example.org",
@@ -246,7 +246,7 @@ func TestForceHTTPSFollowsProductionUnlessSet(t *testing.T) {
 	}
 }
 
-// Webhooks need a key, which strict mode does not generate: an installation without one starts and has none.
+// Webhooks need a key, which strict mode does not generate. An installation without a key starts without webhooks.
 func TestWebhooksFollowSyncAndTheirKey(t *testing.T) {
 	const strict, key = "OR3_STRICT_CONFIG=true", "OR3_WEBHOOKS_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef"
 	for _, tc := range []struct {
@@ -340,7 +340,7 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 	const name = "OR3_BASIC_AUTH_JWT_SECRET"
 	good := file("good", "s3cr3t with spaces \n")
-	cfg := mustLoad(t, name+"_FILE="+good, name+"=") // an empty secret is none
+	cfg := mustLoad(t, name+"_FILE="+good, name+"=") // an empty secret is unset
 	if v, _ := cfg.Lookup(name); v.Text != "s3cr3t with spaces " || string(v.Origin) != good {
 		t.Errorf("%q from %q", v.Text, v.Origin)
 	}
@@ -366,7 +366,8 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 }
 
-// TestAllProblemsAtOnce has one fault of each kind and expects a problem for each, with the variable, the value and a fix.
+// TestAllProblemsAtOnce has one fault of each kind and expects a problem for each, with the variable, the value and a
+// fix.
 func TestAllProblemsAtOnce(t *testing.T) {
 	_, problems, warnings := load(t,
 		"OR3_ADDR=3000", "OR3_PUBLIC_URL=cloud.example.org", "OR3_LOG_LEVEL=loud", "AUTH_PROVIDER=basic-auth", "PORT=http", "OR3_TRUSTED_PROXIES=10.0.0.0/33",
@@ -393,6 +394,30 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 	if len(warnings) != 3 {
 		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestTheAddressForMetrics(t *testing.T) {
+	for _, c := range []struct {
+		environ []string
+		addr    string
+		warned  bool
+	}{
+		{[]string{"OR3_METRICS_ADDR=:9464"}, "127.0.0.1:9464", false}, {[]string{"OR3_METRICS_ADDR=[::1]:9464"}, "[::1]:9464", false},
+		{[]string{"OR3_METRICS_ADDR=localhost:9464"}, "localhost:9464", false}, {[]string{"OR3_METRICS_ADDR=0.0.0.0:9464"}, "0.0.0.0:9464", true},
+		{[]string{"OR3_METRICS_ADDR=cloud.example.org:9464"}, "cloud.example.org:9464", true},
+		{[]string{"OR3_METRICS_ADDR=192.0.2.7:9464", "OR3_METRICS_TOKEN=0123456789abcdef0123456789abcdef"}, "192.0.2.7:9464", false},
+		{nil, "", false},
+	} {
+		cfg, problems, warnings := load(t, c.environ...)
+		if got := cfg.String(setting.MetricsAddr); got != c.addr || len(problems) > 0 || len(warnings) > 0 != c.warned {
+			t.Errorf("%v: %q, %v, %v", c.environ, got, problems, warnings)
+		}
+	}
+	for _, addr := range []string{"9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:http", "unix:/run/metrics"} {
+		if _, problems, _ := load(t, "OR3_METRICS_ADDR="+addr); len(problems) != 1 || problems[0].Variable != setting.MetricsAddr {
+			t.Errorf("%s: %v", addr, problems)
+		}
 	}
 }
 
@@ -441,7 +466,7 @@ func TestProvidersThatAreMissing(t *testing.T) {
 		environ []string
 		want    []string
 	}{
-		{nil, nil}, // outside strict mode the host says it, and starts
+		{nil, nil}, // outside strict mode, the host reports it and starts
 		{[]string{"OR3_STRICT_CONFIG=true"}, []string{setting.SyncProvider, setting.StorageProvider}},
 		{[]string{"NODE_ENV=production", "OR3_STORAGE_ENABLED=false"}, []string{setting.SyncProvider}},
 		{[]string{"NODE_ENV=production", "SSR_AUTH_ENABLED=false"}, nil},
@@ -536,7 +561,7 @@ func TestEditDistance(t *testing.T) {
 	}
 }
 
-// TestAnEnvFileThatCannotBeRead: the message names what works under systemd, where the file belongs to root.
+// TestAnEnvFileThatCannotBeRead checks that the message names what works under systemd, where the file belongs to root.
 func TestAnEnvFileThatCannotBeRead(t *testing.T) {
 	denied := &fs.PathError{Op: "open", Path: "/etc/or3-cloud.env", Err: fs.ErrPermission}
 	l := &loader{src: Sources{EnvFile: "/etc/or3-cloud.env", EnvFileRequired: true}}

@@ -23,15 +23,15 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// derive applies the defaults and checks that need more than one variable or more than the kind.
+// derive applies the defaults and checks that need several variables, or that the kind does not cover.
 func (l *loader) derive(c *Config) {
 	c.deriveDefault(setting.ForceHTTPS, strconv.FormatBool(c.Production()))
-	// If OR3_FORCE_HTTPS is set at all, only true is true, also where the default is true (contract, env §3).
+	// If OR3_FORCE_HTTPS is set at all, only true is true, even where the default is true (contract, env §3).
 	c.get(setting.ForceHTTPS).boolean = c.String(setting.ForceHTTPS) == "true"
 
 	c.deriveDefault(setting.RegistrationMode, setting.Registration(c))
 
-	// Without a key, and with none that may be generated, webhooks are off unless someone has asked for them.
+	// If there is no key and none may be generated, webhooks are off unless they were enabled explicitly.
 	c.deriveDefault(setting.WebhooksEnabled, strconv.FormatBool(!c.Strict() || c.String(setting.WebhooksKey) != ""))
 	c.get(setting.WebhooksEnabled).boolean = c.String(setting.WebhooksEnabled) == "true"
 
@@ -57,6 +57,7 @@ func (l *loader) derive(c *Config) {
 	}
 	l.checkMode(c.get(setting.NodeEnv))
 	l.checkAddr(c.get(setting.Addr))
+	l.checkMetricsAddr(c)
 	l.checkSocketMode(c.get(setting.SocketMode))
 	l.checkPublicURL(c.get(setting.PublicURL))
 	l.checkHTTPS(c)
@@ -71,7 +72,7 @@ func (l *loader) derive(c *Config) {
 	l.checkRateLimits(c.get(setting.RateLimitOverrides), c.get(setting.DisableRateLimit))
 }
 
-// checkMediaTypes looks for entries that no media type can be equal to.
+// checkMediaTypes looks for entries that cannot equal any media type.
 func (l *loader) checkMediaTypes(v *Value) {
 	for _, entry := range v.list {
 		t, _, _ := strings.Cut(strings.ToLower(entry), ";")
@@ -83,7 +84,7 @@ func (l *loader) checkMediaTypes(v *Value) {
 	}
 }
 
-// checkClient looks at what the pages of the client are sent with, and at the addresses that it is told.
+// checkClient checks the headers for the client's pages, and the addresses passed to the client.
 func (l *loader) checkClient(c *Config) {
 	base := c.get(setting.BasePath)
 	switch trimmed := strings.TrimRight(base.Text, "/"); {
@@ -108,7 +109,7 @@ func (l *loader) checkClient(c *Config) {
 			v.Text = ""
 		}
 	}
-	// They become links of a page: javascript: would be a program in it.
+	// These become links on a page, where a javascript: URL would be a program.
 	for _, name := range []string{setting.TermsURL, setting.PrivacyURL, setting.LogoURL} {
 		v := c.get(name)
 		u, err := url.Parse(v.Text)
@@ -122,7 +123,8 @@ func (l *loader) checkClient(c *Config) {
 // language is a tag such as en or de-AT (RFC 5646).
 var language = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
 
-// checkContact refuses what a security.txt must not say (RFC 9116): whoever has found a vulnerability would be left alone with it.
+// checkContact refuses values that a security.txt must not contain (RFC 9116), because people who report a
+// vulnerability would get no answer.
 func (l *loader) checkContact(to, languages *Value) {
 	for _, entry := range to.list {
 		if fault, fix := contactFault(entry); fault != "" {
@@ -143,7 +145,7 @@ func (l *loader) checkContact(to, languages *Value) {
 	}
 }
 
-// contactFault says what is wrong with an address for reports.
+// contactFault returns what is wrong with a contact address.
 func contactFault(text string) (fault, fix string) {
 	u, err := url.Parse(text)
 	printable := !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
@@ -160,22 +162,22 @@ func contactFault(text string) (fault, fix string) {
 	return "which is no address at which to report", "Use for example mailto:security@example.org or https://example.org/report."
 }
 
-// isMailbox reports whether a text is an address of mail that can stand in a URL as it is.
+// isMailbox reports whether a text is a mail address that can be part of a URL without escaping.
 func isMailbox(text string) bool { return isMailAddress(text) && !strings.ContainsAny(text, " \"") }
 
-// isMailAddress reports whether a text is an address of mail alone.
+// isMailAddress reports whether a text is a bare mail address.
 func isMailAddress(text string) bool {
 	a, err := mail.ParseAddress(text)
 	return err == nil && a.Address == text
 }
 
-// checkAdmin looks at who may reach the administration, and where.
+// checkAdmin checks who may reach the administration, and where.
 func (l *loader) checkAdmin(c *Config) {
 	base := c.get(setting.AdminBasePath)
 	switch trimmed := strings.TrimRight(base.Text, "/"); {
 	case isPath(trimmed) && trimmed != "/api" && !strings.HasPrefix(trimmed, "/api/"):
 		base.Text = trimmed
-	default: // the root, say, which would shut everybody out of every page
+	default: // the root, for example, which would lock everyone out of every page
 		l.doubt(base, "is no path, and "+base.Setting.Default+" is used", "Use for example /admin.")
 		base.Text = base.Setting.Default
 	}
@@ -200,7 +202,7 @@ func (l *loader) checkAdmin(c *Config) {
 	}
 }
 
-// checkModels looks at the servers of models and at their keys.
+// checkModels checks the model servers and their keys.
 func (l *loader) checkModels(c *Config) {
 	_, problems := completions.Configured(c)
 	l.problems = append(l.problems, problems...)
@@ -210,7 +212,7 @@ func (l *loader) checkModels(c *Config) {
 	}
 }
 
-// isPath reports whether s is a path of plain segments: what proxies, browsers and builds write in the same way.
+// isPath reports whether s is a path of plain segments, which proxies, browsers and builds all write the same way.
 func isPath(s string) bool {
 	rest, ok := strings.CutPrefix(s, "/")
 	if !ok || rest == "" {
@@ -226,7 +228,7 @@ func isPath(s string) bool {
 	return true
 }
 
-// checkRateLimits looks for budgets that are not as somebody has meant them.
+// checkRateLimits looks for budgets that differ from what was meant.
 func (l *loader) checkRateLimits(overrides, off *Value) {
 	if _, faults := ratelimit.Limits(overrides.Text); len(faults) > 0 {
 		l.doubt(overrides, strings.Join(faults, ", and "), `Use an object such as {"sync:push":{"windowMs":60000,"maxRequests":200}}; `+
@@ -241,7 +243,7 @@ func (l *loader) doubt(v *Value, fault, fix string) {
 	l.doubts = append(l.doubts, *v.problem(fault, fix))
 }
 
-// checkMode looks for a NODE_ENV that means production to whoever wrote it: only that very word does (contract, env).
+// checkMode looks for a NODE_ENV that was meant as production. Only that exact word counts (contract, env).
 func (l *loader) checkMode(v *Value) {
 	if !v.IsSet || slices.Contains([]string{"production", "development", "test"}, v.Text) {
 		return
@@ -250,7 +252,7 @@ func (l *loader) checkMode(v *Value) {
 		"Use production, development or test.")
 }
 
-// checkProxies looks at who may say whom a request comes from.
+// checkProxies checks which proxies may declare where a request comes from.
 func (l *loader) checkProxies(c *Config) {
 	v, trust := c.get(setting.TrustedProxies), c.get(setting.TrustProxy)
 	proxies, err := networks.Parse(v.list)
@@ -268,14 +270,14 @@ func (l *loader) checkProxies(c *Config) {
 	}
 }
 
-// deriveDefault sets the text of a variable that nobody has set.
+// deriveDefault sets the text of a variable that is not set.
 func (c *Config) deriveDefault(name, text string) {
 	if v := c.get(name); !v.IsSet {
 		v.Text = text
 	}
 }
 
-// normaliseForwardedFor takes any name that a header can have, since proxies have many for this one.
+// normaliseForwardedFor accepts any valid header name, because proxies use many for this purpose.
 func (l *loader) normaliseForwardedFor(v *Value) {
 	text := strings.ToLower(strings.TrimSpace(v.Text))
 	if !isHeaderName(text) {
@@ -305,19 +307,40 @@ func (l *loader) checkAddr(v *Value) {
 	}
 }
 
+// checkMetricsAddr makes a port alone one of this machine, and warns of an address at which anyone may ask.
+func (l *loader) checkMetricsAddr(c *Config) {
+	v := c.get(setting.MetricsAddr)
+	if v.Text == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(v.Text)
+	if !isPort(port) || port == "" || err != nil {
+		l.problems = append(l.problems, *v.problem("is not an address to listen on", "Use host:port, for example 127.0.0.1:9464."))
+		return
+	}
+	if host == "" {
+		host = "127.0.0.1"
+		v.Text = net.JoinHostPort(host, port)
+	}
+	if addr, err := netip.ParseAddr(host); (err != nil && host != "localhost" || err == nil && !addr.IsLoopback()) && c.String(setting.MetricsToken) == "" {
+		l.warnings = append(l.warnings, *v.problem("lets everyone who reaches it read the metrics",
+			"Set "+setting.MetricsToken+", or use an address of this machine, for example 127.0.0.1:"+port+"."))
+	}
+}
+
 // SocketMode returns the mode of a Unix socket to listen on.
 func (c *Config) SocketMode() fs.FileMode {
 	mode, _ := parseMode(c.String(setting.SocketMode))
 	return mode
 }
 
-// parseMode reads the permission bits of a file in octal digits.
+// parseMode parses the permission bits of a file in octal digits.
 func parseMode(text string) (fs.FileMode, bool) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 	return fs.FileMode(n), err == nil && n <= 0o777
 }
 
-// checkSocketMode refuses what would leave out the server's own user: no one else could connect for long either.
+// checkSocketMode refuses a mode that excludes the server's own user.
 func (l *loader) checkSocketMode(v *Value) {
 	if mode, ok := parseMode(v.Text); !ok || mode&0o600 != 0o600 {
 		l.problems = append(l.problems, *v.problem("is not a mode that lets the server's user read and write",
@@ -332,7 +355,7 @@ func (l *loader) checkPublicURL(v *Value) {
 	text := strings.TrimSuffix(v.Text, "/")
 	switch o, ok := weborigin.Parse(text); {
 	case ok && isOrigin(text):
-		v.Text = o.String() // as browsers write it, which is what links and passkeys are compared with
+		v.Text = o.String() // as browsers write it, because links and passkeys are compared with that
 	case strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }):
 		l.problems = append(l.problems, *v.problem("has letters that browsers write in another way in an address",
 			"Use the form that begins with xn--, for example https://xn--bcher-kva.example for https://bücher.example; a browser's address bar gives it when the address is copied."))
@@ -341,7 +364,7 @@ func (l *loader) checkPublicURL(v *Value) {
 	}
 }
 
-// deriveEHLOName needs the public URL as checkPublicURL leaves it. Without mail there is no one to introduce oneself to.
+// deriveEHLOName needs the public URL as checkPublicURL leaves it. It does nothing if mail is off.
 func (l *loader) deriveEHLOName(c *Config) {
 	v := c.get(setting.EHLOName)
 	if v.IsSet && !isEHLOName(v.Text) {
@@ -350,7 +373,7 @@ func (l *loader) deriveEHLOName(c *Config) {
 		*v = Value{Setting: v.Setting, Origin: OriginDefault}
 	}
 	if c.String(setting.SMTPURL) != "" {
-		machine, _ := os.Hostname() // without one there is the address
+		machine, _ := os.Hostname() // without one, the address is used
 		c.deriveDefault(setting.EHLOName, defaultEHLOName(c.String(setting.PublicURL), c.String(setting.SMTPFrom), machine))
 	}
 }
@@ -370,7 +393,7 @@ func isOrigin(s string) bool {
 		u.Path == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
-// isHost reports whether s is a name or an address as browsers write it, in letters of any case.
+// isHost reports whether s is a name or an address as browsers write it, in either case.
 func isHost(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
@@ -378,15 +401,15 @@ func isHost(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !isLetter(r) && !isDigit(r) && !strings.ContainsRune("-._", r) })
 }
 
-// isPort reports whether s is the port of an address that people can open, or left out.
+// isPort reports whether s is empty or the port of an address that people can open.
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return s == "" || err == nil && n > 0
 }
 
-// CheckLinks looks, for the server, at the origin that links are made from. Only mail and invites need it; a server in
-// strict mode that has none, or one without encryption, is most likely not finished. Commands that make a link ask by
-// themselves, and others need none.
+// CheckLinks checks, for the server, the origin that links are made from. Only mail and invites need it. A server in
+// strict mode without an origin, or with an unencrypted one, is most likely not fully configured. Commands that make a
+// link check it themselves, and others need none.
 func CheckLinks(c *Config) (problems, warnings []or3cloud.Problem) {
 	v := c.get(setting.PublicURL)
 	if !c.Strict() || !c.Bool(setting.SSRAuthEnabled) || strings.HasPrefix(v.Text, "https://") {
@@ -406,13 +429,14 @@ func CheckLinks(c *Config) (problems, warnings []or3cloud.Problem) {
 	return nil, []or3cloud.Problem{p}
 }
 
-// CheckProviders looks for faults beyond single settings: what the selected providers demand, find and warn of, and in strict mode providers
-// that are not compiled in. Outside strict mode the host says those when it starts, and leaves the features off.
+// CheckProviders looks for faults that no single setting shows: what the selected providers demand, find and warn of,
+// and in strict mode providers that are not compiled in. Outside strict mode, the host reports these at the start and
+// disables the features.
 func CheckProviders(c *Config, reg *or3cloud.Registry) (problems, warnings []or3cloud.Problem) {
 	return checkProviders(c, reg, c.Strict())
 }
 
-// CheckOwnProviders is CheckProviders for the engine, whose host may have other providers than those that are compiled in.
+// CheckOwnProviders is CheckProviders for the engine, whose host may have providers that are not compiled in here.
 func CheckOwnProviders(c *Config, reg *or3cloud.Registry) (problems, warnings []or3cloud.Problem) {
 	return checkProviders(c, reg, false)
 }

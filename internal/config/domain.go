@@ -12,7 +12,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// checkDomain looks at the names for which the server gets certificates, and derives from them where it listens and where it is.
+// checkDomain checks the names for which the server gets certificates, and derives from them where it listens and its
+// address.
 func (l *loader) checkDomain(c *Config) {
 	v := c.get(setting.Domain)
 	if len(v.list) == 0 {
@@ -37,7 +38,7 @@ func (l *loader) checkDomain(c *Config) {
 	c.deriveDefault(setting.PublicURL, "https://"+names[0])
 }
 
-// Domain is the first of the names under which the server speaks HTTPS itself; "" if it does not.
+// Domain returns the first of the names under which the server speaks HTTPS itself, or "" if it does not.
 func (c *Config) Domain() string {
 	if names := c.List(setting.Domain); len(names) > 0 {
 		return names[0]
@@ -45,11 +46,11 @@ func (c *Config) Domain() string {
 	return ""
 }
 
-// private are the last labels of names that are not in the public DNS.
+// private are the last labels of names outside the public DNS.
 var private = []string{"localhost", "local", "internal", "lan", "home", "test", "invalid", "arpa"}
 
-// domainFault says why the authority, a public one or one of the operator's own, can give no certificate for a name; "" if nothing
-// speaks against it.
+// domainFault explains why a public authority, or one of the operator's own, cannot issue a certificate for a name. It
+// returns "" if there is no such reason.
 func domainFault(name string, public bool) (fault, fix string) {
 	const example = "Use the name alone, for example chat.example.org."
 	labels := strings.Split(name, ".")
@@ -73,7 +74,7 @@ func domainFault(name string, public bool) (fault, fix string) {
 	return "", ""
 }
 
-// checkHTTPS looks at what goes with the names.
+// checkHTTPS checks the settings that go with the names.
 func (l *loader) checkHTTPS(c *Config) {
 	names := c.List(setting.Domain)
 	if len(names) == 0 {

@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// TestADomainSaysWhereTheServerIs derives from a domain what is not set.
+// TestADomainSaysWhereTheServerIs checks the settings derived from a domain.
 func TestADomainSaysWhereTheServerIs(t *testing.T) {
 	cfg := mustLoad(t, "OR3_DOMAIN=CHAT.example.org,b.example.org,a.example.org,b.example.org")
 	if got := cfg.List(setting.Domain); !slices.Equal(got, []string{"chat.example.org", "b.example.org", "a.example.org"}) {
@@ -27,7 +27,7 @@ func TestADomainSaysWhereTheServerIs(t *testing.T) {
 	}
 }
 
-// TestWhatGoesWithADomainIsChecked sets what no certificate can be got for, and what contradicts it.
+// TestWhatGoesWithADomainIsChecked checks names for which no certificate can be issued, and contradictory settings.
 func TestWhatGoesWithADomainIsChecked(t *testing.T) {
 	const domain = "OR3_DOMAIN=chat.example.org"
 	for _, c := range []struct {

@@ -13,8 +13,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// TestDoubtfulValues has values that the contract reads as something else than was meant, and secrets that are too weak.
-// They are said wherever they come from, and stop the start in strict mode only.
+// TestDoubtfulValues has values that the contract reads differently from what was meant, and weak secrets. They are
+// reported whatever their source, and prevent the start only in strict mode.
 func TestDoubtfulValues(t *testing.T) {
 	for _, c := range []struct{ variable, text string }{
 		{"OR3_TRUST_PROXY", "1"},
@@ -77,13 +77,14 @@ func TestDoubtfulValues(t *testing.T) {
 	}
 }
 
-// secretive asks for a good secret.
+// secretive returns the provider with a setting for a strong secret.
 func secretive(p or3cloud.Provider) or3cloud.Provider {
 	p.Settings[0].MinLength = or3cloud.MinKeyLength
 	return p
 }
 
-// Names without our prefix may be another program's, so they only warn. So do unknown ones of ours that are near to none.
+// Names without our prefix may be another program's, so they only cause a warning. So do unknown names with our prefix
+// that resemble no known name.
 func TestUnknownNamesWarn(t *testing.T) {
 	cat, _ := catalogue(t, provider("basic-auth"))
 	for _, name := range []string{"NODE_EVN", "SSR_AUTH_ENABLE", "AUTH_PROVIDR", "OR3_BASIC_AUTH_PEPPER", "OR3_SMTP_PASSWORD", "OR3_AUTH_INVITE_LENGTH"} {
@@ -99,7 +100,7 @@ func TestUnknownNamesWarn(t *testing.T) {
 	}
 }
 
-// A line that cannot be read is a value that is not the one that was meant, if it is about one of ours.
+// A line that cannot be read means that one of our settings may have a value other than the one meant.
 func TestUnreadableLinesOfAnEnvFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), ".env")
 	if err := os.WriteFile(file, []byte("some text\nOR3_TRUST PROXY=true\nset or3_addr=x\nOR3_FORCE_HTTPS\nOR3_STRICT_CONFIG=true\n"), 0o600); err != nil {
@@ -121,7 +122,7 @@ func TestUnreadableLinesOfAnEnvFile(t *testing.T) {
 	}
 }
 
-// White space is counted by no one who guesses a key.
+// White space adds nothing to the strength of a key.
 func TestSecretOfWhiteSpace(t *testing.T) {
 	cat, _ := catalogue(t, secretive(provider("basic-auth")))
 	for _, text := range []string{strings.Repeat(" ", 40), "short" + strings.Repeat("\t", 40)} {
@@ -154,7 +155,7 @@ func TestValuesThatAreMeant(t *testing.T) {
 	}
 }
 
-// An empty variable is not set, so that a weaker source decides.
+// An empty variable is not set, so a weaker source decides.
 func TestEmptyVariableLeavesTheFileItsValue(t *testing.T) {
 	file := filepath.Join(t.TempDir(), ".env")
 	if err := os.WriteFile(file, []byte("OR3_ADDR=127.0.0.1:4000\n"), 0o600); err != nil {
@@ -184,7 +185,7 @@ func TestPortChangesTheDefaultAddressOnly(t *testing.T) {
 	}
 }
 
-// A network of everybody is allowed, as OR3_TRUST_PROXY is, but nobody should mean it.
+// Trusting every network is allowed, as OR3_TRUST_PROXY is, but it is hardly ever intended.
 func TestProxiesEverywhereWarn(t *testing.T) {
 	for _, text := range []string{"0.0.0.0/0", "loopback,::/0", "::ffff:0.0.0.0/96"} {
 		_, problems, warnings := load(t, "OR3_TRUSTED_PROXIES="+text, "OR3_STRICT_CONFIG=true")
@@ -194,7 +195,7 @@ func TestProxiesEverywhereWarn(t *testing.T) {
 	}
 }
 
-// What browsers write is what origins are compared with, whoever has typed the URL.
+// The public URL is normalized to the form that browsers write, because origins are compared with that.
 func TestPublicURLIsAnOriginAsBrowsersWriteIt(t *testing.T) {
 	for text, want := range map[string]string{
 		"HTTPS://Cloud.Example.org/": "https://cloud.example.org", "https://cloud.example.org:443": "https://cloud.example.org",
@@ -215,7 +216,7 @@ func TestPublicURLIsAnOriginAsBrowsersWriteIt(t *testing.T) {
 	}
 }
 
-// Links are made from the public URL: where there are any, strict mode wants one that is encrypted.
+// Links are made from the public URL. If there are any, strict mode demands an encrypted one.
 func TestPublicURLInStrictMode(t *testing.T) {
 	for _, c := range []struct {
 		environ            []string

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// ehloLiteral is how a mail client introduces itself that has no name: with an address in brackets (RFC 5321 §4.1.4).
+// ehloLiteral is how a mail client without a name introduces itself: with an address in brackets (RFC 5321 §4.1.4).
 const ehloLiteral = "[127.0.0.1]"
 
-// defaultEHLOName is how the program introduces itself to the mail server when no one has said how: by the name under
-// which people know it, else by the domain it sends from, else by the machine's name. Strict servers refuse a name
-// that is not fully qualified, and in a container the machine's is a random id.
+// defaultEHLOName returns how the program introduces itself to the mail server if nothing is configured: by its public
+// name, otherwise by the domain it sends from, otherwise by the machine's name. Strict servers refuse a name that is
+// not fully qualified, and in a container the machine's name is a random id.
 func defaultEHLOName(publicURL, from, machine string) string {
 	var names []string
 	if u, err := url.Parse(publicURL); err == nil {
@@ -45,8 +45,8 @@ func isEHLOName(name string) bool {
 	return err == nil && addr.Zone() == "" && addr.Is6() == tagged
 }
 
-// isQualifiedDomain reports whether a name is two or more labels of letters, digits and inner hyphens, and no IP address
-// (RFC 1123 §2.1, RFC 1034 §3.1).
+// isQualifiedDomain reports whether a name is two or more labels of letters, digits and inner hyphens, and no IP
+// address (RFC 1123 §2.1, RFC 1034 §3.1).
 func isQualifiedDomain(name string) bool {
 	labels := strings.Split(name, ".")
 	if len(name) > 253 || len(labels) < 2 {
@@ -64,7 +64,7 @@ func isQualifiedDomain(name string) bool {
 func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
 func isDigit(r rune) bool  { return '0' <= r && r <= '9' }
 
-// namesThisMachine reports whether a name means "here" on every machine, so that it tells a mail server nothing.
+// namesThisMachine reports whether a name means "here" on every machine, which tells a mail server nothing.
 func namesThisMachine(name string) bool {
 	return strings.HasSuffix(name, ".localhost") || strings.HasSuffix(name, ".localdomain")
 }

@@ -22,13 +22,13 @@ func (c *Config) SecretFiles() (files []string) {
 	return files
 }
 
-// Exposed returns the files with secrets that every user of the machine may read. Those on a read-only mount are let alone: a container
-// gets them so. That others may not write them is checked when they are read.
+// Exposed returns the files with secrets that every user of the machine may read. It ignores those on a read-only
+// mount, because that is how containers get them. Whether others may write them is checked when they are read.
 func (c *Config) Exposed() (problems []or3cloud.Problem) {
 	for _, path := range c.SecretFiles() {
 		f, err := os.Open(path)
 		if err != nil {
-			continue // the server reads it as another user, or has said why it cannot
+			continue // the server reads it as another user, or has reported why it cannot
 		}
 		info, err := f.Stat()
 		if err == nil && exposed(f, info) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestFilesWithKeysThatEverybodyReads: a .env file without a secret may be read by all, and a file that others may only be in the group of is
-// the operator's decision.
+// TestFilesWithKeysThatEverybodyReads checks which files with secrets are reported. Everyone may read a .env file
+// without a secret, and a file readable by a group is the operator's decision.
 func TestFilesWithKeysThatEverybodyReads(t *testing.T) {
 	cat, _ := catalogue(t, provider("basic-auth"))
 	dir := t.TempDir()

@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// FlagUsage is the help of a flag that stands in for a setting of the host, as the setting describes itself.
+// FlagUsage returns the help text of a flag that overrides a host setting, taken from the setting itself.
 func FlagUsage(name string) string {
 	all := setting.Host()
 	s := all[slices.IndexFunc(all, func(s or3cloud.Setting) bool { return s.Name == name })]

@@ -50,7 +50,7 @@ func nameCell(s or3cloud.Setting) string {
 	return cell
 }
 
-// valueCell lets the browser break a list.
+// valueCell returns the value in a form that lets the browser break a list.
 func valueCell(s or3cloud.Setting, text string) string {
 	if text == "" {
 		return "–"

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// chatNames are further names that OR3 Chat or other parts of its tooling read from the same .env file (contract, env). They
-// are no mistakes, although this program has no use for them, however near they are to a name that it reads.
+// chatNames are further names that OR3 Chat or its tooling reads from the same .env file (contract, env). This program
+// does not use them, but they are not mistakes, however much they resemble a name that it reads.
 var chatNames = []string{
 	"OR3_ADMIN_DATA_DIR", "OR3_ADMIN_DELETED_WORKSPACE_RETENTION_DAYS",
 	"OR3_BASIC_AUTH_ALLOW_INSECURE_DEV", "OR3_BASIC_AUTH_RATE_LIMIT_BACKEND", "OR3_CLOUD_BIN", "OR3_CLOUD_URL",
@@ -23,7 +23,7 @@ var chatNames = []string{
 	"OR3_VOLUME_NAME", "OR3_WORKSPACE_TABS_ENABLED",
 }
 
-// chatPrefixes are the beginnings of further names of that kind, which newer versions may have.
+// chatPrefixes are the prefixes of further such names, which newer versions may add.
 var chatPrefixes = []string{
 	"OR3_AUTH_INVITE_", "OR3_BACKGROUND_", "OR3_BACKUP_", "OR3_CLOUD_WIZARD_",
 	"OR3_CONNECT_", "OR3_CONVEX_", "OR3_DASHBOARD_", "OR3_DOCUMENTS_", "OR3_MENTIONS_",
@@ -31,25 +31,25 @@ var chatPrefixes = []string{
 	"OR3_BASIC_AUTH_", "OR3_SQLITE_", "OR3_STORAGE_FS_", "OR3_STORAGE_S3_",
 }
 
-// sharedPrefixes are the beginnings of names of which this program reads some, and OR3 Chat others.
+// sharedPrefixes are prefixes of names of which this program reads some and OR3 Chat others.
 var sharedPrefixes = []string{"OR3_ADMIN_", "OR3_AUTH_LOCK_PAGE_", "OR3_DEFAULT_", "OR3_OPENROUTER_", "OR3_SITE_"}
 
-// unknownName reports whether name is one of ours that nothing reads, and the name that was most likely meant, if there
-// is one.
+// unknownName reports whether name has our prefix but nothing reads it, and returns the name that was most likely
+// meant, if any.
 func (c Catalogue) unknownName(name string) (near string, unknown bool) {
 	ours := strings.HasPrefix(strings.ToUpper(name), "OR3")
 	if !ours || c.knows(name) || slices.Contains(chatNames, name) || isChatSetting(name) {
 		return "", false
 	}
-	// Upper case for the distance alone: or3_addr is read by no one, however it is meant.
+	// Upper case only for the distance: nothing reads or3_addr, whatever it was meant to be.
 	if near := c.nearest(strings.ToUpper(name)); near != "" {
 		return near, true
 	}
 	return "", strings.HasPrefix(name, "OR3_") && !c.leavesToChat(name)
 }
 
-// leavesToChat reports whether a name may be one of OR3 Chat's that is newer than chatNames. A provider that is compiled in
-// knows all of its names.
+// leavesToChat reports whether a name may belong to OR3 Chat and be newer than chatNames. A provider that is compiled
+// in declares all of its names.
 func (c Catalogue) leavesToChat(name string) bool {
 	if slices.ContainsFunc(sharedPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 		return true
@@ -67,11 +67,11 @@ func (c Catalogue) leavesToChat(name string) bool {
 	})
 }
 
-// maxForeignTypos is the largest edit distance at which a name without our prefix is taken for a misspelt one.
+// maxForeignTypos is the largest edit distance at which a name without our prefix counts as a misspelling.
 const maxForeignTypos = 2
 
-// misspelt returns the name without our prefix, such as NODE_ENV, that name is most likely meant to be; "" if there is none.
-// Other programs have names as well, so it has to begin in the same way.
+// misspelt returns the known name without our prefix, such as NODE_ENV, that name most likely stands for, or "". Other
+// programs have names as well, so both must begin the same way.
 func (c Catalogue) misspelt(name string) string {
 	if strings.HasPrefix(name, "OR3") || c.knows(name) {
 		return ""
@@ -85,7 +85,7 @@ func (c Catalogue) misspelt(name string) string {
 	}, maxForeignTypos)
 }
 
-// names calls yield for every name that is read, aliases and _FILE forms included.
+// names calls yield for every name that is read, including aliases and _FILE forms.
 func (c Catalogue) names(yield func(string) bool) {
 	for _, g := range c {
 		for _, s := range g.Settings {
@@ -105,12 +105,12 @@ func (c Catalogue) knows(name string) bool {
 	return false
 }
 
-// maxTypos is the largest edit distance at which a known name is offered: three, and less for short names.
+// maxTypos returns the largest edit distance at which a known name is suggested: three, and less for short names.
 func maxTypos(name string) int { return min(3, len(strings.TrimPrefix(name, "OR3_"))/3) }
 
 func (c Catalogue) nearest(name string) string { return nearest(name, c.names, maxTypos(name)) }
 
-// Nearest returns the word that somebody most likely meant who typed another one; "" if none is near.
+// Nearest returns the known word that was most likely meant by typed, or "" if none is close.
 func Nearest(typed string, known []string) string {
 	return nearest(typed, slices.Values(known), min(2, len(typed)/2))
 }
@@ -125,7 +125,7 @@ func nearest(name string, known iter.Seq[string], typos int) string {
 	return best
 }
 
-// editDistance is the number of inserted, deleted or replaced bytes between a and b (Levenshtein).
+// editDistance returns the number of bytes to insert, delete or replace between a and b (Levenshtein).
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

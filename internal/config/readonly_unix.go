@@ -4,5 +4,5 @@ package config
 
 import "os"
 
-// readOnly is not looked at here; secrets of containers are mounted on Linux.
+// readOnly always reports false on this system. Containers mount secrets on Linux.
 func readOnly(*os.File) bool { return false }

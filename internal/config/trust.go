@@ -9,17 +9,17 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// untrusted is why a file is not believed. Whoever can write a configuration file runs the server as they like, and
-// whoever can write a secret is its owner.
+// untrusted is the reason why a file is not trusted. Anyone who can write a configuration file controls the server, and
+// anyone who can write a secret knows it.
 type untrusted struct{ fault, fix string }
 
 func (u untrusted) Error() string { return u.fault }
 
-// otherwise is the way on where fix changes nothing. The file itself cannot go it.
+// otherwise is the alternative if fix changes nothing. The file itself cannot grant it.
 const otherwise = "; if the volume decides modes and owners itself (Kubernetes' fsGroup, SMB, NFS) and no one else reaches it, set " +
 	setting.SharedVolume + "=true in the environment"
 
-// Replaceable says why a start would not believe a file at a path, whatever is in it; nil if it would.
+// Replaceable returns why a start would not trust a file at a path, whatever its content, or nil if it would.
 func Replaceable(path string) *or3cloud.Problem {
 	if u, ok := replaceable(path).(untrusted); ok {
 		return &or3cloud.Problem{Variable: path, Fault: u.fault, Fix: u.fix + otherwise}
@@ -27,9 +27,9 @@ func Replaceable(path string) *or3cloud.Problem {
 	return nil
 }
 
-// readTrusted reads a file of at most limit bytes that no other user can change. Generated secrets are refused in the same
-// way, strict or not: a file that others can write may also say what is strict. On a shared volume modes and owners
-// say nothing; doubt is what they would say.
+// readTrusted reads a file of at most limit bytes that no other user can change. Strict or not, it refuses files that
+// others can change, because such a file could also disable strict mode. On a shared volume, modes and owners mean
+// nothing; doubt is the fault that they would be.
 func readTrusted(path string, limit int64, shared bool) (text []byte, doubt *or3cloud.Problem, err error) {
 	f, err := os.Open(path)
 	if err != nil {

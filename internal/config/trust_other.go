@@ -7,10 +7,10 @@ import (
 	"os"
 )
 
-// distrust trusts every file: who may write it does not show in its mode here.
+// distrust trusts every file, because the mode does not show here who may write it.
 func distrust(*os.File, fs.FileInfo, string) error { return nil }
 
-// exposed would tell whether every user can read a file, which does not show in its mode here.
+// exposed would report whether every user can read a file, but the mode does not show that here.
 func exposed(*os.File, fs.FileInfo) bool { return false }
 
 // replaceable trusts every directory, for the same reason.

@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// distrust returns an untrusted if another user, root apart, can change what an open file says.
+// distrust returns an untrusted if a user other than root can change the content of an open file.
 //
-// A directory in which everybody may rename must be sticky, all the way up. A group that may do so is left alone: what its
-// members put in place of the file is theirs, and refused for that.
+// A directory in which everyone may rename must be sticky, all the way up. A group with that right is accepted: if its
+// members replace the file, the new file belongs to them and is refused for that.
 func distrust(f *os.File, info fs.FileInfo, path string) error {
 	if info.Mode()&fs.ModeDevice != 0 || readOnly(f) { // /dev/null; a mounted secret
 		return nil
@@ -30,7 +30,7 @@ func distrust(f *os.File, info fs.FileInfo, path string) error {
 	return replaceable(path)
 }
 
-// replaceable returns an untrusted if every user can put another file in the place of one.
+// replaceable returns an untrusted if every user can replace a file.
 func replaceable(path string) error {
 	for _, dir := range directories(path) {
 		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
@@ -43,7 +43,7 @@ func replaceable(path string) error {
 	return nil
 }
 
-// directories returns those that lead to a path, as it is written and as its links resolve.
+// directories returns the directories that lead to a path, both as written and with links resolved.
 func directories(path string) []string {
 	var dirs []string
 	ways := []string{path}
@@ -65,7 +65,7 @@ func directories(path string) []string {
 	return dirs
 }
 
-// exposed reports whether every user can read an open file. A read-only mount says nothing of that; see readOnly.
+// exposed reports whether every user can read an open file. It does not consider read-only mounts; see readOnly.
 func exposed(f *os.File, info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 && !readOnly(f)
 }

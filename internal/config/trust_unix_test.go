@@ -19,7 +19,7 @@ func TestFilesThatOthersCanWriteAreNotTrusted(t *testing.T) {
 		name     string
 		file     os.FileMode
 		dir, top os.FileMode
-		owner    int // of the file, if not us
+		owner    int // of the file, if it is another user
 		want     string
 		fix      string
 	}{

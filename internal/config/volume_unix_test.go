@@ -12,8 +12,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// TestFilesAsContainersMountThem reads secrets and .env files as Kubernetes, Docker and volumes with modes of their own show
-// them.
+// TestFilesAsContainersMountThem reads secrets and .env files as Kubernetes, Docker and volumes with fixed modes
+// present them.
 func TestFilesAsContainersMountThem(t *testing.T) {
 	const (
 		name   = "OR3_BASIC_AUTH_JWT_SECRET"
@@ -23,11 +23,11 @@ func TestFilesAsContainersMountThem(t *testing.T) {
 		name string
 		file os.FileMode
 		dir  os.FileMode
-		// links says that the file is reached as the kubelet puts it there, through ..data.
+		// links means that the file is reached through ..data, as the kubelet places it.
 		links bool
-		// foreign says that neither we nor root own the file.
+		// foreign means that the file belongs neither to us nor to root.
 		foreign bool
-		// refused without OR3_SHARED_VOLUME, for what it says.
+		// refused is the reason why it is refused without OR3_SHARED_VOLUME.
 		refused string
 	}{
 		{name: "a Kubernetes secret", file: 0o644, dir: 0o777 | os.ModeSticky | os.ModeSetgid, links: true},
@@ -104,7 +104,7 @@ func TestFilesAsContainersMountThem(t *testing.T) {
 	}
 }
 
-// TestAFileDoesNotVouchForItself has a .env file that others can write and that says it is on a shared volume.
+// TestAFileDoesNotVouchForItself has a .env file that others can write and that claims to be on a shared volume.
 func TestAFileDoesNotVouchForItself(t *testing.T) {
 	file := filepath.Join(t.TempDir(), ".env")
 	if err := os.WriteFile(file, []byte(setting.SharedVolume+"=true\nOR3_PUBLIC_URL=https://planted.example\n"), 0o600); err != nil {

@@ -1,7 +1,7 @@
-// Package control is how an operator's commands reach a running server: JSON over HTTP on a socket in the data directory,
-// which only the user of the server can open. Whoever can open it may do everything, as with the database files beside it.
+// Package control is how an operator's commands reach a running server: JSON over HTTP on a socket in the data
+// directory, which only the server's user can open. Opening it grants every right, like the database files beside it.
 //
-// A command that finds no server runs in its own process. Both ways go through Commands, so that they behave alike.
+// A command that finds no server runs in its own process. Both ways use Commands, so that they behave alike.
 package control
 
 import (
@@ -17,14 +17,14 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// maxBody bounds what is read of a question or an answer.
+// maxBody limits a question or an answer, in bytes.
 const maxBody = 64 << 20
 
-// Command gets its input as JSON and returns what goes back as JSON.
+// Command gets its input as JSON and returns its result, which is sent as JSON.
 type Command func(ctx context.Context, input []byte) (any, error)
 
-// Func makes a Command of a function. Input with members that it does not know is refused: it comes from another version
-// of the program, and to leave a part of it out could do harm.
+// Func turns a function into a Command. It refuses input with unknown members: it comes from another version of the
+// program, and ignoring a part of it could do harm.
 func Func[In, Out any](f func(context.Context, In) (Out, error)) Command {
 	return func(ctx context.Context, input []byte) (any, error) {
 		var in In
@@ -37,10 +37,10 @@ func Func[In, Out any](f func(context.Context, In) (Out, error)) Command {
 	}
 }
 
-// Commands are what can be asked of an instance, by name, such as "user/add".
+// Commands are the commands of an instance by name, such as "user/add".
 type Commands map[string]Command
 
-// Caller runs commands, in this process or in another one.
+// Caller runs commands, in this process or another.
 type Caller interface {
 	// Call runs a command and decodes its answer into out, which may be nil. A refusal is an *or3cloud.Error.
 	Call(ctx context.Context, name string, in, out any) error
@@ -83,17 +83,18 @@ func (c Commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		result = readable(err)
 	}
-	// A write fails when the command is gone; then there is nobody to tell.
+	// If writing fails, the command has gone away.
 	_ = json.NewEncoder(w).Encode(result)
 }
 
-// failure is an error on its way to the operator.
+// failure is an error as sent to the operator.
 type failure struct {
 	Code    or3cloud.Code `json:"code"`
 	Message string        `json:"message"`
 }
 
-// readable keeps the cause of an error, unlike what browsers are told: the operator is the one who can do something.
+// readable keeps the cause of an error, which browsers do not get to see: the operator is the one who can do something
+// about it.
 func readable(err error) failure {
 	var e *or3cloud.Error
 	if !errors.As(err, &e) {

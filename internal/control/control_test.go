@@ -22,7 +22,7 @@ type greeting struct {
 	Name string `json:"name"`
 }
 
-// commands greet, refuse, fail and panic.
+// commands returns commands that greet, refuse, fail and panic.
 func commands() Commands {
 	return Commands{
 		"greet": Func(func(_ context.Context, in greeting) (greeting, error) { return greeting{"hello " + in.Name}, nil }),
@@ -146,7 +146,7 @@ func TestASocketThatADeadProcessLeftIsReplaced(t *testing.T) {
 	}
 }
 
-// TestALongPathIsNoObstacle serves in a directory whose path is longer than a socket's name can be.
+// TestALongPathIsNoObstacle serves in a directory whose path is longer than a socket's path may be.
 func TestALongPathIsNoObstacle(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 20), strings.Repeat("path", 20))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -194,7 +194,7 @@ func TestCloseLetsACommandFinish(t *testing.T) {
 	select {
 	case <-closed:
 		t.Error("closed under a running command")
-	case <-time.After(20 * time.Millisecond): // that nothing happens takes time to see
+	case <-time.After(20 * time.Millisecond): // it takes time to see that nothing happens
 	}
 	close(finish)
 	wg.Wait()

@@ -20,12 +20,12 @@ import (
 const socketName = "control.sock"
 
 const (
-	// headerTimeout and lastAnswers bound how long a caller can hold the server up.
+	// headerTimeout and lastAnswers limit how long a caller can hold the server up.
 	headerTimeout = 10 * time.Second
 	lastAnswers   = 10 * time.Second
 )
 
-// ErrNoServer says that nobody listens.
+// ErrNoServer means that no server listens.
 var ErrNoServer = errors.New("no server is running")
 
 // Server answers on the socket of a data directory.
@@ -35,8 +35,8 @@ type Server struct {
 	done   chan struct{}
 }
 
-// Serve runs commands for whoever connects to the socket in dir, until Close. The caller holds the lock of the data directory,
-// so a socket that is there already is left over from a process that has died, and is replaced.
+// Serve runs commands for all who connect to the socket in dir, until Close. The caller holds the lock of the data
+// directory, so an existing socket was left behind by a dead process and is replaced.
 func Serve(dir string, commands Commands, log *slog.Logger) (*Server, error) {
 	ln, err := localsocket.Listen(filepath.Join(dir, socketName))
 	if err != nil {
@@ -51,12 +51,12 @@ func Serve(dir string, commands Commands, log *slog.Logger) (*Server, error) {
 	}
 	go func() {
 		defer close(s.done)
-		_ = s.http.Serve(ln) // it ends with Close, and says so
+		_ = s.http.Serve(ln) // it always returns an error after Close
 	}()
 	return s, nil
 }
 
-// Close lets the commands under way finish, for a while, and removes the socket.
+// Close gives running commands some time to finish, and removes the socket.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
 	defer cancel()

@@ -1,4 +1,5 @@
-// Package csp reads and writes Content-Security-Policies (W3C, CSP Level 3): which directives there are and what a source looks like.
+// Package csp parses and writes Content-Security-Policies (W3C, CSP Level 3). It knows the directives and the syntax of
+// sources.
 package csp
 
 import (
@@ -7,7 +8,7 @@ import (
 	"strings"
 )
 
-// Directive is one of a policy, with its sources in order.
+// Directive is one directive of a policy, with its sources in order.
 type Directive struct {
 	Name    string
 	Sources []string
@@ -16,15 +17,15 @@ type Directive struct {
 // Policy is a list of directives.
 type Policy []Directive
 
-// names are the directives that have sources. Those that report, upgrade or sandbox are the proxy's business.
+// names are the directives that have sources. Those that report, upgrade or sandbox are left to the proxy.
 var names = []string{
 	"base-uri", "child-src", "connect-src", "default-src", "font-src", "form-action", "frame-ancestors", "frame-src", "img-src",
 	"manifest-src", "media-src", "object-src", "script-src", "script-src-attr", "script-src-elem", "style-src", "style-src-attr",
 	"style-src-elem", "worker-src",
 }
 
-// Parse reads directives with a semicolon between them, as they stand in the header. An unknown directive and what is no source are
-// errors, because browsers would ignore them in silence.
+// Parse parses directives separated by semicolons, as in the header. An unknown directive or an invalid source is an
+// error, because browsers would silently ignore it.
 func Parse(text string) (Policy, error) {
 	var p Policy
 	for part := range strings.SplitSeq(text, ";") {
@@ -49,7 +50,7 @@ func Parse(text string) (Policy, error) {
 	return p, nil
 }
 
-// isSource reports whether browsers may understand a source: visible ASCII without what ends one, and keywords in quotes.
+// isSource reports whether browsers may understand a source: visible ASCII without separators, and keywords in quotes.
 func isSource(s string) bool {
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`,;"<>`, r) }) {
 		return false
@@ -60,8 +61,8 @@ func isSource(s string) bool {
 	return strings.ContainsAny(s, ".:*") || s == "localhost"
 }
 
-// With returns the policy with the sources of another one added. A directive that it does not have begins with the sources of the
-// one that would hold otherwise, so that more is allowed and never less.
+// With returns the policy with the sources of another one added. A directive that the policy lacks starts with the
+// sources of the one that would apply instead, so that With only ever allows more.
 func (p Policy) With(further Policy) Policy {
 	out := slices.Clone(p)
 	for _, d := range further {
@@ -81,7 +82,7 @@ func (p Policy) With(further Policy) Policy {
 	return out
 }
 
-// holds returns the sources that hold for a directive that the policy does not have.
+// holds returns the sources that apply for a directive that the policy lacks.
 func (p Policy) holds(name string) []string {
 	chain := []string{name}
 	if base, ok := strings.CutSuffix(name, "-elem"); ok {
@@ -107,7 +108,7 @@ func (p Policy) holds(name string) []string {
 	return nil
 }
 
-// String is the policy as the header has it.
+// String returns the policy as in the header.
 func (p Policy) String() string {
 	parts := make([]string, len(p))
 	for i, d := range p {

@@ -1,9 +1,9 @@
-// Package datadir owns the data directory of an instance: whose it is, that it is private as far as its volume lets it be, that
-// it is the right one, that only one process uses it, and the secrets that were generated into it. What providers keep in it is
-// theirs.
+// Package datadir owns the data directory of an instance: which instance it belongs to, that it is as private as its
+// volume allows, that it is the right one, that only one process uses it, and the secrets generated in it. What
+// providers keep there is theirs.
 //
-//	identity.json    says that this is a data directory, and which
-//	lock             held by the running process, which has its pid in it
+//	identity.json    identifies the data directory
+//	lock             held by the running process; contains its pid
 //	secrets/<NAME>   generated secrets, one file each
 //	marks/<store>    how far each store has come, as seen from outside of it
 package datadir
@@ -47,18 +47,18 @@ const (
 	secretBytes = 32
 )
 
-// Options are what a data directory needs from its surroundings. The zero value uses the real ones.
+// Options are the dependencies of a data directory. The zero value uses the real ones.
 type Options struct {
 	Now  func() time.Time
 	Rand io.Reader
-	// Strict refuses what Check finds.
+	// Strict refuses what Check reports.
 	Strict bool
-	// Shared accepts what others can reach by its mode (OR3_SHARED_VOLUME): the volume decides modes itself.
+	// Shared accepts modes that let others in (OR3_SHARED_VOLUME), because the volume itself decides modes.
 	Shared bool
-	// Log is told what is open and accepted; nil tells no one.
+	// Log is told about modes that are open but accepted. It may be nil.
 	Log *slog.Logger
-	// Adopt names stores that are to be taken as they are at the next start, or EveryStore. With EveryStore a
-	// directory whose identity is missing or damaged gets a new one.
+	// Adopt names stores that the next start accepts as they are, or is EveryStore. With EveryStore, a directory whose
+	// identity is missing or damaged gets a new one.
 	Adopt []string
 }
 
@@ -69,13 +69,13 @@ type Dir struct {
 	opts    Options
 	lock    *os.File
 	root    *os.Root
-	told    bool // that others reach something
+	told    bool // that others have access
 
-	mu       sync.Mutex // guards what follows and serialises the generation of secrets
+	mu       sync.Mutex // guards the following fields and serialises the generation of secrets
 	identity identity
-	// unrecorded says that the directory is from before the names of stores were written down, and was used.
+	// unrecorded means that the directory was in use before the names of stores were recorded.
 	unrecorded bool
-	// copied says that the directory is a copy.
+	// copied means that the directory is a copy.
 	copied bool
 }
 
@@ -84,14 +84,15 @@ type identity struct {
 	ID        string    `json:"id"`
 	Format    int       `json:"format"`
 	CreatedAt time.Time `json:"createdAt"`
-	// Stores are the stores that were made; nil in a directory from before they were written down.
+	// Stores are the stores created so far. It is nil in a directory from before they were recorded.
 	Stores []string `json:"stores"`
-	// Adopt are the stores that the operator wants to be taken as they are.
+	// Adopt are the stores that the operator wants accepted as they are.
 	Adopt []string `json:"adopt,omitempty"`
 }
 
-// Open opens the data directory at an absolute path, and creates it when the path does not exist or is an empty directory;
-// strictly, only when it is an empty directory. A directory with other content is refused, and so is one that another process has open.
+// Open opens the data directory at an absolute path. It creates it if the path does not exist or is an empty directory;
+// in strict mode, only if it is an empty directory. It refuses a directory with other content, and one that another
+// process has open.
 func Open(path string, opts Options) (_ *Dir, err error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -138,15 +139,15 @@ func Open(path string, opts Options) (_ *Dir, err error) {
 // Path returns the absolute path of the directory.
 func (d *Dir) Path() string { return d.path }
 
-// ID returns the random id that the directory got when it was created.
+// ID returns the random id that the directory got at its creation.
 func (d *Dir) ID() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.identity.ID
 }
 
-// Created reports whether Open found nothing and made a new directory. After the first start that should never happen:
-// it means that a volume is missing.
+// Created reports whether Open found nothing and created a new directory. After the first start that should never
+// happen: it means that a volume is missing.
 func (d *Dir) Created() bool { return d.created }
 
 // Close releases the directory for other processes.
@@ -163,8 +164,8 @@ func (d *Dir) Close() error {
 	return errors.Join(errs...)
 }
 
-// checkForeign refuses a directory with content that is not ours, before anything in it is touched: a mistyped --data must not
-// lock other people out of /srv or a home directory by making it private.
+// checkForeign refuses a directory with content that is not ours, before anything in it is touched. A mistyped --data
+// must not lock other users out of /srv or a home directory by making it private.
 func (d *Dir) checkForeign() error {
 	entries, err := os.ReadDir(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -178,9 +179,9 @@ func (d *Dir) checkForeign() error {
 		switch e.Name() {
 		case identityFile:
 			return nil
-		case lockFile, identityFile + ".new": // left by a first start that was interrupted
+		case lockFile, identityFile + ".new": // left by an interrupted first start
 		case "lost+found": // a fresh volume
-		case superadmin.File: // brought along from a host of OR3 Chat
+		case superadmin.File: // brought over from a host of OR3 Chat
 		default:
 			other = e.Name()
 		}
@@ -193,10 +194,10 @@ func (d *Dir) checkForeign() error {
 	return nil
 }
 
-// ErrInUse says that another process has the directory open.
+// ErrInUse means that another process has the directory open.
 var ErrInUse = errors.New("in use by the process")
 
-// acquire takes the lock, which ends with the process whatever happens to it.
+// acquire takes the lock, which ends with the process however it ends.
 func (d *Dir) acquire() error {
 	f, err := d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
@@ -221,8 +222,8 @@ func (d *Dir) acquire() error {
 	return nil
 }
 
-// tryWriting finds out whether files can be made here at all, before a server that cannot store anything seems to run. It uses a name
-// that an interrupted first start may leave as well.
+// tryWriting checks whether files can be created here at all, so that a server that cannot store anything does not
+// appear to run. It uses a name that an interrupted first start may also leave.
 func (d *Dir) tryWriting() error {
 	const name = identityFile + ".new"
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE, fileMode)
@@ -262,7 +263,7 @@ func (d *Dir) identify() error {
 	return nil
 }
 
-// errDamaged says that the identity cannot be understood.
+// errDamaged means that the identity cannot be parsed.
 var errDamaged = errors.New("is damaged")
 
 // readIdentity reads the identity of the data directory at a path.
@@ -281,7 +282,7 @@ func readIdentity(root *os.Root, path string) (id identity, err error) {
 	return id, nil
 }
 
-// adoptsAll reports whether the operator wants everything that is there to be taken as it is.
+// adoptsAll reports whether the operator wants everything accepted as it is.
 func (d *Dir) adoptsAll() bool { return slices.Contains(d.opts.Adopt, EveryStore) }
 
 func (d *Dir) create() error {
@@ -304,7 +305,7 @@ func (d *Dir) writeIdentity(id identity) error {
 	return nil
 }
 
-// Secret returns the secret that is kept under the name of a variable, and generates it when there is none.
+// Secret returns the secret stored under the name of a variable, and generates it if there is none.
 func (d *Dir) Secret(name string) (secret string, err error) {
 	defer func() { err = oserror.Within(d.path, err) }()
 	if !validName(name) {
@@ -328,15 +329,15 @@ func (d *Dir) Secret(name string) (secret string, err error) {
 	if err := dirsync.Replace(d.root, file, []byte(secret+"\n")); err != nil {
 		return "", fmt.Errorf("write the secret %s: %w", name, err)
 	}
-	// What the next start would refuse, this one refuses.
+	// Refuse now what the next start would refuse.
 	if secret, err = d.readSecret(file); err != nil {
 		return "", errors.Join(err, d.root.Remove(file))
 	}
 	return secret, nil
 }
 
-// Generated returns the secret that a server has generated under the name of a variable in the data directory at a path, and the file
-// that it is in; "" if it has generated none. It changes nothing, and needs no server that is stopped.
+// Generated returns the secret that a server has generated under the name of a variable in the data directory at a
+// path, and its file, or "" if there is none. It changes nothing, and the server may be running.
 func Generated(path, name string) (secret, file string, err error) {
 	if !validName(name) {
 		return "", "", fmt.Errorf("%q cannot be the name of a secret", name)

@@ -15,8 +15,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Inspect returns what the next start would find wrong with the directory at an absolute path, and what it would mend or warn of. It
-// changes nothing, takes no lock, and may run beside a server. What Check finds is not among it.
+// Inspect returns what the next start would find wrong with the directory at an absolute path, and what it would fix or
+// warn of. It does not include what Check finds. It changes nothing, takes no lock, and may run beside a server.
 func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -25,7 +25,7 @@ func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) 
 	problem := func(err error, why, fix string) {
 		text := oserror.Explain(oserror.Within(d.path, err)).Error()
 		at, end := len(text), ""
-		for _, advice := range []string{": run ", "; ", ". "} { // the errors of a start bring their fix along
+		for _, advice := range []string{": run ", "; ", ". "} { // the errors of a start contain their fix
 			if i := strings.Index(text, advice); i >= 0 && i < at {
 				at, end = i, advice
 			}
@@ -40,7 +40,7 @@ func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) 
 	}
 	const refused = "the server does not start with it"
 	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // a first start makes it, where Check lets it
+		return nil, nil // a first start creates it, if Check allows that
 	}
 	if err := d.checkForeign(); err != nil {
 		problem(err, refused, "Name the directory of this instance with "+setting.DataDir+" or --data.")
@@ -80,7 +80,8 @@ func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) 
 	return problems, warnings
 }
 
-// judge says who can reach a directory by its mode; no fault if it is the server alone. What others can even change is severe.
+// judge reports who can access a directory according to its mode. There is no fault if only the server can. If others
+// can even change it, severe is true.
 func judge(info fs.FileInfo, path string, shared bool) (p or3cloud.Problem, severe bool) {
 	p = or3cloud.Problem{Variable: setting.DataDir, Fix: fmt.Sprintf("Run: chmod %04o %s", dirMode, path)}
 	mode := info.Mode().Perm()
@@ -102,8 +103,8 @@ func judge(info fs.FileInfo, path string, shared bool) (p or3cloud.Problem, seve
 	return p, severe
 }
 
-// Newest returns the newest time that the directory at a path, or a store of it, is known to have been written at; the zero time if
-// nothing there says so.
+// Newest returns the latest known time of a write to the directory at a path or to one of its stores, or zero if
+// unknown.
 func Newest(path string) time.Time {
 	var newest time.Time
 	if data, err := os.ReadFile(filepath.Join(path, identityFile)); err == nil {

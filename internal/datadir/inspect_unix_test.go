@@ -14,12 +14,12 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// TestInspectSaysWhatAStartWouldAndChangesNothing has each fault, and compares the whole directory afterwards.
+// TestInspectSaysWhatAStartWouldAndChangesNothing tries each fault, and compares the whole directory afterwards.
 func TestInspectSaysWhatAStartWouldAndChangesNothing(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		spoil   func(t *testing.T, path string)
-		problem string // in the text of the only problem
+		problem string // part of the text of the only problem
 		warning string
 		fix     string
 		shared  bool
@@ -85,7 +85,7 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// listing is everything in a directory, with modes and times.
+// listing returns everything in a directory, with modes and times.
 func listing(t *testing.T, path string) (lines []string) {
 	t.Helper()
 	if _, err := os.Stat(path); err != nil {
@@ -122,7 +122,7 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-// TestInspectPartsFaultAndFix also where the operating system has refused something.
+// TestInspectPartsFaultAndFix includes refusals by the operating system.
 func TestInspectPartsFaultAndFix(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "data")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

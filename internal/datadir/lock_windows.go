@@ -10,7 +10,7 @@ import (
 var errLocked = errors.New("locked by another process")
 
 // tryLock takes an exclusive lock on an open file, or returns errLocked at once. The locked byte lies far behind the
-// content, because Windows lets nobody read what is locked and the next process reads our pid.
+// content: Windows lets no other process read locked bytes, and the next process reads our pid.
 func tryLock(f *os.File) error {
 	const behind = 1 << 30
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0,

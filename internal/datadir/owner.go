@@ -1,4 +1,4 @@
 package datadir
 
-// Owner is the user and group of the system to whom a data directory belongs: those that its server runs as.
+// Owner is the user and group that own a data directory, which are those that its server runs as.
 type Owner struct{ UID, GID int }

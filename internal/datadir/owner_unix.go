@@ -12,13 +12,13 @@ import (
 	"syscall"
 )
 
-// OwnerOf returns whose the data directory at a path is, which root has to know before it touches one: what root makes there,
-// the server of another user cannot open.
+// OwnerOf returns the owner of the data directory at a path. Root has to know this before it touches one, because the
+// server of another user cannot open files that root creates.
 //
-// It is the owner of the directory; in one of root's, such as the root of a volume, that of what is in it. Where everything is
-// root's, the server runs as root, whoever owns the directory itself: in containers that is common. The error is
-// fs.ErrNotExist if there is no directory. Single files of root's are an error that names the command which helps: root
-// does not hand out by itself what another user may have put there.
+// The result is the owner of the directory. If that is root, as for the root of a volume, it is the owner of the
+// content. If everything belongs to root, the server runs as root, whoever owns the directory itself, which is common
+// in containers. The error is fs.ErrNotExist if there is no directory. If single files belong to root, the error names
+// the command that helps: root does not automatically hand over files that another user may have put there.
 func OwnerOf(path string) (Owner, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -29,7 +29,7 @@ func OwnerOf(path string) (Owner, error) {
 	if err != nil {
 		return Owner{}, fmt.Errorf("read the data directory: %w", err)
 	}
-	var other Owner // of an entry, if not root; identity.json before all
+	var other Owner // of an entry that is not root's, preferably identity.json
 	var roots []fs.FileInfo
 	for _, e := range entries {
 		info, err := e.Info()
@@ -72,8 +72,8 @@ func ownerOf(info fs.FileInfo) Owner {
 	return Owner{}
 }
 
-// GivesAway reports whether what this process makes in a directory belongs to an owner, whoever the process is: some volumes
-// decide owners themselves (SMB, and NFS when root asks).
+// GivesAway reports whether what this process creates in a directory belongs to an owner, whatever user the process
+// runs as: some volumes decide owners themselves (SMB, and NFS when root asks).
 func GivesAway(path string, to Owner) bool {
 	f, err := os.CreateTemp(path, ".owner-")
 	if err != nil {

@@ -9,20 +9,20 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// reach says whom a mode lets in besides the server.
+// reach tells whom a mode admits besides the server.
 type reach int
 
 const (
 	reachNone reach = iota
-	// reachGroup is a group that the server is in. Kubernetes gives every file of a volume to such a group (fsGroup), at
-	// each mount, and whoever shares it with the server is meant to.
+	// reachGroup is a group that the server is in. Kubernetes gives every file of a volume to such a group (fsGroup) at
+	// each mount, and its other members are meant to share it.
 	reachGroup
 	// reachOthers is every user of the machine, or a group that the server is not in.
 	reachOthers
 )
 
-// makePrivate keeps other users out of the directory, as far as its volume lets it. A volume may decide modes itself: then
-// a change is refused (NFS, the root of a Kubernetes volume) or comes to nothing without an error (SMB, FAT).
+// makePrivate keeps other users out of the directory, as far as its volume allows. A volume may decide modes itself:
+// then a change is refused (NFS, the root of a Kubernetes volume) or ignored without an error (SMB, FAT).
 func (d *Dir) makePrivate() error {
 	info, err := d.root.Stat(".")
 	if err != nil {
@@ -41,7 +41,8 @@ func (d *Dir) makePrivate() error {
 	case info.Mode().Perm()&0o002 != 0:
 		return d.refuse(info, d.path, "the data directory %s can be changed by other users", d.path)
 	}
-	// Others may look in, as into the root of a volume that belongs to root. What is in there has to be private itself.
+	// Others may list the directory, like the root of a volume that belongs to root. Its content must be private
+	// itself.
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("read the data directory: %w", err)
@@ -54,7 +55,7 @@ func (d *Dir) makePrivate() error {
 	return nil
 }
 
-// makeEntryPrivate does for a file or directory in the data directory what makePrivate does for that one.
+// makeEntryPrivate is makePrivate for a file or directory in the data directory.
 func (d *Dir) makeEntryPrivate(name string) error {
 	info, err := d.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
@@ -74,7 +75,7 @@ func (d *Dir) makeEntryPrivate(name string) error {
 	return nil
 }
 
-// refuse is the error of what others can reach; nil where the operator has said that it is a shared volume.
+// refuse returns the error about something that others can access, or nil if the operator has declared a shared volume.
 func (d *Dir) refuse(info fs.FileInfo, path, format string, args ...any) error {
 	if d.opts.Shared {
 		d.tell(info, path)
@@ -88,7 +89,7 @@ func (d *Dir) refuse(info fs.FileInfo, path, format string, args ...any) error {
 		"Kubernetes): make sure that no one else reaches it, and set %s=true", fmt.Sprintf(format, args...), info.Mode().Perm(), mode, path, setting.SharedVolume)
 }
 
-// tell warns once of what is open to others and good all the same. The caller is Open or holds mu.
+// tell warns once about something that is open to others but accepted. The caller is Open or holds mu.
 func (d *Dir) tell(info fs.FileInfo, path string) {
 	if d.told || d.opts.Log == nil {
 		return

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// reachOf returns whom the mode of a file or directory lets in.
+// reachOf returns whom the mode of a file or directory admits.
 func reachOf(info fs.FileInfo) reach {
 	perm := info.Mode().Perm()
 	switch {
@@ -32,7 +32,7 @@ func inGroup(info fs.FileInfo) bool {
 	return int(st.Gid) == os.Getegid() || slices.Contains(groups, int(st.Gid))
 }
 
-// groupOf is the number of a file's group, for people.
+// groupOf returns the number of a file's group, for people.
 func groupOf(info fs.FileInfo) string {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return strconv.FormatUint(uint64(st.Gid), 10)

@@ -18,18 +18,18 @@ import (
 	"or3.chat/cloud/internal/oserror"
 )
 
-// marksDir holds what is known of the stores outside of them: one file each, and the witness of the directory.
+// marksDir holds what is known about the stores outside of them: one file each, and the witness of the directory.
 const marksDir = "marks"
 
-// EveryStore in Options.Adopt stands for all stores.
+// EveryStore in Options.Adopt means all stores.
 const EveryStore = "all"
 
-// adoptCommand is how an operator says that what is there is meant.
+// adoptCommand is how an operator confirms that what is there is intended.
 const adoptCommand = "or3-cloud adopt"
 
-// Dir decides by three things whether a store is the one that was left here: the names of the stores that were made,
-// in identity.json; the stamp in the store; and the mark of the store in marks/, which says how far it had come. A name is
-// written down only after the store and its mark are on the disk, so a first start that was interrupted is repeated.
+// Dir uses three things to decide whether a store is the one that was left here: the names of created stores in
+// identity.json, the stamp in the store, and the store's mark in marks/, which records how far it had come. A name is
+// recorded only after the store and its mark are on the disk, so an interrupted first start can be repeated.
 var _ or3cloud.Stores = (*Dir)(nil)
 
 // Admit implements or3cloud.Stores.
@@ -70,8 +70,9 @@ func (d *Dir) Admit(name string, found or3cloud.StoreFound) (_ or3cloud.StoreAdm
 	return a, nil
 }
 
-// fault returns why a store cannot be the one that belongs here, or "". What is absent in a directory where the store was
-// never made is made; what has content there is from before there were stamps, or from a start that was interrupted.
+// fault returns why a store cannot be the one that belongs here, or "". A store that is absent and was never created is
+// created now. One that has content although it was never recorded is from before stamps existed, or from an
+// interrupted start.
 func (d *Dir) fault(name string, found or3cloud.StoreFound) string {
 	used := slices.Contains(d.identity.Stores, name)
 	switch found.Condition {
@@ -94,8 +95,8 @@ func (d *Dir) fault(name string, found or3cloud.StoreFound) string {
 	return ""
 }
 
-// age compares what a store says of itself with its mark. The mark follows the store, so a store that is behind it is an
-// older copy. A run stamps the store first and the mark after, and may be killed between the two.
+// age compares a store's stamp with its mark. The mark follows the store, so a store that is behind its mark is an
+// older copy. A run stamps the store first and then the mark, and may be killed between the two.
 func age(found, mark or3cloud.StoreStamp) (or3cloud.StoreAge, string) {
 	const older = or3cloud.StoreOlder
 	switch {
@@ -137,7 +138,8 @@ func (d *Dir) Confirm(stamp or3cloud.StoreStamp) (err error) {
 	return d.writeIdentity(id)
 }
 
-// Opened is called when all stores are open and confirmed. Only then the directory counts as this one, and not as a copy.
+// Opened is called when all stores are open and confirmed. Only then does the directory count as the original and no
+// longer as a copy.
 func (d *Dir) Opened() (err error) {
 	defer func() { err = oserror.Within(d.path, err) }()
 	d.mu.Lock()
@@ -156,7 +158,7 @@ func (d *Dir) Opened() (err error) {
 	return d.renewWitness()
 }
 
-// adopts reports whether the operator has said that a store is to be taken as it is.
+// adopts reports whether the operator wants a store accepted as it is.
 func (d *Dir) adopts(name string) bool {
 	return slices.Contains(d.identity.Adopt, name) || slices.Contains(d.identity.Adopt, EveryStore)
 }
@@ -173,7 +175,8 @@ func (d *Dir) makeMarks() error {
 
 func markFile(store string) string { return marksDir + "/" + store + ".json" }
 
-// readMark returns the mark of a store; zero if there is none, or none that can be read: either way nothing is known.
+// readMark returns the mark of a store. It is zero if there is none or it cannot be read: in both cases, nothing is
+// known.
 func (d *Dir) readMark(name string) (or3cloud.StoreStamp, error) {
 	if name == "" || strings.ContainsAny(name, `/\.`) {
 		return or3cloud.StoreStamp{}, fmt.Errorf("%q cannot be the name of a store", name)
@@ -203,9 +206,10 @@ func (d *Dir) writeJSON(name string, v any) error {
 	return dirsync.Replace(d.root, name, append(data, '\n'))
 }
 
-// The witness is a file that each start replaces, and what the file system calls it is written down beside it. A copy of the
-// directory has both files, and the file system calls the copied witness something else. While the witness is replaced nothing is
-// written down: a process that is killed between the two files must not leave a directory that looks like a copy of itself.
+// The witness is a file that each start replaces. Its file-system identity is recorded beside it. A copy of the
+// directory has both files, but the file system identifies the copied witness differently. While the witness is being
+// replaced, nothing is recorded: a process killed between the two files must not leave a directory that looks like a
+// copy of itself.
 const (
 	witnessFile   = "witness"
 	directoryFile = "directory.json"
@@ -216,8 +220,8 @@ type directory struct {
 	Witness string `json:"witness"`
 }
 
-// isCopy reports whether the directory was copied since the last start, or put back. A snapshot of a whole file system
-// keeps its names and cannot be told.
+// isCopy reports whether the directory was copied or restored since the last start. A snapshot of a whole file system
+// keeps its identities and cannot be recognized.
 func (d *Dir) isCopy() bool {
 	var known directory
 	if err := d.readJSON(marksDir+"/"+directoryFile, &known); err != nil || known.Witness == "" {
@@ -252,7 +256,7 @@ func randomID(random io.Reader) (string, error) {
 // ours are the entries that datadir itself, or the program around it, keeps in a data directory.
 var ours = []string{identityFile, identityFile + ".new", lockFile, secretsDir, marksDir, "lost+found", "reserve", "control.sock", "fsck.json", "fault.json"}
 
-// inUse reports whether a directory has more in it than the program puts there before it makes the first store.
+// inUse reports whether a directory contains more than the program puts there before it creates the first store.
 func inUse(path string) (bool, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil {

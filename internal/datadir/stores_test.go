@@ -11,7 +11,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// fakeStore is a store as a provider with a database has it: it stamps itself after it was admitted, then confirms.
+// fakeStore is a store like that of a provider with a database: it stamps itself after it was admitted, then confirms.
 type fakeStore struct {
 	name  string
 	found or3cloud.StoreFound
@@ -21,10 +21,10 @@ func newFakeStore(name string) *fakeStore {
 	return &fakeStore{name, or3cloud.StoreFound{Place: "/somewhere/" + name, Condition: or3cloud.StoreAbsent, Essential: true}}
 }
 
-// copy is what a copy of the file would be.
+// copy returns what a copy of the file would be.
 func (s *fakeStore) copy() *fakeStore { c := *s; return &c }
 
-// admit begins a run, and is killed before the mark is written unless confirm is set.
+// admit begins a run. Unless confirm is set, the run is killed before it writes the mark.
 func (s *fakeStore) admit(t *testing.T, d *Dir, confirm bool) or3cloud.StoreAdmission {
 	t.Helper()
 	a, err := d.Admit(s.name, s.found)
@@ -61,8 +61,8 @@ func again(t *testing.T, d *Dir, adopt ...string) *Dir {
 	return next
 }
 
-// TestStoresThatCannotBeTheOnesLeftHere: in a directory in use nothing is taken for a first start, and each refusal says what
-// was found and how to go on.
+// TestStoresThatCannotBeTheOnesLeftHere checks that a directory in use is never mistaken for a first start, and that
+// each refusal says what was found and what to do.
 func TestStoresThatCannotBeTheOnesLeftHere(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -85,7 +85,7 @@ func TestStoresThatCannotBeTheOnesLeftHere(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "or3-cloud adopt sync") || !strings.Contains(err.Error(), s.found.Place) {
 				t.Fatalf("error %v, want %q", err, tc.want)
 			}
-			// It can be meant, and is then made safe like a backup; once.
+			// This can be intended, and is then made safe like a backup, once.
 			content := s.found.Condition == or3cloud.StoreUnstamped || s.found.Condition == or3cloud.StoreStamped
 			d = again(t, d, "sync")
 			if a := s.admit(t, d, true); (a.Age == or3cloud.StoreOlder) != content {
@@ -99,8 +99,8 @@ func TestStoresThatCannotBeTheOnesLeftHere(t *testing.T) {
 	}
 }
 
-// TestInterruptedFirstStartsAreRepeated: a process that is killed at any step of a first start leaves nothing that a second
-// start refuses.
+// TestInterruptedFirstStartsAreRepeated checks that a process killed at any step of a first start leaves nothing that a
+// second start refuses.
 func TestInterruptedFirstStartsAreRepeated(t *testing.T) {
 	for steps := range 5 {
 		d := open(t, filepath.Join(t.TempDir(), "data"))
@@ -120,8 +120,8 @@ func TestInterruptedFirstStartsAreRepeated(t *testing.T) {
 	}
 }
 
-// TestKilledStartsLeaveNoCopies: whatever file a start was about to write when it was killed, be it the first start or a later one, the
-// next start takes the directory for the original.
+// TestKilledStartsLeaveNoCopies checks that, whatever file a start was about to write when it was killed, the next
+// start takes the directory for the original. It tries first and later starts.
 func TestKilledStartsLeaveNoCopies(t *testing.T) {
 	for earlier := range 3 {
 		for _, file := range []string{identityFile, markFile("sync"), marksDir + "/" + witnessFile, marksDir + "/" + directoryFile} {
@@ -136,7 +136,7 @@ func TestKilledStartsLeaveNoCopies(t *testing.T) {
 				d = again(t, d)
 			}
 			s.admit(t, d, false)
-			// A file that cannot be replaced ends the start just before it.
+			// A file that cannot be replaced ends the start just before that step.
 			obstacle := filepath.Join(d.path, file+".new")
 			if err := os.MkdirAll(filepath.Join(obstacle, "full"), 0o700); err != nil {
 				t.Fatal(err)
@@ -145,7 +145,7 @@ func TestKilledStartsLeaveNoCopies(t *testing.T) {
 			if ended == nil {
 				ended = d.Opened()
 			}
-			if ended == nil && (file != identityFile || earlier == 0) { // which names the stores, once
+			if ended == nil && (file != identityFile || earlier == 0) { // which is written once, with the names of the stores
 				t.Fatalf("nothing was about to write %s", file)
 			}
 			if err := os.RemoveAll(obstacle); err != nil {
@@ -164,8 +164,8 @@ func TestKilledStartsLeaveNoCopies(t *testing.T) {
 	}
 }
 
-// TestOlderCopiesAreKnown: of the same run, of a former run, of the run before an interrupted start. Killed processes are
-// never taken for one.
+// TestOlderCopiesAreKnown tries copies from the same run, from an earlier run, and from the run before an interrupted
+// start. A killed process must never look like one.
 func TestOlderCopiesAreKnown(t *testing.T) {
 	d := open(t, filepath.Join(t.TempDir(), "data"))
 	s := newFakeStore("sync")
@@ -197,7 +197,7 @@ func TestOlderCopiesAreKnown(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, a, err)
 		}
 	}
-	// A mark that is gone proves nothing, so the safe thing is assumed.
+	// A missing mark proves nothing, so the safe choice is made.
 	if err := os.Remove(filepath.Join(d.path, "marks", "sync.json")); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,8 @@ func TestOlderCopiesAreKnown(t *testing.T) {
 	}
 }
 
-// TestDamagedMarksProveNothing: a mark that cannot be read is one that is gone. One that the disk does not hand out is not.
+// TestDamagedMarksProveNothing checks that a mark that cannot be parsed counts as missing. A mark that cannot be read
+// from the disk does not.
 func TestDamagedMarksProveNothing(t *testing.T) {
 	for _, content := range []string{"", "{", "[]", `{"store":1}`, `{"store":"sync","step":"x"}`, `{"store":"accounts"}`, "null", "\x00\x00"} {
 		d := open(t, filepath.Join(t.TempDir(), "data"))
@@ -238,7 +239,8 @@ func TestDamagedMarksProveNothing(t *testing.T) {
 	}
 }
 
-// TestCopiedDirectoriesAreKnown: whoever puts a backup of the whole directory back, in whatever way, need not say so.
+// TestCopiedDirectoriesAreKnown checks that a restored backup of the whole directory is recognized, however it was
+// restored.
 func TestCopiedDirectoriesAreKnown(t *testing.T) {
 	d := open(t, filepath.Join(t.TempDir(), "data"))
 	if witness(d.path) == "" {
@@ -266,7 +268,7 @@ func TestCopiedDirectoriesAreKnown(t *testing.T) {
 	}
 	copied := s.copy()
 	run(true)
-	// Over the files that are there, so that they keep their numbers.
+	// Over the existing files, so that they keep their inode numbers.
 	for _, name := range []string{"identity.json", "marks/sync.json", "marks/witness", "marks/directory.json"} {
 		b, err := os.ReadFile(filepath.Join(backup, name))
 		if err == nil {
@@ -289,7 +291,8 @@ func TestCopiedDirectoriesAreKnown(t *testing.T) {
 	}
 }
 
-// TestDirectoriesFromBeforeThereWereMarks are adopted without a word; but what every such directory had must be there.
+// TestDirectoriesFromBeforeThereWereMarks checks that they are adopted silently, but that what every such directory had
+// must be there.
 func TestDirectoriesFromBeforeThereWereMarks(t *testing.T) {
 	legacy := func(files ...string) *Dir {
 		path := t.TempDir()
@@ -319,12 +322,13 @@ func TestDirectoriesFromBeforeThereWereMarks(t *testing.T) {
 		t.Error("a directory with accounts and without a sync database was taken for a first start")
 	}
 	blobs := newFakeStore("blobs")
-	blobs.found.Essential = false // the files may have been switched off until now
+	blobs.found.Essential = false // files may have been off until now
 	blobs.admit(t, legacy("basic-auth.sqlite"), true)
 	newFakeStore("sync").admit(t, legacy(), true) // an interrupted first start
 }
 
-// TestIdentitiesThatAreGone: stores without identity.json are no first start, and there is a way on.
+// TestIdentitiesThatAreGone checks that stores without identity.json are not a first start, and that there is a way
+// out.
 func TestIdentitiesThatAreGone(t *testing.T) {
 	for name, damage := range map[string]func(string) error{
 		"missing":   os.Remove,

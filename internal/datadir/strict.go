@@ -11,8 +11,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Check returns what strict mode refuses about the directory at an absolute path: one that does not exist, which is a
-// volume that is not mounted more often than a first start, and one that another machine serves. It changes nothing.
+// Check returns what strict mode refuses about the directory at an absolute path: one that does not exist, because that
+// is more often an unmounted volume than a first start, and one that another machine serves. It changes nothing.
 func Check(path string) []or3cloud.Problem { return check(path, diskspace.Measure) }
 
 func check(path string, measure func(string) (diskspace.Usage, error)) []or3cloud.Problem {
@@ -34,8 +34,8 @@ func check(path string, measure func(string) (diskspace.Usage, error)) []or3clou
 	return nil
 }
 
-// Network returns the type of the network file system that a path is on; empty when it is on this machine, when that
-// is not known, or when there is nothing at the path.
+// Network returns the type of the network file system that a path is on. It is empty if the file system is local or
+// unknown, or if the path does not exist.
 func Network(path string) string {
 	u, err := diskspace.Measure(path)
 	if err != nil {

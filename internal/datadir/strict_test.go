@@ -18,7 +18,7 @@ func TestStrictModeMakesNoDirectory(t *testing.T) {
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("it was made: %v", err)
 	}
-	// One that the operator has made is a first start.
+	// A directory that the operator created is a first start.
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ const (
 	otherUID, otherGroup = 61300, 62001
 )
 
-// TestStartOnAVolume is a start in a process of the server's user, when TestVolumesThatDecideModes runs it. It prints the log and
-// the secret.
+// TestStartOnAVolume is a start in a process of the server's user. TestVolumesThatDecideModes runs it. It prints the
+// log and the secret.
 func TestStartOnAVolume(t *testing.T) {
 	path := os.Getenv("DATADIR_TEST_VOLUME")
 	if path == "" {
@@ -74,7 +74,7 @@ func starter(t *testing.T) func(path string, shared bool) (string, error) {
 	}
 }
 
-// passable returns a directory that every user can walk to.
+// passable returns a directory that every user can reach.
 func passable(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -86,8 +86,8 @@ func passable(t *testing.T) string {
 	return dir
 }
 
-// mount does to a volume what the kubelet does at each mount for fsGroup: the group gets every file, and may do with it
-// what the owner may.
+// mount does to a volume what the kubelet does for fsGroup at each mount: the group gets every file, with the owner's
+// permissions.
 func mount(t *testing.T, volume string) {
 	t.Helper()
 	err := filepath.WalkDir(volume, func(path string, e fs.DirEntry, err error) error {
@@ -109,8 +109,8 @@ func mount(t *testing.T, volume string) {
 	}
 }
 
-// TestVolumesThatDecideModes starts twice on volumes whose root the server does not own, and whose modes are set again before
-// each start.
+// TestVolumesThatDecideModes starts twice on volumes whose root the server does not own, and whose modes are reset
+// before each start.
 func TestVolumesThatDecideModes(t *testing.T) {
 	start := starter(t)
 	for name, tc := range map[string]struct {
@@ -199,7 +199,8 @@ func TestVolumesThatDecideModes(t *testing.T) {
 	}
 }
 
-// checkStart compares the outcome of a start. A refusal says what to do where nothing can be changed, and there is one warning at most.
+// checkStart checks the outcome of a start. A refusal must say what to do if nothing can be changed, and there must be
+// at most one warning.
 func checkStart(t *testing.T, out string, err error, fault, warning string) {
 	t.Helper()
 	if fault != "" {
@@ -245,7 +246,7 @@ func TestTheGroupOfTheServerMayReachItsData(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Close()
-	if err := os.Chown(path, -1, os.Getegid()); err != nil { // on some systems files have the group of their directory
+	if err := os.Chown(path, -1, os.Getegid()); err != nil { // on some systems files get the group of their directory
 		t.Fatal(err)
 	}
 	file := filepath.Join(path, secretsDir, "OR3_A")

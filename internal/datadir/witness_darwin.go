@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// witness returns what the file system knows a file by, which no copy takes over: its number and when it was made. It is
-// empty if that cannot be told.
+// witness returns how the file system identifies a file, which no copy preserves: its inode number and creation time.
+// It is empty if unknown.
 func witness(path string) string {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// witness returns what the file system knows a file by, which no copy takes over: its number, and when it was made, or
-// where that is not recorded when it last changed. It is empty if that cannot be told.
+// witness returns how the file system identifies a file, which no copy preserves: its inode number and its creation
+// time, or its last change if the creation time is not recorded. It is empty if unknown.
 func witness(path string) string {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_INO|unix.STATX_BTIME|unix.STATX_CTIME, &st); err != nil {

@@ -2,6 +2,6 @@
 
 package datadir
 
-// witness would return what the file system knows a file by. Here that cannot be told, and no copy of a whole directory
-// is noticed.
+// witness would return how the file system identifies a file. Here that is unknown, so a copy of a whole directory goes
+// unnoticed.
 func witness(string) string { return "" }

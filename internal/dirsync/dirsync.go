@@ -1,4 +1,4 @@
-// Package dirsync makes the names in a directory durable, as far as its file system can do that, and puts small files there.
+// Package dirsync makes directory entries durable, as far as the file system can, and replaces small files.
 package dirsync
 
 import (
@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Sync flushes an open directory. A file system that does not know how, such as some of SMB and FUSE, is no fault: there
-// is nothing to wait for, and no later attempt would help. Directories cannot be opened for that on Windows, where NTFS
-// journals its names.
+// Sync flushes an open directory. It is not an error if the file system does not support that, as with some SMB and
+// FUSE ones: there is nothing to wait for, and no later attempt would help. Windows cannot open directories for this,
+// but NTFS journals its entries.
 func Sync(dir *os.File) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -29,10 +29,10 @@ func SyncIn(root *os.Root, name string) error {
 	return errors.Join(Sync(dir), dir.Close())
 }
 
-// Replace puts a file into the place of the one before, complete and on the disk or not at all, readable by the owner alone.
+// Replace replaces a file completely and durably or not at all. Only the owner can read it.
 func Replace(root *os.Root, name string, data []byte) error {
 	temp := name + ".new"
-	if err := root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed
+	if err := root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a killed process
 		return err
 	}
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -50,7 +50,7 @@ func Replace(root *os.Root, name string, data []byte) error {
 	return SyncIn(root, filepath.Dir(name))
 }
 
-// tolerate takes errors away which say that directories are not flushed here (fsync(2)).
+// tolerate drops errors that mean that directories are not flushed here (fsync(2)).
 func tolerate(err error) error {
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
 		return nil

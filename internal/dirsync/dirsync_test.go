@@ -35,7 +35,7 @@ func TestARealDirectoryIsFlushed(t *testing.T) {
 	}
 }
 
-// A file is replaced whole, whatever a killed process has left in the way, and no link leads the bytes elsewhere.
+// A file is replaced as a whole, whatever a killed process has left behind, and no link redirects the bytes.
 func TestFilesAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	elsewhere := filepath.Join(dir, "elsewhere")

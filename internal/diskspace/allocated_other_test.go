@@ -4,5 +4,5 @@ package diskspace
 
 import "testing"
 
-// allocated is not known.
+// allocated is unknown on this system.
 func allocated(*testing.T, string) (int64, bool) { return 0, false }

@@ -1,8 +1,8 @@
-// Package diskspace watches how much room the file systems under an instance's directories have left. It owns the two
-// watermarks, the reserve file, and what is known about file systems that are not on this machine.
+// Package diskspace watches the free space of the file systems under an instance's directories. It owns the two
+// watermarks, the reserve file, and the knowledge about file systems that are not local.
 //
-// A full disk is a state and not an accident: below the late mark whatever would grow is refused before it fails
-// half-way, reads go on, and writes resume by themselves when there is room again.
+// A full disk is a normal state, not an accident. Below the late mark, writes that take space are refused before they
+// fail half-way, reads continue, and writes resume on their own when there is space again.
 package diskspace
 
 import (
@@ -16,65 +16,67 @@ import (
 	"or3.chat/cloud/internal/background"
 )
 
-// The watermarks, for file systems of ordinary size. A small file system gets smaller ones; see marks.
+// The watermarks for file systems of ordinary size. Small ones get smaller marks; see marks.
 const (
-	// EarlyBytes is the room below which the operator is warned: at a few hundred megabytes a day, some days ahead.
+	// EarlyBytes is the free space below which the operator is warned: some days ahead, at a few hundred megabytes a
+	// day.
 	EarlyBytes = 1 << 30
-	// EarlyPercent of the whole file system is enough where that is less than EarlyBytes.
+	// EarlyPercent of the whole file system applies instead if it is less than EarlyBytes.
 	EarlyPercent = 5
-	// LateBytes is the room below which whatever grows is refused. It holds the uploads of the moment at their largest
-	// and all that the databases may still write: commits under way, the write-ahead logs, the maintenance that frees.
+	// LateBytes is the free space below which writes that take space are refused. It is enough for the largest current
+	// uploads and for everything that the databases may still write: commits in progress, write-ahead logs, and
+	// maintenance that frees space.
 	LateBytes = 128 << 20
-	// ReserveBytes is the size of the reserve file: room for what a write-ahead log adds to the database when it is
-	// moved there, on a disk that somebody else has filled to the last byte.
+	// ReserveBytes is the size of the reserve file: space for what a checkpoint of a write-ahead log adds to the
+	// database, on a disk that other programs have filled to the last byte.
 	ReserveBytes = 16 << 20
-	// Interval is how often the room is measured.
+	// Interval is how often the free space is measured.
 	Interval = time.Second
 )
 
-// reserveName is the file that is given up at the late mark.
+// reserveName is the file that is released at the late mark.
 const reserveName = "reserve"
 
-// State is how much room there is.
+// State tells whether there is enough free space.
 type State int32
 
 // The states.
 const (
-	// OK is enough room.
+	// OK means enough free space.
 	OK State = iota
-	// Low is below the early mark: the operator is warned, nothing is refused.
+	// Low is below the early mark: the operator is warned, but nothing is refused.
 	Low
-	// Full is below the late mark: what grows is refused.
+	// Full is below the late mark: writes that take space are refused.
 	Full
 )
 
-// String returns the state as it is shown to operators.
+// String returns the state as operators see it.
 func (s State) String() string { return [...]string{"ok", "low", "full"}[s] }
 
-// Usage is what a file system says about itself.
+// Usage is what a file system reports about itself.
 type Usage struct {
-	// Device tells file systems of this machine apart.
+	// Device distinguishes the file systems of this machine.
 	Device uint64
-	// Free and Total are bytes. Free is what a process without privileges may still write.
+	// Free and Total are in bytes. Free is what an unprivileged process may still write.
 	Free, Total uint64
-	// Network is the type of a file system that other machines serve, such as "nfs"; empty for a local one.
+	// Network is the type of a file system served by another machine, such as "nfs". It is empty for a local one.
 	Network string
 }
 
-// mark is a watermark: the state begins below down and ends at up. The gap keeps a disk at the mark from flapping.
+// mark is a watermark: the state begins below down and ends at up. The gap prevents flapping at the mark.
 type mark struct{ down, up uint64 }
 
-// marks returns the watermarks of a file system of a size, and how large its reserve is. On a small one the late mark
-// is half of the early one, so that there is a warning before the refusal and a way to write at all.
+// marks returns the watermarks and the reserve size of a file system, given its size. On a small one, the late mark is
+// half of the early one, so that a warning comes before the refusal and writing is possible at all.
 func marks(total uint64) (early, late mark, reserve int64) {
 	early.down = min(EarlyBytes, total/100*EarlyPercent)
 	late.down = min(LateBytes, early.down/2)
 	early.up = early.down + early.down/4
-	late.up = late.down + late.down/2 // more than the reserve that is given up below it
+	late.up = late.down + late.down/2 // more than the reserve that is released below it
 	return early, late, int64(min(ReserveBytes, late.down/4))
 }
 
-// next is the state after one measurement.
+// next returns the state after a measurement.
 func next(was State, u Usage) State {
 	early, late, _ := marks(u.Total)
 	switch {
@@ -87,10 +89,10 @@ func next(was State, u Usage) State {
 	}
 }
 
-// Judge returns the state of a file system that was looked at once, without what it was before.
+// Judge returns the state of a file system from a single measurement, without a previous state.
 func Judge(u Usage) State { return next(OK, u) }
 
-// Nearest measures dir with measure or, while that is still to be made, the nearest directory above it.
+// Nearest measures dir with measure or, if it does not exist yet, the nearest directory above it.
 func Nearest(dir string, measure func(dir string) (Usage, error)) (Usage, error) {
 	for {
 		u, err := measure(dir)
@@ -102,7 +104,7 @@ func Nearest(dir string, measure func(dir string) (Usage, error)) (Usage, error)
 	}
 }
 
-// Options are what a Monitor needs. The zero value of Measure asks the operating system.
+// Options are the dependencies of a Monitor. A nil Measure asks the operating system.
 type Options struct {
 	Log     *slog.Logger
 	Measure func(dir string) (Usage, error)
@@ -118,7 +120,7 @@ type Monitor struct {
 	watches []*Watch
 }
 
-// New returns a Monitor that measures only when it is told to; Start makes it do so by itself.
+// New returns a Monitor that measures only on demand, until Start.
 func New(o Options) *Monitor {
 	if o.Measure == nil {
 		o.Measure = Measure
@@ -126,7 +128,7 @@ func New(o Options) *Monitor {
 	return &Monitor{log: o.Log, measure: o.Measure}
 }
 
-// Start begins to measure once per Interval, until Close.
+// Start measures once per Interval, until Close.
 func (m *Monitor) Start() {
 	m.loop = background.Start(background.Task{
 		Name: "measuring the free disk space", Log: m.log, Delay: Interval, Pause: background.Every(Interval),
@@ -134,13 +136,14 @@ func (m *Monitor) Start() {
 	})
 }
 
-// Close ends what Start began.
+// Close stops what Start began.
 func (m *Monitor) Close() { m.loop.Close() }
 
 // Watch returns the watch of the file system under dir, which need not exist yet.
 func (m *Monitor) Watch(dir string) *Watch { return m.add(dir, false) }
 
-// WatchWithReserve is Watch for the directory that gets the reserve file. It exists and belongs to this process.
+// WatchWithReserve is Watch for the directory that gets the reserve file. The directory exists and belongs to this
+// process.
 func (m *Monitor) WatchWithReserve(dir string) *Watch { return m.add(dir, true) }
 
 func (m *Monitor) add(dir string, reserve bool) *Watch {
@@ -171,8 +174,8 @@ func (m *Monitor) Check() {
 	}
 }
 
-// check measures one file system, says what has changed, and sees to the reserve. A measurement that fails changes
-// nothing: what the disk really thinks is seen when it is written to.
+// check measures one file system, reports changes, and manages the reserve. A failed measurement changes nothing:
+// writes will show what the disk can really do.
 func (m *Monitor) check(w *Watch) {
 	u, err := Nearest(w.dir, m.measure)
 	if err != nil {
@@ -206,7 +209,7 @@ func (m *Monitor) announce(dir string, s State, u Usage) {
 	m.log.Log(context.Background(), level, text, "dir", dir, "freeBytes", u.Free, "totalBytes", u.Total)
 }
 
-// tendReserve gives the reserve up when the disk is full and makes it when there is plenty of room.
+// tendReserve releases the reserve if the disk is full and restores it when there is plenty of space.
 func (m *Monitor) tendReserve(w *Watch, s State) {
 	var err error
 	switch {
@@ -222,17 +225,20 @@ func (m *Monitor) tendReserve(w *Watch, s State) {
 	w.reserveFailed = err != nil
 }
 
-// Report is what an operator is shown about one file system.
+// Report is the state of one file system as operators see it.
 type Report struct {
 	State string `json:"state"`
 	// FreeBytes is how much may still be written.
 	FreeBytes uint64 `json:"freeBytes"`
-	// Network is the type of a file system that is not on this machine.
+	// Network is the type of a file system that is not local.
 	Network string `json:"network,omitempty"`
+	// TotalBytes is the size of the file system, and HeadroomBytes what may be written before what grows is refused.
+	TotalBytes    uint64 `json:"-"`
+	HeadroomBytes uint64 `json:"-"`
 }
 
-// Report returns the state of the file system that has the least room, relative to its marks; nil before anything was
-// measured. A network file system anywhere is shown.
+// Report returns the state of the file system with the least free space, relative to its marks, or nil before the first
+// measurement. It includes any network file system.
 func (m *Monitor) Report() *Report {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -248,7 +254,10 @@ func (m *Monitor) Report() *Report {
 		}
 		if r == nil || w.State() > worst || w.State() == worst && w.usage.Free < r.FreeBytes {
 			worst = w.State()
-			r = &Report{State: worst.String(), FreeBytes: w.usage.Free}
+			_, late, _ := marks(w.usage.Total)
+			r = &Report{
+				State: worst.String(), FreeBytes: w.usage.Free, TotalBytes: w.usage.Total, HeadroomBytes: w.usage.Free - min(late.down, w.usage.Free),
+			}
 		}
 	}
 	if r != nil {
@@ -260,16 +269,16 @@ func (m *Monitor) Report() *Report {
 // Watch is the state of one file system.
 type Watch struct {
 	dir     string
-	reserve string // path of the reserve file; empty if there is none
+	reserve string // path of the reserve file, if any
 	state   atomic.Int32
 
-	// Under the monitor's lock.
+	// Protected by the monitor's lock.
 	usage                 Usage
 	failed, reserveFailed bool
 }
 
-// State returns the state as it was last measured. It costs one atomic load.
+// State returns the last measured state. It costs one atomic load.
 func (w *Watch) State() State { return State(w.state.Load()) }
 
-// Full reports whether what grows is to be refused. It costs one atomic load.
+// Full reports whether writes that take space must be refused. It costs one atomic load.
 func (w *Watch) Full() bool { return w.State() == Full }

@@ -55,7 +55,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// disk is a file system whose free space the test decides.
+// disk is a file system whose free space the test controls.
 type disk struct {
 	free   atomic.Uint64
 	failed atomic.Bool
@@ -90,7 +90,7 @@ func TestTheOperatorIsToldOnceAndTheReserveIsGivenUp(t *testing.T) {
 	for _, step := range []struct {
 		free    uint64
 		state   State
-		logged  string // a part of the only new line, or nothing
+		logged  string // part of the only new log line, or empty
 		reserve bool
 	}{
 		{50 * gib, OK, "", true},
@@ -98,7 +98,7 @@ func TestTheOperatorIsToldOnceAndTheReserveIsGivenUp(t *testing.T) {
 		{gib / 2, Low, "", true},
 		{gib, Low, "", true}, // at the mark, where it would flap
 		{100 * mib, Full, "refused", false},
-		{116 * mib, Full, "", false}, // the reserve came back as room
+		{116 * mib, Full, "", false}, // releasing the reserve freed space
 		{150 * mib, Full, "", false},
 		{gib / 2, Low, "nearly full", false},
 		{10 * gib, OK, "enough", true},
@@ -146,7 +146,7 @@ func TestTheReserveReallyTakesRoom(t *testing.T) {
 	if err := makeReserve(path, 4*mib); err != nil {
 		t.Fatal(err)
 	}
-	// A file that is only long would be no reserve. Blocks are what stat(2) counts.
+	// A sparse file would not be a reserve. Blocks are what stat(2) counts.
 	if n, ok := allocated(t, path); ok && n < 4*mib {
 		t.Errorf("%d bytes are allocated", n)
 	}
@@ -193,7 +193,7 @@ func TestItMeasuresByItself(t *testing.T) {
 	})
 }
 
-// TestAPanicDoesNotEndTheMeasuring: a server without a watch would fill its disk unnoticed.
+// TestAPanicDoesNotEndTheMeasuring matters because a server without a watch would fill its disk unnoticed.
 func TestAPanicDoesNotEndTheMeasuring(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}

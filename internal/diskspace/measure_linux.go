@@ -32,7 +32,7 @@ func Measure(dir string) (Usage, error) {
 	}, nil
 }
 
-// networkTypes are the numbers by which Linux names file systems that other machines serve (statfs(2), linux/magic.h).
+// networkTypes maps Linux's numbers for network file systems to their names (statfs(2), linux/magic.h).
 var networkTypes = map[uint32]string{
 	unix.NFS_SUPER_MAGIC: "nfs", unix.SMB_SUPER_MAGIC: "smb", unix.CIFS_SUPER_MAGIC: "cifs", unix.SMB2_SUPER_MAGIC: "smb",
 	unix.V9FS_MAGIC: "9p", unix.AFS_SUPER_MAGIC: "afs", unix.AFS_FS_MAGIC: "afs", unix.CEPH_SUPER_MAGIC: "ceph",
@@ -40,14 +40,14 @@ var networkTypes = map[uint32]string{
 	0x0BD00BD0: "lustre", 0x47504653: "gpfs", 0x19830326: "beegfs", 0xAAD7AAEA: "panfs", 0x20030528: "orangefs",
 }
 
-// remoteFuse are the programs behind FUSE that are known to reach over the network. FUSE as such says nothing: disks
-// that are encrypted or merged look the same.
+// remoteFuse are the FUSE programs that are known to use the network. FUSE alone says nothing: encrypted or merged
+// disks look the same.
 var remoteFuse = []string{
 	"sshfs", "s3fs", "rclone", "glusterfs", "ceph", "davfs", "curlftpfs", "gcsfuse", "blobfuse", "blobfuse2", "juicefs",
 	"mount-s3", "seaweedfs", "mfs", "lizardfs", "cvmfs2", "smbnetfs", "fuse_dfs",
 }
 
-// networkType names a file system by its number; what stands behind FUSE is looked up in the table of mounts.
+// networkType names a file system by its number. For FUSE, it looks up the program in the table of mounts.
 func networkType(magic uint32, device uint64, mounts func() (io.ReadCloser, error)) string {
 	if magic != unix.FUSE_SUPER_MAGIC {
 		return networkTypes[magic]
@@ -66,7 +66,7 @@ func networkType(magic uint32, device uint64, mounts func() (io.ReadCloser, erro
 
 func mountInfo() (io.ReadCloser, error) { return os.Open("/proc/self/mountinfo") }
 
-// mountType finds the type of the file system on a device in a table of mounts (proc_pid_mountinfo(5)): the third field
+// mountType finds the type of the file system on a device in a table of mounts (proc_pid_mountinfo(5)). The third field
 // is the device, and the type follows a lone hyphen.
 func mountType(table io.Reader, device uint64) string {
 	want := fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device))
@@ -79,7 +79,7 @@ func mountType(table io.Reader, device uint64) string {
 	return ""
 }
 
-// allocate makes the kernel set the blocks aside, without writing them if the file system can do that.
+// allocate makes the kernel reserve the blocks, without writing them if the file system supports that.
 func allocate(f *os.File, size int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocated is how many bytes of the disk a file takes.
+// allocated returns how many bytes of the disk a file takes.
 func allocated(t *testing.T, path string) (int64, bool) {
 	t.Helper()
 	info, err := os.Stat(path)

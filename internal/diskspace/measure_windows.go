@@ -26,7 +26,7 @@ func Measure(dir string) (Usage, error) {
 	if windows.GetDriveType(root) == windows.DRIVE_REMOTE {
 		u.Network = "network drive"
 	}
-	for _, c := range volume { // no number is at hand without opening the volume; its name tells volumes apart as well
+	for _, c := range volume { // there is no volume number without opening the volume, but its name identifies it as well
 		u.Device = u.Device*31 + uint64(c)
 	}
 	return u, nil

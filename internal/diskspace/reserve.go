@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// makeReserve makes a file that really occupies size bytes, unless it is there already.
+// makeReserve creates a file that really occupies size bytes, unless it already exists.
 func makeReserve(path string, size int64) error {
 	info, err := os.Lstat(path)
 	if err == nil && info.Size() == size {
@@ -21,7 +21,7 @@ func makeReserve(path string, size int64) error {
 	}
 	err = errors.Join(allocate(f, size), f.Close())
 	if err != nil {
-		err = errors.Join(err, os.Remove(path)) // half a reserve would only take room away
+		err = errors.Join(err, os.Remove(path)) // half a reserve would only waste space
 	}
 	return err
 }
@@ -34,7 +34,7 @@ func dropReserve(path string) error {
 	return err
 }
 
-// fill allocates by writing, where there is no better way.
+// fill allocates by writing, if there is no better way.
 func fill(f *os.File, size int64) error {
 	block := make([]byte, 1<<20)
 	for size > 0 {

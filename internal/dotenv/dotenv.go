@@ -1,4 +1,4 @@
-// Package dotenv reads .env files as OR3 Chat's host does, and changes single values in them while everything else stays as it is.
+// Package dotenv reads .env files as OR3 Chat's host does, and changes single values in them without touching the rest.
 package dotenv
 
 import (
@@ -8,31 +8,31 @@ import (
 	"unicode"
 )
 
-// File is a .env file as it is read.
+// File is the content of a .env file.
 type File struct {
 	Values map[string]string
-	// Names are those of Values as they first appear.
+	// Names are the names in Values, in order of first appearance.
 	Names []string
 	// Bad has the lines that are neither empty, nor a comment, nor NAME=value.
 	Bad []BadLine
 }
 
-// BadLine is a line that cannot be read; the first one of a file has the number 1.
+// BadLine is a line that cannot be parsed. The first line of a file has the number 1.
 type BadLine struct {
 	Number int
 	Text   string
 }
 
-// Parse reads a .env file exactly as the JavaScript host of OR3 Chat does (packages dotenv and c12), because both
-// programs are pointed at the same file. The libraries for Go disagree with it about an unquoted #, about backslashes in double
-// quotes, about back-quotes and about $NAME, and a secret that is read in two ways signs everybody out.
+// Parse parses a .env file exactly as the JavaScript host of OR3 Chat does (packages dotenv and c12), because both
+// programs use the same file. The libraries for Go disagree with it about an unquoted #, backslashes in double quotes,
+// back-quotes and $NAME. If the two programs read a secret differently, every user is signed out.
 //
-//   - NAME=value or "NAME: value", optionally after the word export; the last of two equal names counts.
-//   - A value in single, double or back quotes may span lines. Double quotes turn \n and \r into line ends; no other
+//   - NAME=value or "NAME: value", optionally after the word export. Of two equal names, the last counts.
+//   - A value in single, double or back quotes may span lines. Double quotes turn \n and \r into line ends. No other
 //     backslash is special.
 //   - An unquoted value ends at the first #, with or without a space before it.
-//   - $NAME and ${NAME} stand for another value of the file or of the environment, in all kinds of quotes; \$ is a dollar sign, and the name of
-//     nothing stays as it is.
+//   - $NAME and ${NAME} stand for another value of the file or of the environment, in all kinds of quotes. \$ is a
+//     dollar sign. A reference to an unknown name stays as it is.
 func Parse(text string, environ func(string) (string, bool)) File {
 	found, bad := scan(normalise(text).text)
 	f := File{Values: map[string]string{}, Bad: bad}
@@ -46,10 +46,10 @@ func Parse(text string, environ func(string) (string, bool)) File {
 	return f
 }
 
-// normal is a text whose lines end with \n and that begins with no byte order mark.
+// normal is a text whose lines end with \n and that has no byte order mark.
 type normal struct {
 	text string
-	// at says where each byte was, and the end.
+	// at maps each byte, and the end, to its original position.
 	at []int
 }
 
@@ -77,17 +77,17 @@ func normalise(original string) normal {
 
 const byteOrderMark = "\ufeff"
 
-// assignment is a NAME=value of a text.
+// assignment is a NAME=value in a text.
 type assignment struct {
 	name string
 	// value is as written, with its quotes, and trimmed: text[start:end].
 	value      string
 	start, end int
-	// begin and next bound the lines of the assignment.
+	// begin and next delimit the lines of the assignment.
 	begin, next int
 }
 
-// scan finds the assignments of a normal text, and what is none.
+// scan finds the assignments in a normal text, and the bad lines.
 func scan(text string) (found []assignment, bad []BadLine) {
 	for line, begin := 1, 0; begin < len(text); {
 		a, ok := cutAssignment(text[begin:])
@@ -148,8 +148,8 @@ func cutAssignment(text string) (a assignment, ok bool) {
 	return a, true
 }
 
-// cutQuoted takes a quoted value from the start of s if nothing but a comment follows it on its last line. A quote
-// after a backslash does not end the value, unless there is no other way to end it.
+// cutQuoted takes a quoted value from the start of s, if only a comment follows it on its last line. A quote after a
+// backslash does not end the value, unless nothing else does.
 func cutQuoted(s string) (quoted, rest string, ok bool) {
 	if s == "" || !strings.ContainsRune("'\"`", rune(s[0])) {
 		return "", s, false
@@ -173,7 +173,7 @@ func cutQuoted(s string) (quoted, rest string, ok bool) {
 	return "", s, false
 }
 
-// unquote removes the quotes of a value and, for double ones, expands line ends.
+// unquote removes the quotes of a value and, in double ones, expands line ends.
 func unquote(value string) string {
 	if value == "" || !strings.ContainsRune("'\"`", rune(value[0])) {
 		return value
@@ -204,10 +204,10 @@ func (f *File) expand(environ func(string) (string, bool)) {
 	}
 }
 
-// maxReferences bounds the work for one value, so that a file of doubling references cannot stop the start.
+// maxReferences limits the work for one value, so that a file of doubling references cannot block the start.
 const maxReferences = 1000
 
-// expander replaces references in one value and in what they stand for.
+// expander replaces references in one value, and in the values that they refer to.
 type expander struct {
 	lookup func(string) (string, bool)
 	budget int
@@ -234,7 +234,7 @@ func (e *expander) expand(value string, parents []string) string {
 		switch {
 		case !known:
 			b.WriteString(literal)
-		case slices.Contains(parents, name): // a loop stands for nothing
+		case slices.Contains(parents, name): // a loop expands to nothing
 		default:
 			b.WriteString(e.expand(target, append(slices.Clone(parents), name)))
 		}

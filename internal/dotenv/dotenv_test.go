@@ -18,8 +18,9 @@ func outside(name string) (string, bool) {
 	return "", false
 }
 
-// TestDotenvAgreesWithTheJavaScriptReader compares with what the npm packages dotenv 18.0.10 and c12 3.3.4, the readers of OR3 Chat's
-// host, made of the same files: a secret that two programs read in two ways signs everybody out.
+// TestDotenvAgreesWithTheJavaScriptReader compares with the results of the npm packages dotenv 18.0.10 and c12 3.3.4,
+// which OR3 Chat's host uses, for the same files. If the two programs read a secret differently, every user is signed
+// out.
 func TestDotenvAgreesWithTheJavaScriptReader(t *testing.T) {
 	files, err := filepath.Glob("testdata/read/*.env")
 	if err != nil || len(files) == 0 {

@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// Change gives a variable another value, or takes it out of the file.
+// Change gives a variable another value, or removes it from the file.
 type Change struct {
 	Name, Value string
 	Unset       bool
 }
 
-// Edit makes changes to a .env file and returns it. Of everything else nothing changes: comments, order, other variables, line ends,
-// a byte order mark. A variable that has its value already stays as it is written; of several assignments of a name the last
-// one changes, which is the one that counts. What is new goes to the end of the file, below a comment with the heading. The result
-// is read back before it is returned: an error says that a value cannot be written in this file.
+// Edit applies changes to a .env file and returns the result. It preserves everything else: comments, order, other
+// variables, line ends, a byte order mark. A variable that already has the value stays as written. Of several
+// assignments of a name, it changes the last, which is the one that counts. New variables go to the end of the file,
+// below a comment with the heading. It parses the result before returning it. An error means that a value cannot be
+// written in this file.
 func Edit(text, heading string, changes []Change) (string, error) {
 	for _, c := range changes {
 		if c.Name == "" || strings.TrimFunc(c.Name, func(r rune) bool { return r < 0x80 && isNameByte(byte(r)) }) != "" {
@@ -36,7 +37,7 @@ func edit(text, heading string, c Change) (string, error) {
 	of := slices.DeleteFunc(slices.Clone(found), func(a assignment) bool { return a.name != c.Name })
 	if c.Unset {
 		for _, a := range slices.Backward(of) {
-			// A comment behind the value is not ours to remove.
+			// A comment after the value is not ours to remove.
 			comment := strings.TrimLeft(strings.TrimSuffix(n.text[a.end:a.next], "\n"), " \t")
 			next := a.next
 			if comment != "" {
@@ -64,7 +65,7 @@ func edit(text, heading string, c Change) (string, error) {
 		if len(of) > 0 {
 			last := of[len(of)-1]
 			if last.end < len(n.text) && n.text[last.end] == '#' {
-				value += " " // other readers want a space in front of a comment
+				value += " " // other readers want a space before a comment
 			}
 			candidate = text[:n.at[last.start]] + value + text[n.at[last.end]:]
 		}
@@ -75,7 +76,7 @@ func edit(text, heading string, c Change) (string, error) {
 	return "", fmt.Errorf("the value of %s cannot be written into this file; look for quotes in it that are not closed", c.Name)
 }
 
-// appended is the text with one more assignment at its end.
+// appended returns the text with one more assignment at its end.
 func appended(text, heading, name, value string) string {
 	end := "\n"
 	switch ends := strings.Count(text, "\r\n"); {
@@ -97,8 +98,8 @@ func appended(text, heading, name, value string) string {
 	return text + name + "=" + value + end
 }
 
-// writings are the ways to write a value, the best one first: as other readers read it too, and with the quotes that are there. The first
-// one that is read back as the value is taken, so one that cannot hold it does no harm.
+// writings returns the ways to write a value, best first: those that other readers parse too, and those with the
+// existing quotes. The first one that parses back to the value is used, so one that cannot hold it does no harm.
 func writings(value string, quote byte) []string {
 	if strings.Trim(value, plain) == "" {
 		return []string{value}
@@ -106,7 +107,7 @@ func writings(value string, quote byte) []string {
 	dollars := strings.ReplaceAll(value, "$", `\$`)
 	lines := strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(dollars)
 	all := []string{`"` + lines + `"`, "'" + dollars + "'", "`" + dollars + "`", dollars}
-	if strings.ContainsAny(value, `\"`) { // in double quotes other readers take a backslash away
+	if strings.ContainsAny(value, `\"`) { // in double quotes, other readers remove a backslash
 		all[0], all[1] = all[1], all[0]
 	}
 	rank := func(written string) (n int) {
@@ -122,9 +123,10 @@ func writings(value string, quote byte) []string {
 	return all
 }
 
-// common reports whether systemd (EnvironmentFile=) and Docker Compose (env_file:) read a value as OR3 Chat does. Back-quotes are quotes for OR3
-// Chat alone. In single quotes it alone takes a backslash from a dollar sign. In double quotes each of them has backslashes of its own, but for
-// the one in front of a dollar sign; without quotes systemd takes all of them away.
+// common reports whether systemd (EnvironmentFile=) and Docker Compose (env_file:) parse a value as OR3 Chat does. Only
+// OR3 Chat treats back-quotes as quotes. In single quotes, only OR3 Chat removes the backslash before a dollar sign. In
+// double quotes, all of them do, but each has further backslash rules of its own. Without quotes, systemd removes all
+// backslashes.
 func common(written string) bool {
 	if written == "" {
 		return true
@@ -143,8 +145,9 @@ func common(written string) bool {
 	}
 }
 
-// Misread returns the names of variables whose values systemd and Docker Compose read otherwise than OR3 Chat does, in the order of the file.
-// Besides quotes, they know neither "NAME: value", nor, where it is systemd, export and comments behind a value.
+// Misread returns the names of variables whose values systemd and Docker Compose parse differently from OR3 Chat, in
+// the order of the file. Apart from quotes, neither knows "NAME: value", and systemd knows neither export nor comments
+// after a value.
 func Misread(text string) (names []string) {
 	n := normalise(text)
 	found, _ := scan(n.text)
@@ -161,10 +164,10 @@ func Misread(text string) (names []string) {
 	return names
 }
 
-// plain are the characters that mean nothing but themselves to any reader.
+// plain are the characters that no reader treats specially.
 const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+,="
 
-// sound reports whether a change made of one text another in which nothing but the change is different.
+// sound reports whether edited differs from before in this change only.
 func sound(before, edited string, c Change) bool {
 	was, wasBad := scan(before)
 	is, isBad := scan(normalise(edited).text)
@@ -193,13 +196,13 @@ func sound(before, edited string, c Change) bool {
 	return times == max(wasTimes, 1) && literal(own) == c.Value && !refers(own)
 }
 
-// literal is a value in which no name stands for anything.
+// literal returns a value without references.
 func literal(value string) string {
 	e := expander{lookup: func(string) (string, bool) { return "", false }, budget: maxReferences}
 	return e.expand(value, nil)
 }
 
-// refers reports whether a value may stand for something else where there are other variables.
+// refers reports whether a value may be expanded if other variables exist.
 func refers(value string) bool {
 	found := false
 	e := expander{lookup: func(string) (string, bool) { found = true; return "", false }, budget: maxReferences}

@@ -25,7 +25,8 @@ var changes = []Change{
 	{Name: "OLD", Unset: true},
 }
 
-// TestEditGolden makes the same changes to awkward files. What is no change is as it was, to the byte: the golden files show it.
+// TestEditGolden makes the same changes to awkward files. Everything else must stay the same, byte for byte, as the
+// golden files show.
 func TestEditGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/edit/*.env")
 	if err != nil || len(files) < 20 {
@@ -68,7 +69,7 @@ type fataler interface {
 	Fatalf(string, ...any)
 }
 
-// checkEdit reads both texts back: planned values are there, and all others are what they were.
+// checkEdit parses both texts: planned values must be there, and all others unchanged.
 func checkEdit(t fataler, before, after string, changes []Change) {
 	t.Helper()
 	was, is := Parse(before, outside), Parse(after, outside)
@@ -103,7 +104,7 @@ func checkEdit(t fataler, before, after string, changes []Change) {
 func TestEditRefusesWhatItCannotWrite(t *testing.T) {
 	for _, c := range []Change{
 		{Name: "", Value: "x"}, {Name: "A B", Value: "x"}, {Name: "Ä", Value: "x"},
-		{Name: "A", Value: "\n \\n '\"`"}, // no kind of quotes holds it
+		{Name: "A", Value: "\n \\n '\"`"}, // no kind of quotes can hold it
 	} {
 		if got, err := Edit("OTHER=1\n", heading, []Change{c}); err == nil {
 			t.Errorf("%+v: %q", c, got)
@@ -111,7 +112,7 @@ func TestEditRefusesWhatItCannotWrite(t *testing.T) {
 	}
 }
 
-// value generates what people and programs put into .env files, with a bias towards what is special there.
+// value generates what people and programs put into .env files, with a preference for special characters.
 var value = rapid.StringOf(rapid.OneOf(
 	rapid.RuneFrom([]rune("abcXYZ019+/=_-. \t")), rapid.RuneFrom([]rune("#$\\'\"`{}:&;\n\r")), rapid.RuneFrom([]rune("é日\u00a0")),
 ))
@@ -138,13 +139,13 @@ func TestEditKeepsEverythingElse(t *testing.T) {
 		}
 		got, err := Edit(text, heading, changes)
 		if err != nil {
-			return // it says so, and whoever called has the file as it was
+			return // it reports that, and the caller keeps the old file
 		}
 		checkEdit(t, text, got, changes)
 	})
 }
 
-// TestEditWritesKeys: what set-up makes can be written into every file whose quotes are closed.
+// TestEditWritesKeys checks that generated keys can be written into every file whose quotes are closed.
 func TestEditWritesKeys(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key := rapid.StringOfN(rapid.RuneFrom([]rune(plain)), 44, 44, -1).Draw(t, "key")

@@ -8,10 +8,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// asSystemd reads a line as EnvironmentFile= does (systemd 254, parse_env_file_internal).
+// asSystemd parses a line as EnvironmentFile= does (systemd 254, parse_env_file_internal).
 func asSystemd(line string) (name, value string) {
 	name, rest, _ := strings.Cut(line, "=")
-	var b, spaces strings.Builder // spaces inside of a value count, those at its end do not
+	var b, spaces strings.Builder // spaces inside a value count, those at its end do not
 	state := "before"
 	for i := 0; i < len(rest); i++ {
 		c := rest[i]
@@ -65,7 +65,8 @@ func asSystemd(line string) (name, value string) {
 	return strings.TrimSpace(name), b.String()
 }
 
-// asCompose reads a line as env_file: does, with no other variable set; false where it is an error or not one value.
+// asCompose parses a line as env_file: does, with no other variable set. ok is false if that is an error or not one
+// value.
 func asCompose(line string) (name, value string, ok bool) {
 	line = strings.TrimLeft(strings.TrimPrefix(line, "export"), " \t")
 	i := strings.IndexAny(line, "=:")
@@ -74,7 +75,7 @@ func asCompose(line string) (name, value string, ok bool) {
 	}
 	name, rest := strings.TrimSpace(line[:i]), strings.TrimLeft(line[i+1:], " \t")
 	if rest == "" || rest[0] != '\'' && rest[0] != '"' {
-		rest, _, _ = strings.Cut(rest, "#") // newer ones demand a space in front
+		rest, _, _ = strings.Cut(rest, "#") // newer versions require a space before it
 		rest = strings.TrimRight(rest, " \t")
 		return name, rest, !strings.ContainsAny(rest, "$")
 	}
@@ -93,7 +94,7 @@ func asCompose(line string) (name, value string, ok bool) {
 	for i := 0; i < len(value); i++ {
 		switch {
 		case value[i] == '$':
-			return name, "", false // stands for something else
+			return name, "", false // contains a reference
 		case value[i] == '\\' && i+1 < len(value):
 			if i++; strings.ContainsRune(`abcfnrtv0`, rune(value[i])) {
 				return name, "", false
@@ -104,7 +105,8 @@ func asCompose(line string) (name, value string, ok bool) {
 	return name, b.String(), true
 }
 
-// TestOtherReadersReadTheSame: what Misread does not name, systemd and Compose read as OR3 Chat does; and such a way is chosen where there is one.
+// TestOtherReadersReadTheSame checks that systemd and Compose parse what Misread does not name as OR3 Chat does, and
+// that Edit chooses such a form if there is one.
 func TestOtherReadersReadTheSame(t *testing.T) {
 	check := func(t interface{ Fatalf(string, ...any) }, value, text string) {
 		line := strings.TrimSuffix(text[strings.LastIndex(text, "KEY="):], "\n")
@@ -141,7 +143,7 @@ func TestOtherReadersReadTheSame(t *testing.T) {
 	})
 }
 
-// TestMisread names what other readers read otherwise.
+// TestMisread checks the variables that other readers parse differently.
 func TestMisread(t *testing.T) {
 	const text = "A=1\nB=\"two words\" # a comment\nC=3 # a comment\nexport D=4\nE: 5\nF=`6`\nG='\\$7'\nH=$A\nI='9'\nJ=`1`\nJ=2\nK=\nL=\"a\\nb\"\n"
 	if got := Misread(text); !slices.Equal(got, []string{"B", "C", "D", "E", "F", "G", "H", "L"}) {

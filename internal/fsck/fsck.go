@@ -1,6 +1,6 @@
-// Package fsck compares what a storage provider has with what the sync provider says it should have. The work is done in
-// stretches of about a second, each of which says where the next one goes on, so that a check can be watched, interrupted
-// and continued, in whatever process the stores are open.
+// Package fsck compares what a storage provider has with what the sync provider says it should have. It works in
+// stretches of about a second. Each returns where the next one begins, so that a check can be watched, interrupted and
+// continued, in whichever process the stores are open.
 package fsck
 
 import (
@@ -15,26 +15,26 @@ import (
 )
 
 const (
-	// span and files bound a stretch.
+	// span and files limit a stretch.
 	span  = time.Second
 	files = 500
-	// page is how many rows are asked for at once.
+	// page is the number of rows per query.
 	page = 500
-	// maxWorkspaces bounds how many workspaces are looked at.
+	// maxWorkspaces limits how many workspaces are checked.
 	maxWorkspaces = 1 << 20
 )
 
-// Kind is what is wrong with a content.
+// Kind is the kind of a finding.
 type Kind string
 
 // The kinds of findings.
 const (
-	// Missing content is named by a row and not stored.
+	// Missing content is named by a row but not stored.
 	Missing Kind = "missing"
 	Corrupt Kind = "corrupt"
-	// Unreadable content is stored, but the disk does not hand it out.
+	// Unreadable content is stored, but the disk fails to return it.
 	Unreadable Kind = "unreadable"
-	// Orphaned content is stored and named by nothing. That is no fault: collection takes it when its time has come.
+	// Orphaned content is stored but not referenced. That is not a fault: collection removes it in due course.
 	Orphaned Kind = "orphaned"
 )
 
@@ -44,45 +44,45 @@ type Finding struct {
 	WorkspaceID string            `json:"workspaceId"`
 	Hash        or3cloud.BlobHash `json:"hash"`
 	SizeBytes   int64             `json:"sizeBytes,omitempty"`
-	// Detail says more, for the operator.
+	// Detail has more details for the operator.
 	Detail      string `json:"detail,omitempty"`
 	Quarantined bool   `json:"quarantined,omitempty"`
 }
 
 // Request asks for a stretch.
 type Request struct {
-	// WorkspaceID restricts the check to one workspace; "" is all.
+	// WorkspaceID restricts the check to one workspace. Empty means all.
 	WorkspaceID string `json:"workspaceId"`
-	// After is where the stretch before this one ended; "" begins.
+	// After is where the previous stretch ended. Empty starts from the beginning.
 	After string `json:"after"`
-	// Rate bounds how many bytes are read per second; 0 is no bound.
+	// Rate limits the bytes read per second. 0 means no limit.
 	Rate       int64 `json:"rate"`
 	Quarantine bool  `json:"quarantine"`
 }
 
-// Stretch is what one stretch did.
+// Stretch is the result of one stretch.
 type Stretch struct {
-	// Files and Bytes are the stored copies that were read, Rows the rows and references that were looked up.
+	// Files and Bytes count the stored copies that were read, and Rows the rows and references that were looked up.
 	Files    int64     `json:"files"`
 	Bytes    int64     `json:"bytes"`
 	Rows     int64     `json:"rows"`
 	Findings []Finding `json:"findings"`
-	// Next is where the next stretch goes on; "" when there is none.
+	// Next is where the next stretch begins, or "" if there is none.
 	Next string `json:"next"`
 }
 
-// Instance is what is checked. Without Rows and Workspaces nothing can be found missing, without References nothing
-// orphaned.
+// Instance is what to check. Without Rows and Workspaces, nothing can be found missing. Without References, nothing can
+// be found orphaned.
 type Instance struct {
 	Files      or3cloud.BlobChecker
 	Rows       or3cloud.CanonicalStorage
 	References or3cloud.ReferenceClaimer
 	Workspaces or3cloud.WorkspaceDirectory
-	// Span is how long a stretch takes, about; 0 is a second.
+	// Span is the approximate duration of a stretch. 0 means a second.
 	Span time.Duration
 }
 
-// phase is a part of a check. They follow each other in the order of the constants.
+// phase is a part of a check. They run in the order of the constants.
 type phase string
 
 const (
@@ -91,12 +91,12 @@ const (
 	lookingAtMessages phase = "references"
 )
 
-// position is where a check is. It travels as text.
+// position is how far a check has come. It travels as text.
 type position struct {
 	Phase phase `json:"phase"`
 	// At is the storage provider's position, or the cursor of the query.
 	At string `json:"at,omitempty"`
-	// Workspace is the one whose rows are looked at; those with smaller ids are done.
+	// Workspace is the one whose rows are being checked. Those with smaller ids are done.
 	Workspace string `json:"workspace,omitempty"`
 }
 
@@ -134,7 +134,7 @@ func (i Instance) Run(ctx context.Context, in Request) (Stretch, error) {
 	return s.Stretch, err
 }
 
-// stretch is one under way.
+// stretch is a stretch in progress.
 type stretch struct {
 	Instance
 	Request
@@ -178,7 +178,7 @@ func (s *stretch) judge(ctx context.Context, blob or3cloud.CheckedBlob) error {
 	case or3cloud.BlobUnreadable:
 		f.Kind = Unreadable
 	default:
-		// What is in the trash has been found to be orphaned already.
+		// Content in the trash has already been found to be orphaned.
 		if blob.InTrash || s.References == nil {
 			return nil
 		}
@@ -195,7 +195,7 @@ func (s *stretch) judge(ctx context.Context, blob or3cloud.CheckedBlob) error {
 	return nil
 }
 
-// isUnknown reports whether the sync provider does not know a workspace.
+// isUnknown reports whether an error means that the sync provider does not know a workspace.
 func isUnknown(err error) bool {
 	var e *or3cloud.Error
 	return errors.As(err, &e) && (e.Code == or3cloud.CodeForbidden || e.Code == or3cloud.CodeNotFound)
@@ -235,7 +235,7 @@ func (s *stretch) lookUp(ctx context.Context, at position) (position, error) {
 	return position{}, nil
 }
 
-// workspaces returns the ids that are not smaller than from, in order.
+// workspaces returns the ids from from on, in order.
 func (s *stretch) workspaces(ctx context.Context, from string) ([]string, error) {
 	list, err := s.Workspaces.FindWorkspaces(ctx, s.WorkspaceID, maxWorkspaces)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *stretch) workspaces(ctx context.Context, from string) ([]string, error)
 	}
 	var ids []string
 	for _, w := range list {
-		// A workspace can also be found by its name, which may be another one's id.
+		// A workspace is also found by its name, which may be another one's id.
 		if w.ID >= from && (s.WorkspaceID == "" || w.ID == s.WorkspaceID) {
 			ids = append(ids, w.ID)
 		}
@@ -280,8 +280,8 @@ func (s *stretch) query(ctx context.Context, workspace, kind, hash, cursor strin
 	return items, next, err
 }
 
-// lookUpItem reports an item whose content is not there. A row without a storage id tells of a file that its device has
-// not uploaded yet. What a message names and a live row too is looked up with the row.
+// lookUpItem reports an item whose content is missing. A row without a storage id is a file that its device has not
+// uploaded yet. Content that both a message and a live row name is looked up with the row.
 func (s *stretch) lookUpItem(ctx context.Context, at position, item or3cloud.CanonicalStorageItem) error {
 	hash, ok := or3cloud.ParseBlobHash(item.Hash)
 	if !ok || at.Phase == lookingAtRows && item.File.StorageID == "" {

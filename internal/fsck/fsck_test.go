@@ -10,14 +10,14 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// store is a storage provider and a sync provider with what they are told to have.
+// store is a storage provider and a sync provider with fixed content.
 type store struct {
 	blobs      []or3cloud.CheckedBlob
 	rows       map[string][]or3cloud.CanonicalStorageItem // live_metadata by workspace
 	edges      map[string][]or3cloud.CanonicalStorageItem
 	workspaces []string
 	referenced map[or3cloud.BlobHash]bool
-	// perStretch is how many blobs one stretch checks.
+	// perStretch is the number of blobs per stretch.
 	perStretch int
 	asked      []or3cloud.BlobCheckRequest
 }
@@ -83,7 +83,7 @@ func (s *store) ReferenceState(_ context.Context, _ string, hash or3cloud.BlobHa
 	return state, nil
 }
 
-// claims makes a store a ReferenceClaimer; nothing is ever claimed here.
+// claims makes a store a ReferenceClaimer. It never grants a claim.
 type claims struct {
 	or3cloud.ReferenceClaimer
 	*store
@@ -172,7 +172,7 @@ func TestEveryKindIsFound(t *testing.T) {
 	}
 }
 
-// TestManyRowsAreLookedUpOnce goes through more rows than a page has, in more workspaces than one stretch takes.
+// TestManyRowsAreLookedUpOnce has more rows than a page, in more workspaces than one stretch handles.
 func TestManyRowsAreLookedUpOnce(t *testing.T) {
 	s := &store{perStretch: 1, rows: map[string][]or3cloud.CanonicalStorageItem{}}
 	const workspaces, rows = 40, 2*page + 1

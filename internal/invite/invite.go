@@ -1,5 +1,5 @@
-// Package invite makes and reads the tokens of invites (contract, auth §9). A token says for whom it is and where it leads;
-// whether it still counts is decided by the store, which knows its hash.
+// Package invite makes and parses the tokens of invites (contract, auth §9). A token says whom it is for and where it
+// leads. The store, which knows its hash, decides whether it is still valid.
 package invite
 
 import (
@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// MaxLength is the length of the longest token in characters.
+// MaxLength is the largest length of a token in characters.
 const MaxLength = 4096
 
-// The ways in which a token fails.
+// The ways in which a token can fail.
 var (
 	ErrInvalid = errors.New("invite: invalid token")
 	ErrExpired = errors.New("invite: expired token")
 )
 
-// Token is what a token says.
+// Token is the content of a token.
 type Token struct {
 	WorkspaceID string
 	// Email is trimmed and in lower case.
@@ -31,7 +31,7 @@ type Token struct {
 	Expires time.Time
 }
 
-// claims is a Token on the wire. Pointers tell what is missing from what is empty.
+// claims is a Token on the wire. Pointers distinguish missing from empty members.
 type claims struct {
 	WorkspaceID *string `json:"workspaceId"`
 	Email       *string `json:"email"`
@@ -51,8 +51,8 @@ func Sign(secret string, t Token) (string, error) {
 	return body + "." + encoding.EncodeToString(sum(secret, body)), nil
 }
 
-// Parse checks the signature of a token and reads it. It answers ErrInvalid for a token that was never signed with this secret,
-// and ErrExpired for one whose time is over.
+// Parse verifies the signature of a token and parses it. It returns ErrInvalid if the token was not signed with this
+// secret, and ErrExpired if it has expired.
 func Parse(secret, token string, now time.Time) (Token, error) {
 	body, signature, ok := strings.Cut(token, ".")
 	mac, err := encoding.DecodeString(signature)
@@ -77,13 +77,13 @@ func Parse(secret, token string, now time.Time) (Token, error) {
 	return t, nil
 }
 
-// Hash is what is stored of a token: SHA-256 in lower-case hex.
+// Hash returns what is stored of a token: its SHA-256 in lower-case hex.
 func Hash(token string) string {
 	h := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(h[:])
 }
 
-// NormalEmail is the form in which addresses are compared.
+// NormalEmail returns the form in which addresses are compared.
 func NormalEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 func sum(secret, body string) []byte {

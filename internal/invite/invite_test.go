@@ -34,7 +34,7 @@ func TestATokenSaysForWhomItIs(t *testing.T) {
 	}
 }
 
-// TestTokensOfTheOtherHost reads a token that was put together by hand after the contract's formula.
+// TestTokensOfTheOtherHost parses a token that was put together by hand after the contract's formula.
 func TestTokensOfTheOtherHost(t *testing.T) {
 	body := encoding.EncodeToString([]byte(`{"workspaceId":"w","email":"a@b.test","exp":1800000001}`))
 	got, err := Parse(secret, body+"."+encoding.EncodeToString(sum(secret, body)), at)
@@ -81,7 +81,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		// What is accepted was signed, so it says the same when it is signed again.
+		// An accepted token was signed, so signing its content again gives the same token.
 		again, err := Parse(secret, sign(t, tok), at)
 		if err != nil || again != tok {
 			t.Errorf("%+v, %+v, %v", tok, again, err)

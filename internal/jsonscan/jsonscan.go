@@ -1,7 +1,7 @@
-// Package jsonscan passes over JSON as browsers write it (JSON.stringify): no white space, nothing nested very deep. It
-// looks at each byte once and copies none. All that it takes is JSON (RFC 8259), but not all JSON is taken: the rest is for
-// a general decoder to read, or to refuse. Like JSON.parse it minds neither halves of surrogate pairs nor repeated names.
-// Whether strings are UTF-8 it does not ask.
+// Package jsonscan scans JSON as browsers write it (JSON.stringify): without white space, not nested very deep. It
+// looks at each byte once and copies none. Everything that it accepts is JSON (RFC 8259), but it does not accept all
+// JSON: a general decoder has to read or refuse the rest. Like JSON.parse, it accepts halves of surrogate pairs and
+// repeated names. It does not check whether strings are UTF-8.
 package jsonscan
 
 import (
@@ -9,8 +9,9 @@ import (
 	"math/bits"
 )
 
-// Scanner stands at a place of a text and passes what it is asked for. Where something else is it fails for good: its
-// methods pass nothing more and its loops end, so it is enough to ask once, at the end (Done). An object is read like this:
+// Scanner stands at a position in a text and passes whatever its methods ask for. If it finds something else, it fails
+// for good: its methods pass nothing more and its loops end, so it is enough to check once, at the end (Done). An
+// object is read like this:
 //
 //	for more := s.Open('{'); more; more = s.More('{') {
 //		name := s.Name()
@@ -19,35 +20,35 @@ import (
 type Scanner struct {
 	text   []byte
 	at     int
-	levels int // how many objects and arrays may still be opened in each other
+	levels int // how many more nested objects and arrays may be opened
 	failed bool
 }
 
-// New returns a scanner at the beginning of a text, in which so many levels of objects and arrays may be open at once.
+// New returns a scanner at the beginning of a text, in which at most levels objects and arrays may be open at once.
 func New(text []byte, levels int) Scanner { return Scanner{text: text, levels: levels} }
 
-// At returns the place at which the scanner is.
+// At returns the scanner's position.
 func (s *Scanner) At() int { return s.at }
 
-// Left returns how many bytes are left.
+// Left returns the number of bytes left.
 func (s *Scanner) Left() int { return len(s.text) - s.at }
 
-// Done reports whether the scanner has passed all of the text.
+// Done reports whether the scanner has passed the whole text.
 func (s *Scanner) Done() bool { return !s.failed && s.at == len(s.text) }
 
-// Failed reports whether the scanner has failed: what it has returned last is not to be used.
+// Failed reports whether the scanner has failed, so that its last result must not be used.
 func (s *Scanner) Failed() bool { return s.failed }
 
 // Fail makes the scanner fail.
 func (s *Scanner) Fail() { s.failed, s.at = true, len(s.text) }
 
-// Next returns the byte with which the next value or sign begins, or 0 at the end.
+// Next returns the first byte of the next value or sign, or 0 at the end.
 func (s *Scanner) Next() byte { return byteAt(s.text, s.at) }
 
-// Since returns the text from a place at which the scanner was until the present one.
+// Since returns the text from an earlier position of the scanner to the current one.
 func (s *Scanner) Since(begin int) []byte { return s.text[begin:s.at:s.at] }
 
-// Open passes the beginning of an object (kind is '{') or an array ('['), and reports whether there is anything in it.
+// Open passes the beginning of an object (kind is '{') or an array ('['), and reports whether it contains anything.
 func (s *Scanner) Open(kind byte) bool {
 	if s.Next() != kind || s.levels == 0 {
 		s.Fail()
@@ -77,7 +78,8 @@ func (s *Scanner) More(kind byte) bool {
 	return false
 }
 
-// Name passes the name of a member and returns it without quotes. It fails at one with escapes, which no client writes.
+// Name passes the name of a member and returns it without quotes. It fails on a name with escapes, which no client
+// writes.
 func (s *Scanner) Name() []byte {
 	end, form := stringEnd(s.text, s.at)
 	if form != Plain || byteAt(s.text, end) != ':' {
@@ -98,7 +100,7 @@ func (s *Scanner) String() (text []byte, form Form) {
 	return s.pass(end), form
 }
 
-// pass goes on to a place, or fails if there is none, and returns the text until there.
+// pass advances to a position, or fails if that is none, and returns the text before it.
 func (s *Scanner) pass(end int) []byte {
 	if end == none {
 		s.Fail()
@@ -109,17 +111,18 @@ func (s *Scanner) pass(end int) []byte {
 	return s.Since(begin)
 }
 
-// Form says what stands between the quotes of a string.
+// Form classifies the text between the quotes of a string.
 type Form int
 
 // The forms of a string.
 const (
-	Plain   Form = iota // itself
-	Short               // and escapes of a letter, but no \/, which needs none
-	Escaped             // and others
+	Plain   Form = iota // no escapes
+	Short               // escapes with one letter, but not \/, which is never needed
+	Escaped             // other escapes
 )
 
-// The functions below take a place of a text, which may be none, and return the one behind what begins there, or none.
+// The functions below take a position in a text, which may be none. They return the position after whatever begins
+// there, or none.
 const none = -1
 
 func byteAt(text []byte, i int) byte {
@@ -129,7 +132,7 @@ func byteAt(text []byte, i int) byte {
 	return 0
 }
 
-func closing(kind byte) byte { return kind + 2 } // of '{' and '['
+func closing(kind byte) byte { return kind + 2 } // for '{' and '['
 
 func valueEnd(text []byte, i, levels int) int {
 	switch c := byteAt(text, i); c {
@@ -167,7 +170,7 @@ func valueEnd(text []byte, i, levels int) int {
 	return numberEnd(text, i)
 }
 
-// nameEnd is for a name and its colon.
+// nameEnd handles a name and its colon.
 func nameEnd(text []byte, i int) int {
 	i, _ = stringEnd(text, i)
 	if byteAt(text, i) != ':' {
@@ -210,7 +213,7 @@ func stringEnd(text []byte, i int) (end int, form Form) {
 	}
 }
 
-// formOf has the forms of escapes by the letter behind the backslash; Plain where it makes no escape.
+// formOf maps the letter after a backslash to the form of the escape, or to Plain if it is not an escape.
 var formOf = [256]Form{'"': Short, '\\': Short, 'b': Short, 'f': Short, 'n': Short, 'r': Short, 't': Short, '/': Escaped, 'u': Escaped}
 
 func isHex(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
@@ -242,7 +245,7 @@ func numberEnd(text []byte, i int) int {
 	return i
 }
 
-// digitsEnd is for one digit or more.
+// digitsEnd handles one or more digits.
 func digitsEnd(text []byte, i int) int {
 	if !isDigit(byteAt(text, i)) {
 		return none
@@ -252,13 +255,13 @@ func digitsEnd(text []byte, i int) int {
 	return i
 }
 
-// special returns the place of the first quote, backslash or control character from i on, or the length of the text.
+// special returns the position of the first quote, backslash or control character from i on, or the length of the text.
 func special(text []byte, i int) int {
 	const lows, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(text); i += 8 {
 		w := binary.LittleEndian.Uint64(text[i:])
 		quote, backslash := w^'"'*lows, w^'\\'*lows
-		// A byte's high bit is set where the byte is 0, or less than a space; the first one that is set is exact.
+		// The high bit of a byte is set if the byte is 0, or less than a space. The first one set is exact.
 		if m := ((quote-lows)&^quote | (backslash-lows)&^backslash | (w-' '*lows)&^w) & highs; m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}

@@ -10,12 +10,12 @@ import (
 	"or3.chat/cloud/internal/recorded"
 )
 
-// levels is how deep the texts of these tests may nest.
+// levels is the depth of nesting allowed in these tests.
 const levels = 20
 
 var options = []jsontext.Options{jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)}
 
-// depth returns how many objects and arrays are open at once in a valid text.
+// depth returns the largest number of objects and arrays open at once in a valid text.
 func depth(text []byte) (most int) {
 	d := jsontext.NewDecoder(bytes.NewReader(text), options...)
 	for {
@@ -26,7 +26,7 @@ func depth(text []byte) (most int) {
 	}
 }
 
-// checkValue: a value is passed if it is JSON without white space that is not nested too deep, and nothing else is.
+// checkValue checks that a value is accepted if and only if it is JSON without white space and not nested too deep.
 func checkValue(t *testing.T, text []byte) {
 	t.Helper()
 	compact := jsontext.Value(bytes.Clone(text))
@@ -75,7 +75,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// What has failed stays so, whatever it is asked for.
+// A scanner that has failed stays failed, whatever it is asked for.
 func TestFailed(t *testing.T) {
 	s := New([]byte(`{"a":1}`), levels)
 	s.Fail()

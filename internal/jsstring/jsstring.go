@@ -1,4 +1,4 @@
-// Package jsstring sees strings as the clients do: JavaScript counts and orders them in UTF-16 code units.
+// Package jsstring handles strings as the clients do: JavaScript counts and orders them in UTF-16 code units.
 package jsstring
 
 import (
@@ -17,12 +17,12 @@ func Len(s string) int {
 	return n
 }
 
-// Longer reports whether s has more than n UTF-16 code units. No string has more of them than bytes.
+// Longer reports whether s has more than n UTF-16 code units. A string never has more of them than bytes.
 func Longer(s string, n int) bool { return len(s) > n && Len(s) > n }
 
-// SortKey returns bytes whose order under bytes.Compare is the UTF-16 order of the strings they were made from
-// (contract, sync Pitfall 11). For text of the Basic Multilingual Plane they are its UTF-8; other characters become
-// two three-byte sequences, one per surrogate.
+// SortKey returns bytes whose order under bytes.Compare is the UTF-16 order of the strings (contract, sync Pitfall 11).
+// For text in the Basic Multilingual Plane, they are its UTF-8. Other characters become two three-byte sequences, one
+// for each surrogate.
 func SortKey(s string) []byte {
 	key := make([]byte, 0, len(s))
 	for _, r := range s {
@@ -37,7 +37,7 @@ func SortKey(s string) []byte {
 	return key
 }
 
-// FromSortKey returns the string that SortKey made key from.
+// FromSortKey returns the string of which SortKey made key.
 func FromSortKey(key []byte) string {
 	plain := true
 	for _, b := range key {

@@ -36,7 +36,7 @@ func FuzzSortKeyRoundTrip(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		s = string([]rune(s)) // keys are well-formed text by then
+		s = string([]rune(s)) // keys are made from well-formed text
 		if got := FromSortKey(SortKey(s)); got != s {
 			t.Fatalf("round trip of %q gave %q", s, got)
 		}

@@ -1,5 +1,5 @@
-// Package leaktest lets tests prove that a log holds no secret: it collects the secrets that the exchanges of a test carried
-// and looks for each of them in the output of the program. It is for tests only.
+// Package leaktest helps tests to show that a log contains no secret. It collects the secrets in a test's requests and
+// answers, and looks for each of them in the output of the program. It is for tests only.
 package leaktest
 
 import (
@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// shortest is the length below which a value is too common a text to look for, such as a code of six digits, which any time
-// of a log line may contain.
+// shortest is the length below which a value is too common to look for. A code of six digits, for example, may occur in
+// the time of any log line.
 const shortest = 8
 
 // members are the names of JSON members whose values must never be logged.
@@ -27,7 +27,7 @@ var members = []string{
 // Watch collects secrets. The zero value is ready, and it is safe for concurrent use.
 type Watch struct {
 	mu      sync.Mutex
-	secrets map[string]string // by value: where it was seen
+	secrets map[string]string // value → where it was seen
 }
 
 // Note adds a secret, with the place where it was seen.
@@ -43,7 +43,7 @@ func (w *Watch) Note(place, secret string) {
 	w.secrets[secret] = place
 }
 
-// Exchange adds the secrets of a request and its answer: cookies, tokens of URLs, and members of JSON bodies.
+// Exchange adds the secrets of a request and its answer: cookies, tokens in URLs, and members of JSON bodies.
 func (w *Watch) Exchange(r *http.Request, body []byte, answer http.Header, answerBody []byte) {
 	for _, c := range r.Cookies() {
 		w.Note("cookie "+c.Name, c.Value)
@@ -83,7 +83,7 @@ func (w *Watch) value(name string, v any) {
 	}
 }
 
-// address adds the tokens of an URL's query.
+// address adds the tokens in a URL's query.
 func (w *Watch) address(text string) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -94,8 +94,8 @@ func (w *Watch) address(text string) {
 	}
 }
 
-// Transport returns a RoundTripper that adds the secrets of what passes through next. Only bodies that say they are JSON
-// are read.
+// Transport returns a RoundTripper that adds the secrets of whatever passes through next. It reads only bodies that are
+// declared as JSON.
 func (w *Watch) Transport(next http.RoundTripper) http.RoundTripper { return transport{w, next} }
 
 type transport struct {
@@ -122,7 +122,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var got []byte
-	// An answer that is large has rows in it and no credentials.
+	// A large answer contains rows and no credentials.
 	if isJSON(res.Header) && res.ContentLength >= 0 && res.ContentLength < 64<<10 {
 		if got, err = io.ReadAll(res.Body); err != nil {
 			return nil, err
@@ -136,14 +136,14 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func isJSON(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), "application/json") }
 
-// Count returns how many secrets were collected.
+// Count returns the number of secrets collected.
 func (w *Watch) Count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.secrets)
 }
 
-// Check fails the test for each secret that stands in the log, as it is or in a form in which logs write it.
+// Check fails the test for each secret that appears in the log, literally or in a form in which logs write it.
 func (w *Watch) Check(t testing.TB, log string) {
 	t.Helper()
 	w.mu.Lock()
@@ -160,7 +160,7 @@ func (w *Watch) Check(t testing.TB, log string) {
 	}
 }
 
-// forms are the ways in which a text is written in a log: as it is, escaped for a URL, and quoted.
+// forms returns the ways in which a text is written in a log: literally, escaped for a URL, and quoted.
 func forms(s string) []string {
 	out := []string{s}
 	quoted, _ := json.Marshal(s)

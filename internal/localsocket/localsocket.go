@@ -1,5 +1,5 @@
-// Package localsocket makes Unix sockets that only the server's user can connect to, and connects to them. Their paths may be longer
-// than the system takes for a socket.
+// Package localsocket creates and connects to Unix sockets that only the server's user can use. Their paths may be
+// longer than the system allows for sockets.
 package localsocket
 
 import (
@@ -13,22 +13,22 @@ import (
 )
 
 const (
-	// mode lets no one in but the server's user.
+	// mode admits only the server's user.
 	mode fs.FileMode = 0o600
-	// maxPath is the longest path that every system takes for a socket: macOS has 104 bytes, with a zero at the end.
+	// maxPath is the longest socket path that every system accepts: macOS has 104 bytes, including a final zero.
 	maxPath = 103
 )
 
-// ErrAbsent says that no one listens.
+// ErrAbsent means that nothing listens.
 var ErrAbsent = errors.New("no one listens")
 
-// Listener is a socket whose file goes with it.
+// Listener is a socket that removes its file.
 type Listener struct {
 	net.Listener
 	path string
 }
 
-// Listen makes a socket at path. What is there is replaced: the caller knows that it is left over from a process that has died.
+// Listen creates a socket at path. It replaces an existing one: the caller knows that a dead process left it behind.
 func Listen(path string) (*Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -48,7 +48,7 @@ func Listen(path string) (*Listener, error) {
 	return &Listener{ln, path}, nil
 }
 
-// Remove removes the file of a socket that is closed. It may be gone already.
+// Remove removes the file of a closed socket. It may be gone already.
 func (l *Listener) Remove() error {
 	if err := os.Remove(l.path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -56,7 +56,7 @@ func (l *Listener) Remove() error {
 	return nil
 }
 
-// Dial connects to the socket at path. The error is ErrAbsent if no one listens there.
+// Dial connects to the socket at path. The error is ErrAbsent if nothing listens there.
 func Dial(ctx context.Context, path string) (conn net.Conn, err error) {
 	err = withShortPath(path, func(short string) (err error) {
 		conn, err = new(net.Dialer).DialContext(ctx, "unix", short)
@@ -71,8 +71,8 @@ func Dial(ctx context.Context, path string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// Shorten returns a name for path that is short enough for a socket: the path itself, or one through a link in the directory for
-// temporary files, which release removes.
+// Shorten returns a name for path that is short enough for a socket: the path itself, or one through a link in the
+// directory for temporary files, which release removes.
 func Shorten(path string) (short string, release func() error, err error) {
 	if len(path) <= maxPath {
 		return path, func() error { return nil }, nil

@@ -6,5 +6,5 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// isRefused reports whether a socket is there and nobody listens on it.
+// isRefused reports whether there is a socket on which nothing listens.
 func isRefused(err error) bool { return errors.Is(err, windows.WSAECONNREFUSED) }

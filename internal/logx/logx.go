@@ -1,5 +1,5 @@
-// Package logx makes the program's logger and owns the one layer that keeps secrets out of it: passwords, hashes, tokens,
-// cookies, signed URLs, payloads, and e-mail addresses beyond their first character and domain.
+// Package logx creates the program's logger. It is the one layer that keeps secrets out of the log: passwords, hashes,
+// tokens, cookies, signed URLs, payloads, and e-mail addresses except for their first character and domain.
 package logx
 
 import (
@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Options say what is logged and how.
+// Options control what is logged and how.
 type Options struct {
-	// Level is the least level that is logged.
+	// Level is the lowest level that is logged.
 	Level slog.Leveler
 	// JSON selects one JSON object per line; otherwise lines are key=value text for people.
 	JSON bool
 }
 
-// New returns a logger that writes to w. Everything passes the redaction: messages, attributes, groups.
+// New returns a logger that writes to w. Everything passes the redaction: messages, attributes and groups.
 func New(w io.Writer, opts Options) *slog.Logger {
 	h := &slog.HandlerOptions{Level: opts.Level, ReplaceAttr: redactAttr}
 	if opts.JSON {
@@ -28,8 +28,8 @@ func New(w io.Writer, opts Options) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, h))
 }
 
-// Adopt sends to a logger what libraries write with package log. They quote what is anyone's, such as net/http what a server has sent that
-// no one has asked for, so a line ends where it begins to quote.
+// Adopt redirects what libraries write with package log to a logger. Libraries quote arbitrary input: net/http, for
+// example, quotes unsolicited responses of a server. So each line is cut where a quotation begins.
 func Adopt(to *slog.Logger) {
 	log.SetFlags(0)
 	log.SetOutput(lines{to})
@@ -43,7 +43,7 @@ func (l lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ParseLevel reads debug, info, warn or error.
+// ParseLevel parses debug, info, warn or error.
 func ParseLevel(text string) (slog.Level, error) {
 	var l slog.Level
 	err := l.UnmarshalText([]byte(text))
@@ -61,7 +61,7 @@ func redactAttr(_ []string, a slog.Attr) slog.Attr {
 			return a
 		}
 		return redactAny(a.Key, v.Any())
-	default: // numbers, booleans and times tell nothing
+	default: // numbers, booleans and times reveal nothing
 		return a
 	}
 }
@@ -81,7 +81,7 @@ func redactAny(key string, value any) slog.Attr {
 	}
 }
 
-// headerNames lists the names only: too many headers carry credentials.
+// headerNames returns only the names, because too many headers carry credentials.
 func headerNames(h http.Header) string {
 	names := make([]string, 0, len(h))
 	for name := range h {
@@ -90,7 +90,7 @@ func headerNames(h http.Header) string {
 	return fmt.Sprintf("[%d headers: %s]", len(names), strings.Join(names, " "))
 }
 
-// secretKeys are parts of attribute names whose text is never logged, whatever it looks like.
+// secretKeys are parts of attribute names. The values of such attributes are never logged, whatever they look like.
 var secretKeys = []string{"password", "passwd", "secret", "token", "cookie", "authorization", "credential", "apikey", "api_key", "payload", "body", "signature"}
 
 func redactValue(key, text string) string {

@@ -21,7 +21,7 @@ const (
 	opaque   = "q7Zk2vXw9LmN4pRsT8uY1aBc"
 )
 
-// TestNothingSecretIsLogged logs the strings themselves in all the ways that code may happen to, in both formats.
+// TestNothingSecretIsLogged logs secrets in all the ways that code might, in both formats.
 func TestNothingSecretIsLogged(t *testing.T) {
 	type request struct {
 		Path  string
@@ -144,7 +144,7 @@ func FuzzRedact(f *testing.F) {
 	})
 }
 
-// What libraries say is in the log as well, without what they quote.
+// Messages of libraries are logged too, without what they quote.
 func TestLibrariesQuoteNothing(t *testing.T) {
 	var out bytes.Buffer
 	Adopt(New(&out, Options{Level: slog.LevelDebug}))

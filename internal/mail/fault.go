@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Step is how far a delivery came.
+// Step is how far a delivery got.
 type Step string
 
 // The steps.
@@ -32,18 +32,18 @@ const (
 	StepContent   Step = "content"
 )
 
-// Error is a delivery that failed. Its text is for the operator who tries mail out and may hold the recipient's address, as
-// servers repeat it; for a log there are the other fields.
+// Error is a failed delivery. Its text is for the operator who tests mail. It may contain the recipient's address,
+// because servers repeat it. Logs use the other fields.
 type Error struct {
 	Step Step
 	// Code is the server's reply code, or 0.
 	Code int
-	// Permanent says that trying again is useless: the server refuses this very recipient or message for good.
+	// Permanent means that a retry is useless: the server refuses this recipient or message permanently.
 	Permanent bool
-	// Advice is what the operator can do; empty if there is nothing to say.
+	// Advice is what the operator can do. It may be empty.
 	Advice string
 	cause  error
-	// secrets are what a server has heard and may repeat.
+	// secrets are texts sent to the server that it may repeat.
 	secrets []string
 }
 
@@ -69,7 +69,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// explain says at which step a conversation failed, and what can be done.
+// explain reports at which step a conversation failed, and what can be done.
 func explain(err error, l *line) *Error {
 	e := &Error{cause: err, secrets: l.config.secrets()}
 	var reply *textproto.Error
@@ -93,7 +93,7 @@ func explain(err error, l *line) *Error {
 		e.Step, e.Advice = StepGreet, "Check the port: 587 goes with smtp://, 465 with smtps://."
 	}
 	if e.Code >= 400 && e.Code != 421 && namesGreeting.MatchString(err.Error()) {
-		// Many say so only when they hear the recipient, who is not at fault.
+		// Many servers refuse the greeting only when they hear the recipient, who is not at fault.
 		e.Step, e.Permanent = StepGreet, false
 		e.Advice = "The mail server does not take the name " + l.config.ehlo + ": set " + setting.EHLOName + " to a full domain name that leads to this machine."
 	}
@@ -103,11 +103,11 @@ func explain(err error, l *line) *Error {
 	return e
 }
 
-// namesGreeting finds the replies of servers that do not like how they were greeted, in whatever step they say so.
+// namesGreeting recognizes the replies of servers that reject our greeting, at whatever step.
 var namesGreeting = regexp.MustCompile(`(?i)\b(helo|ehlo)\b`)
 
-// refused fills in what the server said to the message. Whoever refuses the sender refuses our configuration, which may be
-// repaired; only recipient and content are refused for good.
+// refused fills in the server's reply to the message. A server that refuses the sender refuses our configuration, which
+// can be fixed. Only a refusal of the recipient or the content is permanent.
 func (e *Error) refused(sent *smtp.SendError) {
 	e.Code = sent.ErrorCode()
 	switch sent.Reason {

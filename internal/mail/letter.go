@@ -10,7 +10,7 @@ import (
 type Letter struct {
 	To      string `json:"to"`
 	Subject string `json:"subject"`
-	// Paragraphs come first, then what happened, then the button, then the closing paragraphs.
+	// Paragraphs come first, then the facts, then the button, then the closing paragraphs.
 	Paragraphs []string `json:"paragraphs"`
 	Facts      []Fact   `json:"facts,omitempty"`
 	Action     *Action  `json:"action,omitempty"`
@@ -23,13 +23,13 @@ type Fact struct {
 	Value string `json:"value"`
 }
 
-// Action is a link that the letter asks to follow.
+// Action is a link that the letter asks the reader to follow.
 type Action struct {
 	Label string `json:"label"`
 	URL   string `json:"url"`
 }
 
-// Text is the letter for programs that show no HTML.
+// Text returns the letter for programs that show no HTML.
 func (l Letter) Text() string {
 	var parts []string
 	parts = append(parts, l.Paragraphs...)
@@ -47,7 +47,8 @@ func (l Letter) Text() string {
 	return strings.Join(parts, "\n\n") + "\n"
 }
 
-// page loads nothing: no image, font or script, so that opening a letter tells nobody. Programs that know dark mode invert it.
+// page loads no images, fonts or scripts, so that opening a letter is not reported to anyone. Programs with a dark mode
+// invert it.
 var page = template.Must(template.New("letter").Parse(`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>{{.Subject}}</title></head>
@@ -66,7 +67,7 @@ var page = template.Must(template.New("letter").Parse(`<!doctype html>
 </html>
 `))
 
-// HTML is the letter as a page. It says the same as Text.
+// HTML returns the letter as a page. It says the same as Text.
 func (l Letter) HTML() (string, error) {
 	var b bytes.Buffer
 	err := page.Execute(&b, l)

@@ -13,14 +13,14 @@ import (
 type line struct {
 	config Config
 	roots  *x509.CertPool
-	// connected and signedIn say how far the conversation has come.
+	// connected and signedIn tell how far the conversation has got.
 	connected, signedIn bool
 
 	mu   sync.Mutex
 	conn net.Conn
 }
 
-// dial connects, and begins TLS where the URL says so.
+// dial connects, and starts TLS if the URL demands it.
 func (l *line) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	address := net.JoinHostPort(l.config.host, strconv.Itoa(l.config.port))
 	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
@@ -53,6 +53,6 @@ func (l *line) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conn != nil {
-		_ = l.conn.Close() // a second time, as a rule
+		_ = l.conn.Close() // usually for the second time
 	}
 }

@@ -1,5 +1,5 @@
-// Package mail writes letters and hands them to a mail server. What the letters say, to whom, and what happens when the server
-// is away belongs to the callers.
+// Package mail writes letters and delivers them to a mail server. Callers decide what the letters say, who gets them,
+// and what happens if the server is down.
 package mail
 
 import (
@@ -14,21 +14,21 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// encryption says how the connection to the mail server is protected.
+// encryption tells how the connection to the mail server is protected.
 type encryption int
 
 const (
-	// startTLS begins in the clear and goes on only when the server switches to TLS.
+	// startTLS begins unencrypted and continues only if the server switches to TLS.
 	startTLS encryption = iota
 	// implicitTLS is TLS from the first byte.
 	implicitTLS
-	// opportunistic takes STARTTLS if it is offered; for servers on the same machine.
+	// opportunistic uses STARTTLS if offered. It is for servers on the same machine.
 	opportunistic
-	// cleartext is what the operator asked for with tls=none.
+	// cleartext is tls=none, chosen by the operator.
 	cleartext
 )
 
-// Config says which server takes mail, and in whose name.
+// Config is the mail server and the sender.
 type Config struct {
 	host           string
 	port           int
@@ -39,8 +39,9 @@ type Config struct {
 	ehlo string
 }
 
-// secrets are the forms in which the password goes to the server, which may repeat what it does not take: as it is, and as SASL's PLAIN and
-// LOGIN encode it. Very short ones would take words of the reply away and are left in.
+// secrets returns the forms in which the server receives the password, and in which it may repeat it: literally, and
+// encoded by SASL's PLAIN and LOGIN. It leaves out very short forms, because removing them would also remove words of
+// the reply.
 func (c Config) secrets() (forms []string) {
 	const shortest = 4
 	for _, form := range []string{
@@ -53,11 +54,11 @@ func (c Config) secrets() (forms []string) {
 	return forms
 }
 
-// FaultError is a mistake in one of the two settings. Its text holds no secret.
+// FaultError is a fault in one of the two settings. Its text contains no secret.
 type FaultError struct {
 	// Setting is the name of the variable.
 	Setting string
-	// Fault says what is wrong, Fix what to write instead.
+	// Fault describes the fault, and Fix tells what to write instead.
 	Fault, Fix string
 }
 
@@ -66,8 +67,8 @@ func (e *FaultError) Error() string { return e.Setting + " " + e.Fault + ". " + 
 
 const urlFix = "Use smtp://USER:PASSWORD@HOST:587 for STARTTLS, or smtps://USER:PASSWORD@HOST:465."
 
-// Parse reads the settings OR3_SMTP_URL and OR3_SMTP_FROM. It returns nil when both are empty: then there is no mail.
-// ehlo is OR3_SMTP_EHLO_NAME, which the host's configuration has checked and never leaves empty.
+// Parse parses the settings OR3_SMTP_URL and OR3_SMTP_FROM. It returns nil if both are empty, which disables mail. ehlo
+// is OR3_SMTP_EHLO_NAME, which the host's configuration has checked and never leaves empty.
 func Parse(smtpURL, from, ehlo string) (*Config, error) {
 	if smtpURL == "" && from == "" {
 		return nil, nil
@@ -86,7 +87,7 @@ func Parse(smtpURL, from, ehlo string) (*Config, error) {
 	return c, nil
 }
 
-// parseURL never repeats the URL in an error, nor the error of net/url, for there may be a password in both.
+// parseURL never repeats the URL or the error of net/url in an error, because both may contain a password.
 func parseURL(text string) (*Config, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
@@ -113,7 +114,7 @@ func parseURL(text string) (*Config, error) {
 	return c, c.applyOptions(u.Query())
 }
 
-// applyOptions reads what follows the question mark: tls=none is all there is.
+// applyOptions parses the query. tls=none is the only option.
 func (c *Config) applyOptions(options url.Values) error {
 	for name, values := range options {
 		if name != "tls" || len(values) != 1 || values[0] != "none" || c.encryption == implicitTLS {
@@ -144,17 +145,16 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Server names the server for messages: host and port.
+// Server returns the server's host and port, for messages.
 func (c *Config) Server() string { return net.JoinHostPort(c.host, strconv.Itoa(c.port)) }
 
-// From is the sender's address, without a name.
+// From returns the sender's address, without a name.
 func (c *Config) From() string { return c.from.Address }
 
-// EHLOName is the name by which the program introduces itself to the server.
+// EHLOName returns the name by which the program introduces itself to the server.
 func (c *Config) EHLOName() string { return c.ehlo }
 
-// idDomain is the domain in the ids of messages: the name of the server, or, if it has none but an address, the domain
-// of the sender.
+// idDomain returns the domain in message ids: the server's name or, if it has only an address, the sender's domain.
 func (c *Config) idDomain() string {
 	if c.ehlo != "" && c.ehlo[0] != '[' {
 		return c.ehlo
@@ -162,5 +162,5 @@ func (c *Config) idDomain() string {
 	return c.from.Address[strings.LastIndexByte(c.from.Address, '@')+1:]
 }
 
-// String implements fmt.Stringer, so that no password can end in a log.
+// String implements fmt.Stringer, so that no password can end up in a log.
 func (c *Config) String() string { return fmt.Sprintf("mail server %s", c.Server()) }

@@ -249,7 +249,7 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 				s.roots, s.config.encryption = nil, startTLS
 			}
 			wantFault(t, s.Send(t.Context(), letter), c.want, c.advice)
-			// To sign in alone fails at the same steps, and goes well where only a message is refused.
+			// Signing in without a message fails at the same steps, and succeeds if only a message is refused.
 			refused := slices.Contains([]Step{StepEncrypt, StepGreet, StepSignIn}, c.want.Step) && !strings.HasSuffix(name, "at RCPT") && !strings.HasSuffix(name, "at MAIL")
 			if err := s.SignIn(t.Context()); refused {
 				wantFault(t, err, c.want, c.advice)
@@ -263,8 +263,7 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 	}
 }
 
-// What is said after the message was taken must not have it sent again.
-// TestAServerThatRepeatsThePasswordIsNotQuoted, in whatever form it repeats it.
+// The password must not be quoted, in whatever form the server repeats it.
 func TestAServerThatRepeatsThePasswordIsNotQuoted(t *testing.T) {
 	const password = "hunter2 and more"
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00ann\x00" + password))
@@ -309,7 +308,7 @@ func TestNoServerIsNamed(t *testing.T) {
 	wantFault(t, s.Send(t.Context(), letter), Error{Step: StepConnect}, "mail.invalid")
 }
 
-// A server that accepts the connection and says nothing must not hold up a shutdown.
+// A server that accepts the connection and then says nothing must not delay a shutdown.
 func TestACancelledDeliveryEndsAtOnce(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -334,7 +333,7 @@ func TestACancelledDeliveryEndsAtOnce(t *testing.T) {
 		_, _ = conn.Read(make([]byte, 1)) // until the other side closes
 	}()
 	s := NewSender(c, time.Now, rand.Reader)
-	s.step, s.whole = 2*patience.Limit, 2*patience.Limit // so only the end of ctx can end it in time
+	s.step, s.whole = 2*patience.Limit, 2*patience.Limit // so that only the end of ctx can end it in time
 	sent := make(chan error, 1)
 	go func() { sent <- s.Send(ctx, letter) }()
 	if err := patience.Receive(t, "the end of a cancelled delivery", sent); err == nil {

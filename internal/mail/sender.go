@@ -10,20 +10,20 @@ import (
 	smtp "github.com/wneessen/go-mail"
 )
 
-// The bounds of a delivery: each step of the conversation, and the whole of it.
+// Time limits of each step of a delivery, and of the whole.
 const (
 	stepTimeout = 20 * time.Second
 	sendTimeout = 90 * time.Second
 )
 
-// Sender hands letters to a mail server. Each delivery has a connection of its own; letters are rare.
+// Sender delivers letters to a mail server. Each delivery uses a new connection, because letters are rare.
 type Sender struct {
 	config Config
 	now    func() time.Time
 	rand   io.Reader
-	// step and whole bound a delivery.
+	// step and whole are the time limits of a delivery.
 	step, whole time.Duration
-	// roots are the authorities that the server's certificate is checked against; nil means those of the system.
+	// roots are the authorities that the server's certificate is checked against. nil means the system's.
 	roots *x509.CertPool
 }
 
@@ -32,7 +32,8 @@ func NewSender(c *Config, now func() time.Time, rand io.Reader) *Sender {
 	return &Sender{config: *c, now: now, rand: rand, step: stepTimeout, whole: sendTimeout}
 }
 
-// Send hands a letter to the server. When it returns nil the server has taken responsibility for it. Errors are of type *Error.
+// Send delivers a letter to the server. If it returns nil, the server has taken responsibility for it. Errors are of
+// type *Error.
 func (s *Sender) Send(ctx context.Context, l Letter) error {
 	m, err := s.message(l)
 	if err != nil {
@@ -41,8 +42,8 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 	return s.talk(ctx, m)
 }
 
-// SignIn goes as far with the server as a delivery does before its message: it connects, encrypts as configured, introduces itself and
-// signs in. Errors are of type *Error.
+// SignIn does what a delivery does before its message: it connects, encrypts as configured, introduces itself and signs
+// in. Errors are of type *Error.
 func (s *Sender) SignIn(ctx context.Context) error { return s.talk(ctx, nil) }
 
 // talk holds one conversation with the server.
@@ -50,7 +51,7 @@ func (s *Sender) talk(ctx context.Context, m *smtp.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, s.whole)
 	defer cancel()
 	line := &line{config: s.config, roots: s.roots}
-	// Closing the connection ends a conversation that is under way, and what a failed one has left open.
+	// Closing the connection ends a conversation in progress, and cleans up after a failed one.
 	stop := context.AfterFunc(ctx, line.close)
 	defer stop()
 	defer line.close()
@@ -64,8 +65,8 @@ func (s *Sender) talk(ctx context.Context, m *smtp.Msg) error {
 	return nil
 }
 
-// converse signs in and delivers m, if there is one. What happens after the server has accepted the message is of no interest: whoever sent it
-// again because the farewell failed would send it twice.
+// converse signs in and delivers m, if there is one. It ignores errors after the server has accepted the message: a
+// sender that retried because of a failed goodbye would deliver it twice.
 func converse(ctx context.Context, client *smtp.Client, line *line, m *smtp.Msg) error {
 	conn, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *Sender) client(line *line) (*smtp.Client, error) {
 	return smtp.NewClient(c.host, options...)
 }
 
-// message builds the message. Its id names the server as people know it, not this machine.
+// message builds the message. Its id contains the server's public name, not this machine's.
 func (s *Sender) message(l Letter) (*smtp.Msg, error) {
 	html, err := l.HTML()
 	if err != nil {
@@ -119,7 +120,7 @@ func (s *Sender) message(l Letter) (*smtp.Msg, error) {
 	m.Subject(l.Subject)
 	m.SetDateWithValue(s.now().UTC())
 	m.SetMessageIDWithValue(hex.EncodeToString(id) + "@" + s.config.idDomain())
-	// Programs that answer mail by themselves leave such a message alone (RFC 3834).
+	// Programs that reply automatically ignore such a message (RFC 3834).
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetBodyString(smtp.TypeTextPlain, l.Text())
 	m.AddAlternativeString(smtp.TypeTextHTML, html)

@@ -14,29 +14,30 @@ import (
 type Limit struct {
 	// Bytes is the limit.
 	Bytes int64
-	// Source is who says so: GOMEMLIMIT, a file of the cgroup, or physical memory.
+	// Source is where the limit comes from: GOMEMLIMIT, a file of the cgroup, or physical memory.
 	Source string
-	// Group says that it is the cgroup's: whoever exceeds it is killed.
+	// Group means that it is the cgroup's, which kills a process that exceeds it.
 	Group bool
 }
 
 const (
-	// unlimited is more than any machine has. Version 1 of cgroups writes a number of this kind for no limit.
+	// unlimited is more than any machine has. Version 1 of cgroups uses such a number for no limit.
 	unlimited = 1 << 50
-	// assumed is the limit where no one says how much there is, and the most that is made of physical memory, which
-	// others use as well.
+	// assumed is the limit if the amount of memory is unknown, and the largest limit derived from physical memory,
+	// which other programs use as well.
 	assumed = 1 << 30
 )
 
-// A budget is a quarter of the limit: what a request holds is held once more as garbage and once more by the store, and
-// the process needs some for itself. Below leastBudget the largest push would not fit, so it may be half of a small limit.
+// A budget is a quarter of the limit, because whatever a request holds exists once more as garbage and once more in the
+// store, and the process needs some for itself. The largest push does not fit into less than leastBudget, so with a
+// small limit the budget may be half of it.
 const (
 	leastBudget = 128 << 20
 	mostBudget  = 1 << 30
 )
 
-// Read returns the limit of this process: GOMEMLIMIT, else the lowest limit of its cgroup and of those above it, else half of the
-// physical memory, but at most 1 GiB.
+// Read returns the limit of this process: GOMEMLIMIT, otherwise the lowest limit of its cgroup and its parents,
+// otherwise half of the physical memory but at most 1 GiB.
 func Read() Limit { return read(os.DirFS("/"), debug.SetMemoryLimit(-1)) }
 
 func read(root fs.FS, soft int64) Limit {
@@ -52,18 +53,18 @@ func read(root fs.FS, soft int64) Limit {
 	return Limit{Bytes: assumed, Source: "an assumption, since the system does not say how much memory there is"}
 }
 
-// Budget returns how much of the limit all requests together may hold.
+// Budget returns the part of the limit that all requests together may hold.
 func (l Limit) Budget() int64 {
 	return min(max(l.Bytes/4, min(leastBudget, l.Bytes/2)), mostBudget)
 }
 
-// garbage is how much garbage may gather until it is collected, in percent of what is in use. The runtime's own 100 is for programs whose
-// memory is full of pointers: most of ours are texts and filters, which a collection need not look into. So half as much memory costs a
-// few percent of a push.
+// garbage is how much garbage may accumulate before a collection, in percent of the memory in use. The runtime's
+// default of 100 is for programs whose memory is full of pointers. Most of ours is texts and filters, which a
+// collection need not scan. So halving the memory costs a few percent of a push.
 const garbage = 50
 
-// Soften makes the runtime collect garbage earlier than it would by itself, and in time to stay below a cgroup's limit, unless GOGC and
-// GOMEMLIMIT say otherwise. It returns l.
+// Soften makes the runtime collect garbage earlier than by default, and in time to stay below a cgroup's limit, unless
+// GOGC and GOMEMLIMIT are set. It returns l.
 func (l Limit) Soften() Limit {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
@@ -74,12 +75,12 @@ func (l Limit) Soften() Limit {
 	return l
 }
 
-// Release gives memory back to the system that was needed once, as that of a start: on a server that sleeps the runtime would keep it
-// until its next collection, which may be minutes away.
+// Release returns memory to the system that was needed only once, such as during a start. On an idle server, the
+// runtime would keep it until its next collection, which may be minutes away.
 func Release() { debug.FreeOSMemory() }
 
-// groupLimit returns the lowest limit of the process's cgroup and of those above it. In a container the path of the group may be
-// that of the host while only the group itself is mounted; what is not there is passed over, up to the mount.
+// groupLimit returns the lowest limit of the process's cgroup and its parents. In a container, the path of the group
+// may be the host's while only the group itself is mounted. Missing parts are skipped, up to the mount.
 func groupLimit(root fs.FS) (lowest Limit, found bool) {
 	text, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -113,7 +114,7 @@ func groupLimit(root fs.FS) (lowest Limit, found bool) {
 	return lowest, found
 }
 
-// number reads a limit; "max" and numbers beyond any machine are none.
+// number reads a limit. "max" and numbers beyond any machine count as none.
 func number(root fs.FS, name string) (int64, bool) {
 	text, err := fs.ReadFile(root, name)
 	if err != nil {
@@ -123,7 +124,7 @@ func number(root fs.FS, name string) (int64, bool) {
 	return n, err == nil && n > 0 && n < unlimited
 }
 
-// physical returns how much memory the machine has, as Linux says it.
+// physical returns the machine's memory, as reported by Linux.
 func physical(root fs.FS) (int64, bool) {
 	text, err := fs.ReadFile(root, "proc/meminfo")
 	if err != nil {

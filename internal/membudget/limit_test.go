@@ -79,13 +79,13 @@ func TestBudgetOfALimit(t *testing.T) {
 	}
 }
 
-// TestGarbageIsCollectedEarly, unless the operator has said when.
+// TestGarbageIsCollectedEarly includes the case that the operator has configured it.
 func TestGarbageIsCollectedEarly(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
 	for gogc, want := range map[string]int{"": garbage, "100": 100, "off": 100} {
 		t.Setenv("GOGC", gogc)
-		debug.SetGCPercent(100) // as the runtime has it by then
+		debug.SetGCPercent(100) // the runtime's value by then
 		Limit{}.Soften()
 		if got := debug.SetGCPercent(100); got != want {
 			t.Errorf("GOGC=%q: %d %%, want %d", gogc, got, want)

@@ -1,12 +1,13 @@
-// Package membudget shares the memory of the process among requests. There is one Budget; each request has a Tab, on which
-// stands what it holds at the moment: the part of its body that has arrived, and the answer that is not out yet. What no
-// one has sent yet costs nothing, so a promise blocks no one.
+// Package membudget shares the memory of the process among requests. There is one Budget. Each request has a Tab, which
+// records what it currently holds: the part of its body that has arrived, and the answer that has not been sent. Data
+// that was only announced costs nothing and blocks no one.
 //
-// The budget has three parts. Small holds come out of the first, which costs an atomic addition and asks no one's name.
-// What a request holds beyond that comes out of the second, of which a user gets no more than is left to other users: one
-// may hold half of it, another one a quarter beside that, and so on, so that there is always something for the next. An unknown
-// caller gets no more than a quarter. The third serves one request at a time, the one that has waited longest, and is large enough to
-// finish any of a user: however many half-read bodies hold the rest, one goes on, and after it the next.
+// The budget has three parts. Small amounts come from the first, which costs only an atomic addition and does not ask
+// for the owner. Larger amounts come from the second, of which a user gets no more than is left to other users: one may
+// hold half of it, another a quarter beside that, and so on, so that there is always something for the next. An unknown
+// caller gets no more than a quarter. The third part serves one request at a time, the one that has waited longest, and
+// is large enough to finish any request of a user. So however many half-read bodies hold the rest, one proceeds, and
+// after it the next.
 package membudget
 
 import (
@@ -20,28 +21,28 @@ import (
 
 // Parts of a budget, in bytes.
 const (
-	// Pocket is how much a request may hold as a small one: a usual body and a usual answer.
+	// Pocket is how much a small request may hold: a usual body and a usual answer.
 	Pocket = 256 << 10
-	// Largest is what one request may hold where memory is not scarce: the largest chat, 128 MiB, and something beside it.
+	// Largest is how much one request may hold if memory is not scarce: the largest chat, 128 MiB, with some overhead.
 	Largest = 130 << 20
-	// largestPush is what one may hold where memory is scarcer: the largest push with its answer.
+	// largestPush is how much one may hold if memory is scarcer: the largest push with its answer.
 	largestPush = 80 << 20
 )
 
-// Patience is how long a request waits for memory, and comeBack is when it may ask again.
+// Patience is how long a request waits for memory. comeBack is when it may retry.
 const Patience = 10 * time.Second
 
-// What was held at once, beyond pockets, before the runtime is asked to give memory back to the system, and how long
-// after the last of it.
+// How much must have been held at once, beyond pockets, before the runtime is asked to return memory to the system, and
+// how long to wait after the last of it was released.
 const (
 	crest = 32 << 20
 	calm  = 2 * time.Second
 )
 
-// ErrFull says that there was no memory for a request in time.
+// ErrFull means that a request did not get memory in time.
 var ErrFull = errors.New("the memory for requests is used up")
 
-// Budget is the memory of all requests together. The zero value is not ready; use New.
+// Budget is the memory of all requests together. Create it with New.
 type Budget struct {
 	total, pockets, common, reserve int64
 
@@ -50,15 +51,15 @@ type Budget struct {
 	mu      sync.Mutex
 	used    int64            // of common
 	shares  map[string]int64 // of used, by owner
-	unknown int64            // of used, by owners that are no users
-	last    *Tab             // who has the reserve
-	queue   []*waiter        // who waits for used or for the reserve, the one that came first in front
-	peak    int64            // the most that was ever held at once
-	crest   int64            // the most that was held beyond pockets since the system got memory back
-	relax   func()           // gives memory back to the system
+	unknown int64            // of used, by owners who are not known users
+	last    *Tab             // holder of the reserve
+	queue   []*waiter        // waiting for used or for the reserve, oldest first
+	peak    int64            // the most ever held at once
+	crest   int64            // the most held beyond pockets since memory was last returned to the system
+	relax   func()           // returns memory to the system
 }
 
-// waiter is a tab that waits for n bytes more. granted is closed when it has them.
+// waiter is a tab that waits for n more bytes. granted is closed when it gets them.
 type waiter struct {
 	tab     *Tab
 	n       int64
@@ -75,7 +76,7 @@ func New(total int64) *Budget {
 	return b
 }
 
-// Total returns how many bytes the budget has.
+// Total returns the size of the budget in bytes.
 func (b *Budget) Total() int64 { return b.total }
 
 // Largest returns how many bytes a single request may hold.
@@ -96,12 +97,12 @@ func (b *Budget) held() int64 {
 	return n
 }
 
-// Owner finds out on whose share a tab is. It is asked once, and only when the tab outgrows its pocket or there is no pocket
-// left. A caller that is not known is named by where it comes from.
+// Owner returns whose share a tab uses. It is called once, and only when the tab outgrows its pocket or when no pocket
+// is left. An unknown caller is named by its address.
 type Owner func() (name string, known bool, err error)
 
-// Tab is what one request holds. The zero value belongs to no budget and may hold anything. A tab is for one goroutine at a
-// time.
+// Tab is what one request holds. The zero value belongs to no budget and is unlimited. Only one goroutine may use a tab
+// at a time.
 type Tab struct {
 	b     *Budget
 	owner Owner
@@ -109,18 +110,18 @@ type Tab struct {
 	named bool
 	name  string
 	known bool
-	// What is held of each part.
+	// How much is held of each part.
 	pocket, share, reserve int64
 }
 
-// Open begins a tab on b. Close must follow.
+// Open opens a tab on b. Close must follow.
 func (t *Tab) Open(b *Budget, owner Owner) { *t = Tab{b: b, owner: owner} }
 
 // Held returns how many bytes the tab holds.
 func (t *Tab) Held() int64 { return t.pocket + t.share + t.reserve }
 
-// Grow takes n bytes more and waits for them if it must, up to Patience. It fails with ErrFull, with the end of ctx, or with
-// what kept the owner from being found; what the tab has held before it still holds.
+// Grow reserves n more bytes, waiting up to Patience. It fails with ErrFull, when ctx ends, or if the owner cannot be
+// determined. In that case, the tab keeps what it held before.
 func (t *Tab) Grow(ctx context.Context, n int64) error {
 	if t.fromPocket(n) {
 		return nil
@@ -152,14 +153,14 @@ func (t *Tab) Grow(ctx context.Context, n int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := slices.Index(b.queue, w)
-	if i < 0 { // granted in the same moment
+	if i < 0 { // granted at the same moment
 		return nil
 	}
 	b.queue = slices.Delete(b.queue, i, i+1)
 	return err
 }
 
-// TryGrow takes n bytes more if they are there at once. It never takes the reserve.
+// TryGrow reserves n more bytes if they are available at once. It never takes the reserve.
 func (t *Tab) TryGrow(n int64) bool {
 	if t.fromPocket(n) {
 		return true
@@ -172,7 +173,7 @@ func (t *Tab) TryGrow(n int64) bool {
 	return t.b.take(t, n)
 }
 
-// Shrink gives n bytes back, or all if the tab holds less.
+// Shrink releases n bytes, or all if the tab holds less.
 func (t *Tab) Shrink(n int64) {
 	if t.b == nil {
 		return
@@ -188,10 +189,10 @@ func (t *Tab) Shrink(n int64) {
 	}
 }
 
-// Close gives everything back. It may be called again.
+// Close releases everything. It may be called again.
 func (t *Tab) Close() { t.Shrink(t.Held()) }
 
-// fromPocket takes n bytes as a small hold, if that is what they are and there is room for such.
+// fromPocket reserves n bytes as a small amount, if they are one and there is room.
 func (t *Tab) fromPocket(n int64) bool {
 	if t.b == nil {
 		return true
@@ -227,7 +228,7 @@ func key(name string, known bool) string {
 	return "from " + name
 }
 
-// take takes n bytes of the common part, if there are so many left and the owner's share allows it. b.mu is held.
+// take reserves n bytes of the common part, if there are enough and the owner's share allows it. b.mu must be held.
 func (b *Budget) take(t *Tab, n int64) bool {
 	allowed := b.common - (b.used - b.unknown) - n // what is left to other users
 	if !t.known {
@@ -246,8 +247,8 @@ func (b *Budget) take(t *Tab, n int64) bool {
 	return true
 }
 
-// lend lets t have n bytes of the reserve, if no one else has it. An unknown caller gets what a small request needs: no one must
-// be able to keep the reserve from users without being one. b.mu is held.
+// lend lets t have n bytes of the reserve, unless another tab has it. An unknown caller gets only what a small request
+// needs, so that it cannot keep the reserve from users. b.mu must be held.
 func (b *Budget) lend(t *Tab, n int64) bool {
 	if b.last != nil && b.last != t || t.reserve+n > b.reserve || !t.known && t.owner != nil && t.reserve+n > Pocket {
 		return false
@@ -264,7 +265,7 @@ func (b *Budget) note() {
 	b.crest = max(b.crest, n-b.small.Load())
 }
 
-// giveBack takes back what t held and serves those who wait.
+// giveBack takes back what t held and serves those that wait.
 func (b *Budget) giveBack(t *Tab, reserve, share int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -293,13 +294,13 @@ func (b *Budget) giveBack(t *Tab, reserve, share int64) {
 	}
 }
 
-// calmDown gives memory back to the system once nothing large is held any more. The runtime would do so as well, but only
-// after minutes in which nothing happens, and a container that others share is judged by what it has.
+// calmDown returns memory to the system once nothing large is held any more. The runtime would do so too, but only
+// after minutes of idleness, and a container on a shared machine is judged by the memory it holds.
 func (b *Budget) calmDown() {
 	b.mu.Lock()
 	idle := b.used == 0 && b.last == nil
 	if !idle {
-		b.crest = max(b.crest, crest) // the one that is under way will see to it
+		b.crest = max(b.crest, crest) // the call in progress will handle it
 	}
 	b.mu.Unlock()
 	if idle {

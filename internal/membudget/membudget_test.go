@@ -12,21 +12,21 @@ import (
 
 const mib = 1 << 20
 
-// open opens the tab of a user.
+// open opens a user's tab.
 func open(b *Budget, user string) *Tab {
 	t := new(Tab)
 	t.Open(b, func() (string, bool, error) { return user, true, nil })
 	return t
 }
 
-// from opens the tab of an unknown caller.
+// from opens an unknown caller's tab.
 func from(b *Budget, address string) *Tab {
 	t := new(Tab)
 	t.Open(b, func() (string, bool, error) { return address, false, nil })
 	return t
 }
 
-// fill grows a tab step by step as far as it goes at once, and returns how far that was.
+// fill grows a tab step by step as far as possible without waiting, and returns how far.
 func fill(t *Tab) int64 {
 	for _, step := range []int64{mib, 1 << 10, 1} {
 		for t.TryGrow(step) {
@@ -42,7 +42,7 @@ func wantHeld(t *testing.T, b *Budget, want int64) {
 	}
 }
 
-// What is promised and not there blocks nobody: a tab that has not grown holds nothing.
+// A tab that has not grown holds nothing and blocks no one.
 func TestTabsThatHoldNothingCostNothing(t *testing.T) {
 	b := New(256 * mib)
 	for range 10_000 {
@@ -77,7 +77,7 @@ func TestOneUserCannotTakeTheMemoryOfAnother(t *testing.T) {
 	}
 }
 
-// Nor do several that act together: the next one always gets something, at once.
+// Nor do several that act together: the next one always gets something at once.
 func TestSomeUsersCannotTakeTheMemoryOfTheNext(t *testing.T) {
 	b := New(256 * mib)
 	for i := range 5 {
@@ -106,7 +106,7 @@ func TestUnknownCallersShareLess(t *testing.T) {
 	}
 }
 
-// Nor do they get what finishes the largest request of a user, beyond what a small request needs.
+// Nor do they get the reserve that finishes a user's largest request, beyond what a small request needs.
 func TestUnknownCallersLeaveTheReserveAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(256 * mib)
@@ -130,7 +130,7 @@ func TestUnknownCallersLeaveTheReserveAlone(t *testing.T) {
 	})
 }
 
-// fillPockets takes all small holds there are.
+// fillPockets takes all small amounts available.
 func fillPockets(b *Budget) {
 	for {
 		t := from(b, "pockets")
@@ -140,7 +140,7 @@ func fillPockets(b *Budget) {
 	}
 }
 
-// When there are no pockets left, small requests are served on the share of whoever sends them.
+// If there are no pockets left, small requests use their sender's share.
 func TestSmallRequestsOutliveAFlood(t *testing.T) {
 	b := New(256 * mib)
 	fillPockets(b)
@@ -154,8 +154,8 @@ func TestSmallRequestsOutliveAFlood(t *testing.T) {
 	user.Close()
 }
 
-// However many half-read requests have eaten the memory, they go on one after the other, in the order in which they began to
-// wait, and all of them finish.
+// However many half-read requests use up the memory, they proceed one after the other, in the order in which they began
+// to wait, and all of them finish.
 func TestHalfReadRequestsFinishOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(256 * mib)
@@ -195,7 +195,7 @@ func TestHalfReadRequestsFinishOneAfterTheOther(t *testing.T) {
 	})
 }
 
-// Waiting ends after Patience or with the request, and what was held stays held until it is given back.
+// Waiting ends after Patience or with the request. What was held stays held until it is released.
 func TestWaitingEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(256 * mib)
@@ -228,7 +228,7 @@ func TestWaitingEnds(t *testing.T) {
 	})
 }
 
-// An owner that cannot be found fails the request and holds nothing.
+// If the owner cannot be determined, the request fails and holds nothing.
 func TestUnknownOwner(t *testing.T) {
 	b := New(256 * mib)
 	fault := errors.New("no store")
@@ -244,7 +244,7 @@ func TestUnknownOwner(t *testing.T) {
 	wantHeld(t, b, 0)
 }
 
-// After a crest, and once all is calm, memory goes back to the system: once.
+// After a peak, and once everything is calm, memory is returned to the system once.
 func TestMemoryGoesBackToTheSystem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(256 * mib)
@@ -277,7 +277,7 @@ func TestMemoryGoesBackToTheSystem(t *testing.T) {
 	})
 }
 
-// Whatever tabs do, the parts keep their bounds, the sums are those of the tabs, and nothing is left in the end.
+// Whatever tabs do, the parts stay within their limits, the sums are those of the tabs, and nothing is left in the end.
 func TestAccounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		total := rapid.SampledFrom([]int64{1 * mib, 50 * mib, 128 * mib, 256 * mib}).Draw(t, "total")
@@ -335,7 +335,7 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
-// BenchmarkSmallRequest is what a usual request pays.
+// BenchmarkSmallRequest measures the cost for a usual request.
 func BenchmarkSmallRequest(b *testing.B) {
 	budget := New(256 * mib)
 	b.RunParallel(func(p *testing.PB) {

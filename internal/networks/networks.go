@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// named are networks that have a name in a list.
+// named are the networks that have a name in a list.
 var named = map[string][]string{
 	"loopback": {"127.0.0.0/8", "::1/128"},
 	// RFC 1918, RFC 4193, and the link-local addresses of RFC 3927 and RFC 4291.
 	"private": {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "169.254.0.0/16", "fe80::/10"},
 }
 
-// Parse reads networks in CIDR form, single addresses, and the names "loopback" and "private". The error names the first
-// entry that is none of these. IPv4 in IPv6 counts as IPv4.
+// Parse parses networks in CIDR form, single addresses, and the names "loopback" and "private". The error names the
+// first invalid entry. IPv4 in IPv6 counts as IPv4.
 func Parse(entries []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, entry := range entries {

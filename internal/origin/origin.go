@@ -1,5 +1,5 @@
-// Package origin knows what a web origin is, when two are the same, and which of them may change something here
-// (contract, security-middleware §2, §5). It owns the rule; who applies it to which requests is the caller's.
+// Package origin knows what a web origin is, when two origins are the same, and which of them may make changes here
+// (contract, security-middleware §2, §5). It owns the rule. Callers decide which requests to apply it to.
 package origin
 
 import (
@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Origin is where a page comes from, in its normal form: lower case, and without the default port of its scheme.
+// Origin is the origin of a page in normal form: lower case, without the default port of its scheme.
 type Origin struct{ scheme, host string }
 
-// Parse reads an origin, or that of a page's URL. Text without scheme and host has none; "null" is such a text.
+// Parse parses an origin, or takes that of a page's URL. It fails for text without scheme and host, such as "null".
 func Parse(text string) (Origin, bool) {
 	if o, ok := parseUsual(text); ok {
 		return o, true
@@ -23,8 +23,8 @@ func Parse(text string) (Origin, bool) {
 	return Origin{scheme, NormalHost(scheme, u.Host)}, true
 }
 
-// parseUsual reads an origin in the form in which browsers write those of the web, as nearly all are; what is not in it may be an
-// origin all the same.
+// parseUsual parses an origin in the form in which browsers write those of the web, as nearly all are. A text that it
+// does not accept may still be an origin.
 func parseUsual(text string) (Origin, bool) {
 	scheme, host, _ := strings.Cut(text, "://")
 	if scheme != "http" && scheme != "https" {
@@ -44,19 +44,19 @@ func parseUsual(text string) (Origin, bool) {
 	return Origin{scheme, NormalHost(scheme, host)}, name != ""
 }
 
-// String is the origin as browsers write it.
+// String returns the origin as browsers write it.
 func (o Origin) String() string { return o.scheme + "://" + o.host }
 
 func (o Origin) web() bool { return o.scheme == "http" || o.scheme == "https" }
 
-// servedAt reports whether pages of o come from the host, with or without a port, that a request names. The scheme is not
-// compared: a proxy that ends TLS need not tell.
+// servedAt reports whether pages of o come from the host that a request names, with or without a port. It does not
+// compare the scheme, because a proxy that terminates TLS need not announce it.
 func (o Origin) servedAt(host string) bool {
 	return host != "" && o.web() && o.host == NormalHost(o.scheme, host)
 }
 
-// NormalHost brings a host, with or without a port, into the form in which browsers serialise it: lower case, and without the
-// default port of the scheme, which some proxies write.
+// NormalHost converts a host, with or without a port, to the form in which browsers serialise it: lower case, without
+// the default port of the scheme, which some proxies add.
 func NormalHost(scheme, host string) string {
 	host = strings.TrimSuffix(strings.ToLower(host), ":")
 	switch scheme {
@@ -68,14 +68,14 @@ func NormalHost(scheme, host string) string {
 	return host
 }
 
-// Policy says which pages may change something. The zero Policy trusts those of the addressed host only.
+// Policy decides which pages may make changes. The zero Policy trusts only pages of the addressed host.
 type Policy struct {
-	public Origin // of OR3_PUBLIC_URL; the zero Origin if there is none
+	public Origin // from OR3_PUBLIC_URL; may be zero
 	listed map[Origin]bool
 }
 
-// NewPolicy returns the policy of an instance with a public URL, which may be empty, and an allow-list of origins, in
-// which entries that are no origin match nothing.
+// NewPolicy returns the policy of an instance with a public URL, which may be empty, and an allow-list of origins.
+// Invalid entries of the list match nothing.
 func NewPolicy(publicURL string, allowed []string) Policy {
 	p := Policy{listed: map[Origin]bool{}}
 	p.public, _ = Parse(publicURL)
@@ -87,7 +87,7 @@ func NewPolicy(publicURL string, allowed []string) Policy {
 	return p
 }
 
-// Listed reports whether an origin stands on the allow-list.
+// Listed reports whether an origin is on the allow-list.
 func (p Policy) Listed(text string) bool {
 	if len(p.listed) == 0 {
 		return false
@@ -96,8 +96,8 @@ func (p Policy) Listed(text string) bool {
 	return ok && p.listed[o]
 }
 
-// Own reports whether a page, given by its URL or origin, is one of this instance: of its public URL, or of the host that
-// a request names, empty if that is unknown.
+// Own reports whether a page, given by its URL or origin, belongs to this instance: to its public URL, or to the host
+// that a request names. host is empty if unknown.
 func (p Policy) Own(page, host string) bool {
 	o, ok := Parse(page)
 	if !ok {
@@ -106,5 +106,5 @@ func (p Policy) Own(page, host string) bool {
 	return o == p.public || o.servedAt(host)
 }
 
-// Allows reports whether a page may change something by a request that names host: its own pages may, and listed ones.
+// Allows reports whether a page may make changes with a request that names host. Its own pages and listed ones may.
 func (p Policy) Allows(page, host string) bool { return p.Listed(page) || p.Own(page, host) }

@@ -11,7 +11,7 @@ func TestOwnPages(t *testing.T) {
 		want               bool
 	}{
 		{"https://cloud.test", "cloud.test", "", true},
-		{"http://cloud.test", "cloud.test", "", true}, // a proxy that ends TLS need not tell
+		{"http://cloud.test", "cloud.test", "", true}, // a proxy that terminates TLS need not announce it
 		{"https://CLOUD.test", "Cloud.Test", "", true},
 		{"https://cloud.test:443", "cloud.test", "", true},
 		{"https://cloud.test", "cloud.test:443", "", true},
@@ -65,7 +65,7 @@ func TestListedOrigins(t *testing.T) {
 	}
 }
 
-// What is read without net/url must be what net/url makes of it.
+// Parsing without net/url must agree with net/url.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"http://cloud.test", "https://cloud.test:443", "http://127.0.0.1:3000", "http://:80", "http://cloud.test:", "https://a:1:2", "http://..", "http://-",
@@ -85,7 +85,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzOwn holds the rule against its purpose: a page counts as our own only if it names our host.
+// FuzzOwn checks the rule against its purpose: a page counts as our own only if it names our host.
 func FuzzOwn(f *testing.F) {
 	for _, page := range []string{"https://cloud.test", "null", "https://cloud.test@evil.test", "http://[::1%25eth0]:80", "https:/\\cloud.test"} {
 		f.Add(page)

@@ -1,5 +1,5 @@
-// Package oserror says in words what the operating system has refused about a file: which file, why, and what to do about it.
-// "open /x: permission denied" tells an operator none of that but the first.
+// Package oserror explains why the operating system refused an operation on a file: which file, why, and what to do.
+// "open /x: permission denied" tells an operator only the first.
 package oserror
 
 import (
@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// Within remembers that err comes from the work in a directory that is this program's own: relative paths, such as those of an os.Root,
-// lie in it, and it may be given to another user as a whole. A nil error stays nil.
+// Within records that err comes from work in a directory that belongs to this program: relative paths, such as those of
+// an os.Root, lie in it, and it may be given to another user as a whole. A nil error stays nil.
 func Within(dir string, err error) error {
 	if err == nil {
 		return nil
@@ -38,8 +38,9 @@ type explained struct {
 func (e *explained) Error() string { return e.fault }
 func (e *explained) Unwrap() error { return e.err }
 
-// Explain returns err with a text that names the file, the reason and the fix, if the operating system has refused something
-// about a file for a reason that a person can mend. Any other error comes back as it is, and so does one that was explained before.
+// Explain returns err with a text that names the file, the reason and the fix, if the operating system refused an
+// operation on a file for a reason that a person can fix. It returns any other error as it is, including one already
+// explained.
 func Explain(err error) error {
 	if errors.As(err, new(*explained)) {
 		return err
@@ -58,7 +59,7 @@ func Explain(err error) error {
 	return err
 }
 
-// pathOf returns the absolute path that an error is about. A relative one lies in dir.
+// pathOf returns the absolute path that an error is about. A relative path lies in dir.
 func pathOf(err error, dir string) (string, bool) {
 	var path string
 	var file *fs.PathError
@@ -107,13 +108,13 @@ func explain(path, own string, err error) string {
 	return ""
 }
 
-// leadsOut reports whether an os.Root has refused a path because of a symbolic link. Package os has no name for that error.
+// leadsOut reports whether an os.Root refused a path because of a symbolic link. Package os has no name for that error.
 func leadsOut(err error) bool {
 	var file *fs.PathError
 	return errors.As(err, &file) && file.Err != nil && file.Err.Error() == "path escapes from parent"
 }
 
-// link is the first symbolic link below a directory on the way to path, or path itself.
+// link returns the first symbolic link below a directory on the way to path, or path itself.
 func link(path, dir string) string {
 	found := path
 	for p := path; p != dir && filepath.Dir(p) != p; p = filepath.Dir(p) {
@@ -124,15 +125,15 @@ func link(path, dir string) string {
 	return found
 }
 
-// denied names what keeps this process out: the file itself or a directory above it, and whose it is. own is the directory that
-// is this program's own, or "".
+// denied describes what keeps this process out: the file itself or a directory above it, and its owner. own is the
+// directory that belongs to this program, or "".
 func denied(path, own string) string {
 	culprit := path
 	for !exists(culprit) {
 		culprit = filepath.Dir(culprit)
 	}
 	if culprit == path && permits(path) {
-		culprit = filepath.Dir(path) // what was refused is to make, rename or remove it
+		culprit = filepath.Dir(path) // the refused operation was to create, rename or remove it
 	}
 	what := ""
 	if culprit != path {
@@ -149,7 +150,7 @@ func exists(path string) bool {
 	return err == nil || filepath.Dir(path) == path
 }
 
-// nearest is the deepest part of a path that exists.
+// nearest returns the deepest part of a path that exists.
 func nearest(path string) string {
 	for !exists(path) {
 		path = filepath.Dir(path)
@@ -157,7 +158,7 @@ func nearest(path string) string {
 	return path
 }
 
-// obstacle is the part of a path that is no directory.
+// obstacle returns the part of a path that is not a directory.
 func obstacle(path string) string {
 	for p := path; filepath.Dir(p) != p; p = filepath.Dir(p) {
 		if info, err := os.Stat(p); err == nil && !info.IsDir() {

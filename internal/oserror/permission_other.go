@@ -2,7 +2,7 @@
 
 package oserror
 
-// permits would tell whether this process may use a file; here that cannot be told without trying.
+// permits would report whether this process may use a file. Here that cannot be told without trying.
 func permits(string) bool { return false }
 
 func remedy(path, _ string) string {

@@ -22,8 +22,8 @@ func permits(path string) bool {
 	return unix.Access(path, mode) == nil
 }
 
-// remedy says whose a file is, who asks, and what would change the answer. own is the directory around it that may be given away as
-// a whole, or "": nothing else of the machine may.
+// remedy tells who owns a file, who this process is, and what would grant access. own is the directory around the file
+// that may be given away as a whole, or "". Nothing else on the machine may.
 func remedy(path, own string) string {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -44,13 +44,14 @@ func remedy(path, own string) string {
 	if own != "" {
 		way = fmt.Sprintf("Give everything there to the user of the server: chown -R %s %s", me, own)
 	}
-	if stat.Uid != 0 { // what root starts leaves files behind that only root can use
+	if stat.Uid != 0 { // a start by root leaves files behind that only root can use
 		way = fmt.Sprintf("Run it as %s. Or, if %s is the right user: %s", owner, me, strings.ToLower(way[:1])+way[1:])
 	}
 	return fmt.Sprintf("It belongs to %s (mode %04o), and this process runs as %s. %s", owner, info.Mode().Perm(), me, way)
 }
 
-// userName is the name of a user, or the number of one who has none, as with systemd's DynamicUser= and in containers.
+// userName returns the name of a user, or the number if there is no name, as with systemd's DynamicUser= and in
+// containers.
 func userName(uid int) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return u.Username

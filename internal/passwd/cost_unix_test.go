@@ -13,9 +13,9 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// A wrong password takes as long for accounts with an old hash, with a new one and for none. What is measured is the time on
-// the processor, and of each kind the shortest of so many rounds as it takes: other work on the machine only ever adds to
-// it. Unlevelled, the longest would be more than twice the shortest, in however many rounds.
+// A wrong password takes as long for accounts with an old hash, with a new hash and without one. The test measures
+// processor time and takes the shortest of as many rounds as necessary, because other work on the machine only adds to
+// it. Without levelling, the longest would be more than twice the shortest, in however many rounds.
 func TestWrongPasswordsTakeAsLongForEveryKindOfAccount(t *testing.T) {
 	h := New(rand.Reader, 1, 0)
 	h.SetLegacyCost(9)
@@ -64,7 +64,7 @@ func TestWrongPasswordsTakeAsLongForEveryKindOfAccount(t *testing.T) {
 	}
 }
 
-// processorTime is what the process has used so far.
+// processorTime returns the processor time that the process has used.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var u syscall.Rusage

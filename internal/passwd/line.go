@@ -7,24 +7,24 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// line is where callers wait for a slot, first come, first served. It is bounded because each of them holds a connection and
-// its memory, and no origin may fill it, so that a flood from one place does not keep others out.
+// line is the queue of callers that wait for a slot, first come, first served. It is limited because each caller holds
+// a connection and its memory. No origin may fill it, so that a flood from one place does not keep others out.
 type line struct {
 	slots chan struct{}
-	// most may wait at once, and share of one origin.
+	// most is the largest number of waiting callers, and share that of one origin.
 	most, share int
 
 	mu      sync.Mutex
 	waiting int
-	from    map[string]int // how many of each origin wait
+	from    map[string]int // the number waiting from each origin
 }
 
 func newLine(slots, most int) *line {
 	return &line{slots: make(chan struct{}, slots), most: most, share: max(1, most/4), from: map[string]int{}}
 }
 
-// enter waits for a slot and returns what gives it back. It answers CodeUnavailable when the line is full, CodeRateLimited
-// when the caller's origin has its share of it, and the context's error when that ends first.
+// enter waits for a slot and returns the function that releases it. It returns CodeUnavailable if the queue is full,
+// CodeRateLimited if the caller's origin has used up its share, and the context's error if that ends first.
 func (l *line) enter(ctx context.Context) (leave func(), err error) {
 	leave = func() { <-l.slots }
 	select {
@@ -69,10 +69,17 @@ func (l *line) part(origin string) {
 	}
 }
 
+// Line says how many callers wait, how many passwords are worked on, and how many of these there may be.
+func (h *Hasher) Line() (waiting, working, slots int) {
+	h.line.mu.Lock()
+	defer h.line.mu.Unlock()
+	return h.line.waiting, len(h.line.slots), cap(h.line.slots)
+}
+
 type originKey struct{}
 
-// WithOrigin says where the work that is done with a context comes from: the network of a client. Work without an origin,
-// such as an operator's, is bounded by the length of the line only.
+// WithOrigin records in a context where the work comes from: a client's network. Work without an origin, such as an
+// operator's, is limited only by the length of the queue.
 func WithOrigin(ctx context.Context, origin string) context.Context {
 	return context.WithValue(ctx, originKey{}, origin)
 }

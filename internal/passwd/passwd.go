@@ -1,6 +1,6 @@
-// Package passwd keeps passwords: Argon2id hashes in PHC form, verification of the bcrypt hashes of earlier
-// installations, and a bounded queue in front of both, so that a flood of sign-ins can exhaust neither memory nor
-// the processors.
+// Package passwd hashes and verifies passwords: Argon2id hashes in PHC form, verification of the bcrypt hashes of
+// earlier installations, and a bounded queue in front of both, so that a flood of sign-ins exhausts neither memory nor
+// processors.
 package passwd
 
 import (
@@ -26,11 +26,11 @@ var current = params{memoryKiB: 19 * 1024, passes: 2, threads: 1}
 const (
 	saltBytes = 16
 	keyBytes  = 32
-	// bcryptBytes is how much of a password bcrypt looks at (contract, auth §8.4).
+	// bcryptBytes is how many bytes of a password bcrypt uses (contract, auth §8.4).
 	bcryptBytes = 72
-	// maxBcryptCost caps what a stored hash may ask for; each step doubles the time.
+	// maxBcryptCost limits the cost of a stored hash. Each step doubles the time.
 	maxBcryptCost = 14
-	// retryAfter is what a caller is told when the queue is full. A full queue drains in about that time.
+	// retryAfter is when a caller should retry if the queue is full. A full queue drains in about that time.
 	retryAfter = 2 * time.Second
 )
 
@@ -38,25 +38,25 @@ const (
 // bcrypt hash.
 var ErrMalformed = errors.New("passwd: malformed password hash")
 
-// Hasher makes and verifies password hashes, a few at a time. It is safe for concurrent use.
+// Hasher creates and verifies password hashes, a few at a time. It is safe for concurrent use.
 type Hasher struct {
 	rand io.Reader
 	line *line
 	// legacy is the highest bcrypt cost of any stored hash, or 0.
 	legacy atomic.Int32
-	// resting says that free is going to be called, which gives memory back to the system.
+	// resting means that free is scheduled, which returns memory to the system.
 	resting atomic.Bool
 	free    func()
 }
 
-// New returns a Hasher that works on at most slots passwords at once and lets at most waiting callers stand in line
-// for a slot. Salts are read from rand, which must be safe for concurrent use.
+// New returns a Hasher that works on at most slots passwords at once, with at most waiting callers in the queue. It
+// reads salts from rand, which must be safe for concurrent use.
 func New(rand io.Reader, slots, waiting int) *Hasher {
 	return &Hasher{rand: rand, line: newLine(slots, waiting), free: debug.FreeOSMemory}
 }
 
-// Hash returns a new hash of a password. All bytes of the password count. It answers CodeUnavailable when the line
-// is full, and the context's error when that ends first.
+// Hash returns a new hash of a password. All bytes of the password count. It returns CodeUnavailable if the queue is
+// full, and the context's error if that ends first.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	if _, err := io.ReadFull(h.rand, salt); err != nil {
@@ -69,7 +69,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return out, err
 }
 
-// HashBcrypt is Hash for what other hosts have to verify as well, who know bcrypt alone. Only the first 72 bytes of the password count.
+// HashBcrypt is Hash for hashes that other hosts have to verify, too, which know only bcrypt. Only the first 72 bytes
+// of the password count.
 func (h *Hasher) HashBcrypt(ctx context.Context, password string, cost int) (string, error) {
 	var out []byte
 	var failed error
@@ -77,9 +78,9 @@ func (h *Hasher) HashBcrypt(ctx context.Context, password string, cost int) (str
 	return string(out), cmp.Or(err, failed)
 }
 
-// Verify reports whether password belongs to encoded. Errors are those of Hash and ErrMalformed.
+// Verify reports whether password matches encoded. It returns the errors of Hash, and ErrMalformed.
 //
-// A wrong password takes as long whatever the account: see level. The hashes of Hash all have the same parameters.
+// A wrong password takes as long for every account: see level. All hashes made by Hash have the same parameters.
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool, err error) {
 	if isBcrypt(encoded) {
 		cost, err := bcrypt.Cost([]byte(encoded))
@@ -106,8 +107,8 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 	return ok, err
 }
 
-// VerifyNobody takes as long as Verify does for a wrong password. Callers use it for unknown accounts, so that time does
-// not tell which accounts exist.
+// VerifyNobody takes as long as Verify does for a wrong password. Callers use it for unknown accounts, so that the time
+// does not reveal which accounts exist.
 func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
 	return h.queued(ctx, func() {
 		current.derive(normal(password), make([]byte, saltBytes), keyBytes)
@@ -115,32 +116,32 @@ func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
 	})
 }
 
-// SetLegacyCost tells the highest cost of the bcrypt hashes that are still stored; 0 when there are none.
+// SetLegacyCost sets the highest cost of the bcrypt hashes that are still stored, or 0 if there are none.
 func (h *Hasher) SetLegacyCost(cost int) { h.legacy.Store(int32(min(cost, maxBcryptCost))) }
 
-// level spends what a wrong password has not yet cost, where bcrypt was used up to a cost, or not at all if that is 0. A
-// bcrypt hash of an earlier installation takes ten times as long as one of ours until its owner signs in, so as long as
-// there are any, every failure does the work of both. It is done and not slept through, because under load work takes
-// longer and sleep does not.
+// level does the work that a wrong password has not cost yet, where bcrypt was used up to a cost, or not at all if that
+// is 0. A bcrypt hash of an earlier installation takes ten times as long as one of ours, until its owner signs in. So
+// while there are any, every failure does the work of both. It works instead of sleeping, because work takes longer
+// under load and sleep does not.
 func (h *Hasher) level(password string, cost int) {
 	top := int(h.legacy.Load())
 	if cost == 0 && top > 0 {
 		burn(password, top)
 		return
 	}
-	// Each step doubles the work, so that all steps below one are as much work as that one.
+	// Each step doubles the work, so all steps below one add up to as much work as that one.
 	for ; cost < top; cost++ {
 		burn(password, cost)
 	}
 }
 
-// burn is one comparison with a bcrypt hash of nothing.
+// burn does one comparison with an arbitrary bcrypt hash.
 func burn(password string, cost int) {
 	hash := fmt.Sprintf("$2b$%02d$%s", max(cost, bcrypt.MinCost), strings.Repeat(".", 53))
 	_ = bcrypt.CompareHashAndPassword([]byte(hash), bcryptInput(password))
 }
 
-// NeedsRehash reports whether a stored hash is weaker than, or of another kind than, those that Hash makes.
+// NeedsRehash reports whether a stored hash is weaker than those of Hash, or of another kind.
 func NeedsRehash(encoded string) bool {
 	p, err := parsePHC(encoded)
 	return err != nil || p.params != current || len(p.salt) < saltBytes || len(p.key) < keyBytes
@@ -158,11 +159,11 @@ func (h *Hasher) queued(ctx context.Context, work func()) error {
 	return nil
 }
 
-// calm is how long no password is worked on before its memory is given back.
+// calm is how long the hasher must be idle before it returns its memory.
 const calm = 2 * time.Second
 
-// rest gives the memory of hashes back to the system a moment after the last of them: on a server that sleeps, the runtime would
-// hold many times of what all else takes until its next collection, which may be minutes away.
+// rest returns the memory of hashes to the system shortly after the last of them. On an idle server, the runtime would
+// otherwise hold many times the memory of everything else until its next collection, which may be minutes away.
 func (h *Hasher) rest() {
 	if !h.resting.CompareAndSwap(false, true) {
 		return
@@ -170,21 +171,21 @@ func (h *Hasher) rest() {
 	time.AfterFunc(calm, func() {
 		h.resting.Store(false)
 		if len(h.line.slots) > 0 {
-			return // who is at work rests later
+			return // the current work will rest later
 		}
 		h.free()
 	})
 }
 
-// normal is the form in which passwords are hashed with Argon2id: keyboards differ in how they spell one character. Hashes
-// of earlier installations are of the text as it was typed.
+// normal returns the form in which passwords are hashed with Argon2id, because keyboards may spell the same character
+// differently. Hashes of earlier installations use the text as typed.
 func normal(password string) string { return norm.NFC.String(password) }
 
 func isBcrypt(encoded string) bool {
 	return strings.HasPrefix(encoded, "$2a$") || strings.HasPrefix(encoded, "$2b$") || strings.HasPrefix(encoded, "$2y$")
 }
 
-// bcryptInput cuts a password to the bytes that count for bcrypt: earlier installations accepted longer ones.
+// bcryptInput cuts a password to the bytes that count for bcrypt. Earlier installations accepted longer ones.
 func bcryptInput(password string) []byte {
 	return []byte(password[:min(len(password), bcryptBytes)])
 }

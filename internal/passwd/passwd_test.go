@@ -204,7 +204,7 @@ func TestNoOriginFillsTheLine(t *testing.T) {
 	})
 }
 
-// The memory of passwords is not kept by a server that sleeps, and a flood of them does not give it back for each.
+// An idle server does not keep the memory for passwords, and a flood of them does not return it for each one.
 func TestMemoryIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var freed atomic.Int32
@@ -227,7 +227,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		}
 		work(0)
 		time.Sleep(calm / 2)
-		work(calm) // is under way when the first one's rest is over
+		work(calm) // is in progress when the first one's rest is over
 		if freed.Load() != 1 {
 			t.Fatal("while a password is worked on")
 		}

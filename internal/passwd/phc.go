@@ -16,7 +16,7 @@ type params struct {
 	threads   uint8
 }
 
-// The caps: a stored text must not be able to ask for gigabytes or minutes.
+// Limits, so that a stored text cannot ask for gigabytes or minutes.
 const (
 	maxMemoryKiB = 64 * 1024
 	maxPasses    = 10
@@ -40,7 +40,8 @@ func (p phc) String() string {
 		p.memoryKiB, p.passes, p.threads, b64.EncodeToString(p.salt), b64.EncodeToString(p.key))
 }
 
-// parsePHC reads a hash and refuses everything that String would not have written and every parameter beyond its cap.
+// parsePHC parses a hash. It refuses everything that String would not have written, and every parameter beyond its
+// limit.
 func parsePHC(s string) (phc, error) {
 	part := strings.Split(s, "$")
 	if len(part) != 6 || part[0] != "" || part[1] != "argon2id" || part[2] != "v="+strconv.Itoa(argon2.Version) {
@@ -61,7 +62,7 @@ func parsePHC(s string) (phc, error) {
 	return phc{params{m, t, uint8(p)}, salt, key}, nil
 }
 
-// costParam reads a number between 1 and limit, written without sign and leading zeros.
+// costParam parses a number between 1 and limit, without sign and leading zeros.
 func costParam(s, name string, limit uint64) (uint32, bool) {
 	digits, ok := strings.CutPrefix(s, name)
 	if !ok || digits == "" || digits[0] < '1' || digits[0] > '9' {

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Breaches is a file of the SHA-1 digests of passwords that were found in breaches, as Have I Been Pwned publishes them:
-// a line for each, upper-case hex and perhaps a colon and a count, sorted by digest. It has tens of gigabytes, so it is
-// searched where it lies.
+// Breaches is a file with the SHA-1 digests of passwords found in breaches, in the format of Have I Been Pwned: one
+// digest per line in upper-case hex, perhaps followed by a colon and a count, sorted by digest. It has tens of
+// gigabytes, so it is searched in place.
 type Breaches struct {
 	file *os.File
 	size int64
@@ -22,10 +22,10 @@ type Breaches struct {
 // digestText is the length of a digest in hex.
 const digestText = 2 * sha1.Size
 
-// maxLine bounds a line of the file: a digest, a colon, a count and the end of the line.
+// maxLine limits a line of the file: a digest, a colon, a count and the end of the line.
 const maxLine = digestText + 32
 
-// OpenBreaches opens the file and looks at its first line, so that a wrong file is found at the start.
+// OpenBreaches opens the file and checks its first line, so that a wrong file is detected at the start.
 func OpenBreaches(path string) (*Breaches, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -51,14 +51,14 @@ func (b *Breaches) Close() error {
 	return b.file.Close()
 }
 
-// contains reports whether the digest of a password is in the file. It reads some 35 lines of one with a billion.
+// contains reports whether the digest of a password is in the file. It reads some 35 lines of a file with a billion.
 func (b *Breaches) contains(password string) (bool, error) {
 	if b == nil {
 		return false, nil
 	}
 	sum := sha1.Sum([]byte(password))
 	want := strings.ToUpper(hex.EncodeToString(sum[:]))
-	// The digest can only be in a line that begins in [low, high).
+	// The line with the digest can only begin in [low, high).
 	low, high := int64(0), b.size
 	for low < high {
 		middle := low + (high-low)/2
@@ -82,7 +82,7 @@ func (b *Breaches) contains(password string) (bool, error) {
 	return false, nil
 }
 
-// lineStart returns where the line begins that has the byte at offset. No line before low is looked at.
+// lineStart returns the start of the line that contains the byte at offset. It looks at no line before low.
 func (b *Breaches) lineStart(offset, low int64) (int64, error) {
 	from := max(low, offset-maxLine)
 	text := make([]byte, offset-from)
@@ -100,7 +100,7 @@ func (b *Breaches) lineStart(offset, low int64) (int64, error) {
 
 var errNoBreaches = errors.New("is not a sorted list of SHA-1 digests with one in each line; name the file that is ordered by hash, or none")
 
-// line returns the digest of the line that begins at start, in upper case, and where the next line begins.
+// line returns the digest in the line that begins at start, in upper case, and the start of the next line.
 func (b *Breaches) line(start int64) (digest string, next int64, err error) {
 	buf := make([]byte, maxLine)
 	n, err := b.file.ReadAt(buf, start)

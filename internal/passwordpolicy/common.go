@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// commonText has the folded passwords, a line for each, sorted. Command generate makes it of lists that are published about
-// breaches, ordered by frequency.
+// commonText holds the folded passwords, one per line, sorted. Command generate makes it from published lists of
+// breached passwords, ordered by frequency.
 //
 //go:embed common.txt.gz
 var commonText []byte
 
-// wordList is a sorted text with a word in each line. A search in it needs no memory beyond the text.
+// wordList is a sorted text with one word per line. Searching it needs no memory beyond the text.
 type wordList struct {
 	text  string
-	lines []int32 // where each word begins
+	lines []int32 // the start of each word
 }
 
 func commonPasswords() (wordList, error) {

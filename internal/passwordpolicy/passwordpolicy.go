@@ -1,6 +1,6 @@
-// Package passwordpolicy decides which texts may become passwords, after NIST SP 800-63B-4 (3.1.1.2) and ASVS 5.0 (6.2):
-// a least length, no password that many people use or that was found in a breach, nothing that is made of what anybody
-// knows about the person, and no rules about the kinds of characters.
+// Package passwordpolicy decides which texts may become passwords, after NIST SP 800-63B-4 (3.1.1.2) and ASVS 5.0
+// (6.2): a minimum length, no common or breached password, nothing made from commonly known facts about the person, and
+// no rules about kinds of characters.
 package passwordpolicy
 
 import (
@@ -12,10 +12,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Refusal says why a password is not accepted; "" means that it is.
+// Refusal is the reason why a password is not accepted. "" means that it is.
 type Refusal string
 
-// The refusals, in the order in which they are looked for.
+// The refusals, in the order in which they are checked.
 const (
 	TooShort        Refusal = "too_short"
 	TooCommon       Refusal = "too_common"
@@ -23,8 +23,8 @@ const (
 	Breached        Refusal = "breached"
 )
 
-// leastRest is how long what remains of a password must be once the words that anybody would try are taken out of it.
-// A passphrase may mention one's name; one's name with a year behind it is refused.
+// leastRest is how long the rest of a password must be after removing the words that an attacker would try. A
+// passphrase may contain one's name, but a name with a year after it is refused.
 const leastRest = 8
 
 // Policy is a set of rules. It is safe for concurrent use.
@@ -34,7 +34,7 @@ type Policy struct {
 	breaches  *Breaches
 }
 
-// New returns a policy with a least length in characters. breaches may be nil.
+// New returns a policy with a minimum length in characters. breaches may be nil.
 func New(minLength int, breaches *Breaches) (*Policy, error) {
 	common, err := commonPasswords()
 	if err != nil {
@@ -43,11 +43,12 @@ func New(minLength int, breaches *Breaches) (*Policy, error) {
 	return &Policy{minLength: minLength, common: common, breaches: breaches}, nil
 }
 
-// Normalize is the form in which a password is judged and hashed: two keyboards may spell the same character differently.
+// Normalize returns the form in which a password is checked and hashed, because two keyboards may spell the same
+// character differently.
 func Normalize(password string) string { return norm.NFC.String(password) }
 
-// Check says whether a password may be used by somebody about whom the texts in context are known: an e-mail address, a
-// name, the name of the server. An error means that the breach file cannot be read.
+// Check decides whether a person may use a password. context holds what is known about them: an e-mail address, a name,
+// the name of the server. An error means that the breach file cannot be read.
 func (p *Policy) Check(password string, context ...string) (Refusal, error) {
 	password = Normalize(password)
 	switch {
@@ -65,15 +66,16 @@ func (p *Policy) Check(password string, context ...string) (Refusal, error) {
 	return "", err
 }
 
-// isCommon recognises passwords of the list, also between a few digits or signs, runs such as "abcdefgh", and repetitions
-// of something short.
+// isCommon recognizes passwords on the list, even between a few digits or signs, runs such as "abcdefgh", and
+// repetitions of a short text.
 func (p *Policy) isCommon(password string) bool {
 	core := strings.TrimFunc(password, func(r rune) bool { return !unicode.IsLetter(r) })
 	around := utf8.RuneCountInString(password) - utf8.RuneCountInString(core)
 	return p.common.has(Fold(password)) || around < leastRest && p.common.has(Fold(core)) || isRun(password) || isRepetition(password)
 }
 
-// isRun reports whether each character is the next one, or the one before, of its neighbour: "abcdefgh", "87654321".
+// isRun reports whether each character directly follows, or directly precedes, the one before it: "abcdefgh",
+// "87654321".
 func isRun(s string) bool {
 	runes := []rune(s)
 	step := rune(0)
@@ -87,10 +89,10 @@ func isRun(s string) bool {
 	return len(runes) > 1
 }
 
-// longestUnit is up to where the repetition of a text is no better than the text.
+// longestUnit is the length up to which repeating a text makes it no better.
 const longestUnit = 4
 
-// isRepetition reports whether s is a short text several times over: "aaaaaaaa", "abcabcabc".
+// isRepetition reports whether s is a short text repeated: "aaaaaaaa", "abcabcabc".
 func isRepetition(s string) bool {
 	runes := []rune(s)
 	for unit := 1; unit <= longestUnit && 2*unit <= len(runes); unit++ {
@@ -105,11 +107,11 @@ func isRepetition(s string) bool {
 	return false
 }
 
-// leastWord is the length from which a word of the context counts.
+// leastWord is the minimum length of a word of the context that counts.
 const leastWord = 3
 
-// words splits texts at everything that is neither letter nor digit and folds what is between. The longest come first, since
-// one may begin with another.
+// words splits texts at everything that is neither a letter nor a digit, and folds the words. The longest come first,
+// because one may begin with another.
 func words(texts []string) (out []string) {
 	for _, text := range texts {
 		for _, w := range strings.FieldsFunc(Normalize(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
@@ -131,8 +133,8 @@ func madeOf(folded string, words []string) bool {
 	return rest != folded && utf8.RuneCountInString(rest) < leastRest
 }
 
-// lookalikes are the signs that people put for letters. They do not make a password harder to guess.
+// lookalikes are the signs that people use in place of letters. They do not make a password harder to guess.
 var lookalikes = strings.NewReplacer("0", "o", "1", "i", "!", "i", "|", "i", "3", "e", "4", "a", "@", "a", "5", "s", "$", "s", "7", "t", "+", "t")
 
-// Fold is what two passwords have in common that only differ in case, width or lookalikes.
+// Fold returns a form that is the same for passwords that differ only in case, width or lookalikes.
 func Fold(s string) string { return lookalikes.Replace(strings.ToLower(norm.NFKC.String(s))) }

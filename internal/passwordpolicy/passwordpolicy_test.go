@@ -61,7 +61,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// ASVS 5.0, 6.2.4 asks for the 3,000 most frequent passwords that are long enough.
+// ASVS 5.0, 6.2.4 asks for the 3,000 most frequent passwords of sufficient length.
 func TestTheListIsLongEnoughAndSorted(t *testing.T) {
 	list, err := commonPasswords()
 	if err != nil {

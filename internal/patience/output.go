@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Output is a log, or what a process prints, that a test reads while it is written.
+// Output is a log, or the output of a process, that a test reads while it is being written.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer

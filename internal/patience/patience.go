@@ -1,6 +1,6 @@
-// Package patience is how tests wait for what another process or goroutine does. A test that waits says what for, and
-// gives up only when it would hang: no figure of the wall clock decides whether it passes, however busy the machine is.
-// It is for tests only.
+// Package patience is how tests wait for another process or goroutine. A waiting test says what it waits for, and gives
+// up only when it would hang. So wall-clock time never decides whether it passes, however busy the machine is. It is
+// for tests only.
 package patience
 
 import (
@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Limit is how long a test waits before it fails. No promise of the product is behind it, so it is far above whatever a
-// test needs on a machine that does many other things.
+// Limit is how long a test waits before it fails. It reflects no promise of the product, so it is far above what any
+// test needs on a busy machine.
 const Limit = 10 * time.Minute
 
-// pause is how often a condition is looked at that nothing announces.
+// pause is how often a condition is polled.
 const pause = 5 * time.Millisecond
 
-// Until polls until a condition holds that nothing announces. It fails the test, with what was waited for, after Limit.
+// Until polls until a condition holds. After Limit, it fails the test and names the condition.
 func Until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	if !Try(holds) {
@@ -23,7 +23,7 @@ func Until(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// Try is Until for where there is no test at hand: it reports whether the condition has come to hold.
+// Try is like Until, for code without a test at hand. It reports whether the condition came to hold.
 func Try(holds func() bool) bool {
 	for began := time.Now(); !holds(); time.Sleep(pause) {
 		if time.Since(began) > Limit {
@@ -33,8 +33,8 @@ func Try(holds func() bool) bool {
 	return true
 }
 
-// Receive returns the next value of a channel, or the zero value if the channel is closed. It fails the test, with what
-// was waited for, after Limit.
+// Receive returns the next value of a channel, or the zero value if the channel is closed. After Limit, it fails the
+// test and names what it waited for.
 func Receive[T any](t testing.TB, what string, ch <-chan T) T {
 	t.Helper()
 	limit := time.NewTimer(Limit)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// verdict is a test that notes how it failed.
+// verdict is a test that records how it failed.
 type verdict struct {
 	testing.TB
 	text string
@@ -22,7 +22,7 @@ func (v *verdict) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// judge runs a test of a bubble to its end and returns how it failed.
+// judge runs a test in a bubble to its end and returns how it failed.
 func judge(test func(t testing.TB)) string {
 	var v verdict
 	var wg sync.WaitGroup

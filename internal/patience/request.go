@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// Request sends a request as a browser's navigation through the Unix socket of a server that may still be starting: it is
-// repeated while nothing listens or the answer is 503, since a process has no other way to say that it is ready.
+// Request sends a request like a browser's navigation through the Unix socket of a server that may still be starting.
+// It retries while nothing listens or the answer is 503, because a process has no other way to signal that it is ready.
 func Request(socket, method, path string) (status int, body string, err error) {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What was counted while the clock was ahead must not shut anybody out until that day.
+// Hits counted while the clock was ahead must not lock clients out until that time.
 func TestHitsFromAClockThatWasAhead(t *testing.T) {
 	start := time.Unix(1_771_000_000, 0)
 	lim := Limit{Max: 2, Window: 15 * time.Minute}
@@ -37,7 +37,7 @@ func TestHitsFromAClockThatWasAhead(t *testing.T) {
 	}
 }
 
-// Nor must it stay in memory until then, or keep what has expired since from going.
+// Nor may they stay in memory until then, or prevent the removal of keys that have expired since.
 func TestKeysFromAClockThatWasAheadAreSwept(t *testing.T) {
 	start := time.Unix(1_771_000_000, 0)
 	now := start.Add(10 * 365 * 24 * time.Hour)

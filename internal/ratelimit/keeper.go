@@ -9,28 +9,28 @@ import (
 	"or3.chat/cloud/internal/background"
 )
 
-// keepPause is how long what was counted may be unwritten. sweepKept is how long what has ended stays written down while
+// keepPause is how long changes may stay unwritten. sweepKept is how long expired windows stay in the store while
 // nothing else is written.
 const (
 	keepPause = time.Second
 	sweepKept = time.Minute
-	// maxKept is how many windows are written at once; the others wait.
+	// maxKept is how many windows are written at once. The others wait.
 	maxKept = 2000
 )
 
-// Keeper writes the windows of a Limiter behind the requests, in one goroutine. Whatever becomes of a write, the Limiter goes
-// on limiting.
+// Keeper writes the windows of a Limiter after the requests, in one goroutine. The Limiter keeps working even if a
+// write fails.
 type Keeper struct {
 	limiter *Limiter
 	store   or3cloud.RateLimitStore
 	loop    *background.Loop
-	// written are the keys that the store has, with the end of their windows. It is the goroutine's own.
+	// written are the keys in the store, with the end of their windows. Only the goroutine uses it.
 	written map[string]time.Time
 	swept   time.Time
 }
 
-// Keep lets l go on with the windows that store has, and writes down what changes, until Close. Windows that cannot be read
-// are forgotten, which the log says: a server without memory of its limits is better than none.
+// Keep makes l continue with the windows in store, and writes changes until Close. If the windows cannot be read, it
+// logs that and starts without them: a server that has forgotten its limits is better than none.
 func Keep(ctx context.Context, l *Limiter, store or3cloud.RateLimitStore, log *slog.Logger) *Keeper {
 	k := &Keeper{limiter: l, store: store, written: map[string]time.Time{}, swept: l.now()}
 	windows, err := store.RateWindows(ctx, l.now())
@@ -48,7 +48,7 @@ func Keep(ctx context.Context, l *Limiter, store or3cloud.RateLimitStore, log *s
 	return k
 }
 
-// Close ends the goroutine and writes everything down. A nil Keeper does nothing.
+// Close stops the goroutine and writes all remaining changes. A nil Keeper does nothing.
 func (k *Keeper) Close() {
 	if k == nil {
 		return
@@ -62,7 +62,7 @@ func (k *Keeper) Close() {
 	}
 }
 
-// write writes what has changed, and drops what has ended.
+// write writes changed windows and removes expired ones.
 func (k *Keeper) write(ctx context.Context) error {
 	now := k.limiter.now()
 	windows := k.limiter.Changed(maxKept)
@@ -87,7 +87,7 @@ func (k *Keeper) write(ctx context.Context) error {
 	return nil
 }
 
-// due reports whether something that was written has ended and nothing was written for a while.
+// due reports whether a written window has expired and nothing has been written for a while.
 func (k *Keeper) due(now time.Time) bool {
 	if since := now.Sub(k.swept); since >= 0 && since < sweepKept {
 		return false

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// memory is a store.
+// memory is a store in memory.
 type memory struct {
 	mu    sync.Mutex
 	rows  map[string]Window
@@ -72,7 +72,8 @@ func use(l *Limiter, key string, n int, lim Limit) {
 	}
 }
 
-// A process that is killed a second after has kept what matters, one that stops all of it, and the next one goes on.
+// A process that is killed a second later has kept what matters, one that stops normally has kept everything, and the
+// next process continues from there.
 func TestWindowsOutliveTheProcess(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprint("killed: ", killed), func(t *testing.T) {
@@ -108,7 +109,7 @@ func TestWindowsOutliveTheProcess(t *testing.T) {
 						lim = Limit{Max: 100, Window: 24 * time.Hour}
 					}
 					if key == "less" && killed {
-						remaining = 4 // says little, and comes back within a minute
+						remaining = 4 // matters little, and recovers within a minute
 					}
 					if v := next.Check(key, lim); v.Remaining != remaining || v.Allowed != (remaining > 0) {
 						t.Errorf("%s: %+v, want %d left", key, v, remaining)
@@ -119,7 +120,7 @@ func TestWindowsOutliveTheProcess(t *testing.T) {
 	}
 }
 
-// A tab that is open and polls is not worth a write each second; nor does a store keep what has ended.
+// An open tab that polls is not worth a write every second, and a store does not keep expired windows.
 func TestOnlyWhatMattersIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &memory{rows: map[string]Window{}}
@@ -145,7 +146,8 @@ func TestOnlyWhatMattersIsWritten(t *testing.T) {
 	})
 }
 
-// A store that fails opens no door: limits are those of memory, the log says so, and once the store is well it has them.
+// A failing store must not weaken the limits: they continue in memory, the log reports the failure, and once the store
+// works again it gets them.
 func TestAFailingStoreOpensNoDoor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -176,8 +178,8 @@ func TestAFailingStoreOpensNoDoor(t *testing.T) {
 	})
 }
 
-// A clock that goes back, in the process or between two of them, shuts no one out for longer than a window, and what lies
-// beyond it is dropped.
+// If the clock goes back, within a process or between two, clients are locked out for at most one window. Hits beyond
+// that are dropped.
 func TestAClockThatGoesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &memory{rows: map[string]Window{}}
@@ -224,7 +226,8 @@ func TestAFloodOfKeysIsWrittenWithinBounds(t *testing.T) {
 	})
 }
 
-// TestKeepingAddsNothingToARequest: neither an allocation nor, which BenchmarkTake measures, time.
+// TestKeepingAddsNothingToARequest checks that keeping windows adds no allocation to a request. BenchmarkTake measures
+// the time.
 func TestKeepingAddsNothingToARequest(t *testing.T) {
 	store := &memory{rows: map[string]Window{}}
 	lim := Limit{Max: 1200, Window: time.Minute}

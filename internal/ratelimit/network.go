@@ -2,8 +2,8 @@ package ratelimit
 
 import "net/netip"
 
-// Network returns the key under which an address is limited: an IPv6 client owns a whole /64, so the rest of the address
-// must not give it new budgets. What is no address is its own key.
+// Network returns the key under which an address is limited. An IPv6 client owns a whole /64, so the rest of the
+// address must not give it new budgets. A text that is not an address is its own key.
 func Network(clientIP string) string {
 	addr, err := netip.ParseAddr(clientIP)
 	if err != nil {

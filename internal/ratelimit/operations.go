@@ -9,7 +9,7 @@ import (
 // Operation names a budget.
 type Operation string
 
-// The operations that the host limits (contract, security-middleware §8), and some of its own.
+// The operations that the host limits (contract, security-middleware §8), and some of our own.
 const (
 	SyncPush        Operation = "sync:push"
 	SyncPull        Operation = "sync:pull"
@@ -31,8 +31,8 @@ const (
 	LLMDay          Operation = "llm:day"
 )
 
-// The operations of endpoints that this server does not offer. Their budgets are named, so that a configuration of OR3 Chat's
-// own server is no mistake here.
+// The operations of endpoints that this server does not offer. They have names so that a configuration for OR3 Chat's
+// own server is not an error here.
 const (
 	WorkflowBackground Operation = "workflow:background"
 	WorkflowHITL       Operation = "workflow:hitl"
@@ -40,20 +40,20 @@ const (
 	ExtensionInstall   Operation = "extension:install"
 )
 
-// Budget is what an operation is allowed, and to whom.
+// Budget is the allowance of an operation.
 type Budget struct {
 	Operation Operation
-	// Subject is who has a budget of their own.
+	// Subject is who gets a separate budget.
 	Subject Subject
-	// Limit is the default; of Max 0 there is none.
+	// Limit is the default. A Max of 0 means no limit.
 	Limit Limit
-	// By names the setting that changes the limit; empty if nothing does.
+	// By names the setting that changes the limit. It is empty if there is none.
 	By string
-	// Offered says that the server has an endpoint which it limits.
+	// Offered reports whether the server has an endpoint for this operation.
 	Offered bool
 }
 
-// Subject is who has a budget of their own.
+// Subject is who gets a separate budget.
 type Subject string
 
 // The subjects. A network is an IPv4 address or the first 64 bits of an IPv6 address.
@@ -66,12 +66,12 @@ const (
 	PerServer      Subject = "server"
 )
 
-// Budgets are all limits of the contract. The provider of accounts has more of its own (docs/accounts.md).
+// Budgets returns all limits of the contract. The accounts provider has more of its own (docs/accounts.md).
 //
-// The defaults of sync, files and the session are far above upstream's on purpose: a refused pull restarts a bootstrap, a
-// refused cursor update starts a reconnect loop, a refused page load locks the app, and a refused upload is given up after
-// five quick tries (contract, sync §5, client-behaviour Pitfall 6, auth Pitfall 11, storage Pitfall 4). sync:gc is shared by
-// both routes, which every open tab of an older client calls every ten minutes.
+// The defaults of sync, files and the session are deliberately far above upstream's: a refused pull restarts a
+// bootstrap, a refused cursor update starts a reconnect loop, a refused page load locks the app, and a client gives up
+// a refused upload after five quick attempts (contract, sync §5, client-behaviour Pitfall 6, auth Pitfall 11, storage
+// Pitfall 4). Both routes share sync:gc, which every open tab of an older client calls every ten minutes.
 func Budgets() []Budget {
 	perMinute := func(op Operation, who Subject, n int, offered bool) Budget {
 		return Budget{op, who, Limit{Max: n, Window: time.Minute}, setting.RateLimitOverrides, offered}
@@ -94,7 +94,7 @@ func Budgets() []Budget {
 		perMinute(WorkflowHITL, PerUser, 120, false),
 		perMinute(NetExchange, PerNetwork, 30, false),
 		{StorageGCRun, PerWorkspace, Limit{Max: 1, Window: time.Minute}, setting.StorageGCCooldown, true},
-		// The provider of accounts limits these by itself (contract, auth §8.3).
+		// The accounts provider limits these itself (contract, auth §8.3).
 		{"basic-auth:sign-in", PerNetwork, Limit{Max: 20, Window: time.Minute}, "", true},
 		{"basic-auth:refresh", PerNetwork, Limit{Max: 120, Window: time.Minute}, "", true},
 		{"basic-auth:sign-out", PerNetwork, Limit{Max: 60, Window: time.Minute}, "", true},

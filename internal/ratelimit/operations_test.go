@@ -116,7 +116,7 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
-// Storage Pitfall 4: an upload that is admitted but may not be committed is lost.
+// Storage Pitfall 4: an upload that is admitted but cannot be committed is lost.
 func TestCommitIsNeverScarcerThanUploadStoragePitfall4(t *testing.T) {
 	for text, want := range map[string]Limit{
 		`{"storage:commit":{"maxRequests":30},"storage:upload":{"maxRequests":50}}`:                      {50, time.Minute},
@@ -145,7 +145,7 @@ func FuzzOverrides(f *testing.F) {
 	})
 }
 
-// Contract, env Pitfall 6: nothing switches the limits of the administration off in production.
+// Contract, env Pitfall 6: in production, nothing disables the limits of the administration.
 func TestWhatSwitchesLimitsOff(t *testing.T) {
 	for _, c := range []struct {
 		enabled, disable    string

@@ -12,15 +12,15 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// The most that an override may allow: a limiter remembers each hit of a window, for every user who has one.
+// The largest values that an override may have: a limiter remembers each hit in a window, for every user.
 const (
 	MostRequests  = 1_000_000
 	LongestWindow = or3cloud.LongestRateWindow
 )
 
 // Limits returns the limit of each operation that the server offers and that overrides, the value of
-// OR3_RATE_LIMIT_OVERRIDES_JSON, may change. A member of an override that is missing or of no use leaves the default; what
-// allows too much allows the most. Faults say what was not read as it stands.
+// OR3_RATE_LIMIT_OVERRIDES_JSON, may change. A missing or invalid member of an override leaves the default. A value
+// that is too large becomes the largest allowed. faults lists whatever was not taken literally.
 //
 // The text is {"sync:push":{"windowMs":60000,"maxRequests":200}}. Numbers must be positive and are floored.
 func Limits(overrides string) (limits map[Operation]Limit, faults []string) {
@@ -59,24 +59,25 @@ func Limits(overrides string) (limits map[Operation]Limit, faults []string) {
 		}
 	}
 	if up := limits[StorageUpload]; !limits[StorageCommit].covers(up) {
-		limits[StorageCommit] = up // an upload that may not be committed is lost
+		limits[StorageCommit] = up // an upload that cannot be committed is lost
 	}
 	return limits, faults
 }
 
-// covers reports whether all that a limit allows is allowed by l, too.
+// covers reports whether l allows everything that another limit allows.
 func (l Limit) covers(other Limit) bool {
-	windows := (l.Window + other.Window - 1) / other.Window // of the other one, in one of l
+	windows := (l.Window + other.Window - 1) / other.Window // the number of other's windows in one of l's
 	return int64(l.Max) >= int64(other.Max)*int64(windows)
 }
 
-// Off reports whether a configuration switches the limits of Limits off.
+// Off reports whether a configuration disables the limits of Limits.
 func Off(cfg or3cloud.Config, production bool) bool {
 	return !cfg.Bool(setting.LimitsEnabled) || AllOff(cfg, production)
 }
 
-// AllOff reports whether a configuration switches all limits of the host off, those of the administration included, as tests do. In
-// production none does: DISABLE_RATE_LIMIT must not open the door to the administration (contract, env Pitfall 6).
+// AllOff reports whether a configuration disables all limits of the host, including those of the administration, as
+// tests do. In production, none can: DISABLE_RATE_LIMIT must not open the door to the administration (contract, env
+// Pitfall 6).
 func AllOff(cfg or3cloud.Config, production bool) bool {
 	return cfg.String(setting.DisableRateLimit) == "1" && !production
 }
@@ -108,11 +109,11 @@ func override(limit Limit, text json.RawMessage) (_ Limit, faults []string) {
 	return limit, faults
 }
 
-// positive reads a number of at least 1; 0 if it is none.
+// positive parses a number of at least 1. n is 0 if there is none.
 func positive(text json.RawMessage, most float64) (n int64, fault string) {
 	var f *float64
 	if json.Unmarshal(text, &f) != nil || f == nil {
-		switch { // of those that no float holds
+		switch { // numbers too large for a float
 		case text[0] == '-':
 			return 0, "below 1"
 		case text[0] >= '0' && text[0] <= '9':

@@ -1,5 +1,5 @@
-// Package ratelimit counts hits in sliding windows, per key, in memory and against an injected clock. It owns the
-// arithmetic of the contract's limits (security-middleware §8); who is limited and how often is the caller's.
+// Package ratelimit counts hits in sliding windows, per key, in memory, against an injected clock. It owns the
+// arithmetic of the contract's limits (security-middleware §8). Callers decide whom to limit and how.
 package ratelimit
 
 import (
@@ -20,17 +20,17 @@ type Verdict struct {
 	Allowed bool
 	// Limit is the budget's Max.
 	Limit int
-	// Remaining is how many hits were left before this one.
+	// Remaining is the number of hits left before this one.
 	Remaining int
-	// RetryAfter is how long to wait for the next free hit; zero when Allowed.
+	// RetryAfter is how long to wait for the next free hit. It is zero if Allowed.
 	RetryAfter time.Duration
 }
 
-// MaxKeys bounds the number of keys of a Limiter: beyond it arbitrary ones are forgotten. A key takes some hundred bytes, and 24 to 48 more for
-// each hit in its window, of which its Limit allows Max.
+// MaxKeys limits the number of keys of a Limiter. Beyond it, arbitrary keys are dropped. A key takes some hundred
+// bytes, and 24 to 48 more for each hit in its window, of which its Limit allows Max.
 const MaxKeys = or3cloud.MaxRateWindows
 
-// sweepPause is how often expired keys are looked for.
+// sweepPause is how often the limiter looks for expired keys.
 const sweepPause = time.Minute
 
 // Limiter keeps the windows of many keys. It is safe for concurrent use.
@@ -40,20 +40,20 @@ type Limiter struct {
 	mu      sync.Mutex
 	windows map[string]*window
 	sweepAt time.Time
-	// changed holds the keys that were hit since Changed was called last; nil if nobody calls it.
+	// changed holds the keys that were hit since the last call of Changed. It is nil if Changed is not used.
 	changed map[string]bool
-	// sparing leaves out what is not worth a write of its own (KeepSparingly).
+	// sparing leaves out changes that are not worth a write of their own (KeepSparingly).
 	sparing bool
 }
 
-// window has the times of the hits that count, oldest first.
+// window holds the times of the hits that count, oldest first.
 type window struct {
 	hits   []time.Time
 	expiry time.Time
 }
 
-// New returns an empty Limiter that reads the time from now. Hits that were kept have no monotonic clock, so none is looked
-// at: what a clock that was ahead has counted would else hold beside what one that is right has.
+// New returns an empty Limiter that reads the time from now. It ignores the monotonic clock, because hits from a store
+// have none. Otherwise hits counted by a clock that was ahead would remain beside those of a correct one.
 func New(now func() time.Time) *Limiter {
 	return &Limiter{now: func() time.Time { return now().Round(0) }, windows: map[string]*window{}}
 }
@@ -64,7 +64,7 @@ func (l *Limiter) Check(key string, lim Limit) Verdict { return l.hit(key, lim, 
 // Take uses one hit of key's budget if there is one left.
 func (l *Limiter) Take(key string, lim Limit) Verdict { return l.hit(key, lim, true) }
 
-// Return gives the newest hit of key back: what it was for did not happen.
+// Return gives back the newest hit of key, because what it was for did not happen.
 func (l *Limiter) Return(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +74,7 @@ func (l *Limiter) Return(key string) {
 	}
 }
 
-// Reset forgets key.
+// Reset deletes key.
 func (l *Limiter) Reset(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,12 +113,12 @@ func (l *Limiter) hit(key string, lim Limit, record bool) Verdict {
 	return v
 }
 
-// settle removes the hits that do not count at a moment. One that lies ahead was made while the clock was: within a window
-// of now it counts as made now, so that it frees its place when a window has passed, and beyond that it says nothing.
+// settle removes the hits that no longer count. A hit in the future was counted while the clock was ahead. If it is at
+// most one window ahead, it counts as made now, so that it expires after one window. Beyond that, it is dropped.
 func (w *window) settle(now time.Time, length time.Duration) {
 	start, end := now.Add(-length), now.Add(length)
 	if n := len(w.hits); n > 0 && w.hits[0].After(start) && !w.hits[n-1].After(now) {
-		w.expiry = w.hits[n-1].Add(length) // all count, as they mostly do
+		w.expiry = w.hits[n-1].Add(length) // usually all count
 		return
 	}
 	kept := w.hits[:0]
@@ -137,14 +137,14 @@ func (w *window) settle(now time.Time, length time.Duration) {
 	}
 }
 
-// expired reports whether no hit counts any more; the span from the last hit to the expiry is the length of the window.
+// expired reports whether no hit counts any more. The time from the last hit to the expiry is the length of the window.
 func (w *window) expired(now time.Time) bool {
 	n := len(w.hits)
 	return n == 0 || !now.Before(w.expiry) || w.hits[n-1].Sub(now) > w.expiry.Sub(w.hits[n-1])
 }
 
-// makeRoom keeps the number of keys bounded. Expired keys go once a minute, and at the bound; if none has expired an
-// arbitrary one goes, so that a flood of new keys cannot grow the map.
+// makeRoom limits the number of keys. It removes expired keys once a minute, and when the limit is reached. If none has
+// expired, it removes an arbitrary key, so that a flood of new keys cannot grow the map.
 func (l *Limiter) makeRoom(now time.Time) {
 	due := now.After(l.sweepAt) || l.sweepAt.After(now.Add(sweepPause)) // the clock may have been set back
 	if len(l.windows) < MaxKeys && !due {

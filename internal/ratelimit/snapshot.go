@@ -7,10 +7,10 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Window is the state of one key, for keeping it beyond the life of the process.
+// Window is the state of one key, to be kept beyond the life of the process.
 type Window = or3cloud.RateWindow
 
-// NewKept returns a Limiter that starts with what another one had in it, and tells what changes.
+// NewKept returns a Limiter that starts with the windows of another one and reports changes.
 func NewKept(now func() time.Time, windows []Window) *Limiter {
 	l := New(now)
 	l.changed = map[string]bool{}
@@ -26,8 +26,8 @@ func (l *Limiter) resume(windows []Window) {
 	}
 }
 
-// KeepSparingly makes l go on with what another one had in it, and tell what changes if it is worth a write: a tab that is
-// open and does nothing polls all day. The rest is told by Flush.
+// KeepSparingly makes l continue with the windows of another limiter and report changes that are worth a write: an idle
+// open tab polls all day. Flush reports the rest.
 func (l *Limiter) KeepSparingly(windows []Window) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,20 +35,20 @@ func (l *Limiter) KeepSparingly(windows []Window) {
 	l.resume(windows)
 }
 
-// shortWindow is up to how long a window says little before half of its budget is used: what a crash forgets of it comes
-// back as soon.
+// shortWindow is the longest window that matters little until half of its budget is used: whatever a crash loses of it
+// recovers as fast.
 const shortWindow = 5 * time.Minute
 
 func worthKeeping(hits int, lim Limit) bool { return 2*hits >= lim.Max || lim.Window > shortWindow }
 
-// maxHits is how many hits of a window are kept, the newest ones, which bounds what one takes in the store.
+// maxHits is how many hits of a window are kept, the newest ones. It limits the size of a window in the store.
 const maxHits = 10_000
 
-// AddressPrefix begins the keys of networks.
+// AddressPrefix is the prefix of the keys of networks.
 const AddressPrefix = "ip:"
 
-// Flush marks as changed all windows in which a hit counts, but for those of networks: what no one has to know beyond a
-// minute is not written down because a server stops.
+// Flush marks all windows with counting hits as changed, except those of networks: the server does not store who
+// connected for longer than a minute just because it stops.
 func (l *Limiter) Flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,7 +60,7 @@ func (l *Limiter) Flush() {
 	}
 }
 
-// Changed returns up to most windows that have changed since they were returned last. What is left comes with the next
+// Changed returns up to most windows that have changed since they were last returned. The rest comes with the next
 // call.
 func (l *Limiter) Changed(most int) []Window {
 	l.mu.Lock()
@@ -80,7 +80,7 @@ func (l *Limiter) Changed(most int) []Window {
 	return out
 }
 
-// Again marks as changed windows whose keeping has failed.
+// Again marks windows as changed whose writing has failed.
 func (l *Limiter) Again(windows []Window) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,14 +89,14 @@ func (l *Limiter) Again(windows []Window) {
 	}
 }
 
-// mark notes a change. The set is bounded like the windows.
+// mark records a change. The set is limited like the windows.
 func (l *Limiter) mark(key string) {
 	if l.changed != nil && len(l.changed) < MaxKeys {
 		l.changed[key] = true
 	}
 }
 
-// untold returns how many windows Changed has still to tell.
+// untold returns the number of windows that Changed still has to return.
 func (l *Limiter) untold() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

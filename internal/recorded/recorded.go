@@ -11,7 +11,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Pushes returns the bodies of all recorded pushes, each as it was sent, in the order of the recordings.
+// Pushes returns the bodies of all recorded pushes, exactly as sent, in the order of the recordings.
 func Pushes(tb testing.TB) [][]byte {
 	tb.Helper()
 	text, err := os.ReadFile(filepath.Join(root(tb), "testdata", "captured", "push-corpus.jsonl"))
@@ -21,7 +21,7 @@ func Pushes(tb testing.TB) [][]byte {
 	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
 }
 
-// Ops returns the ops of all recorded pushes, not checked. It knows nothing of how the server reads them.
+// Ops returns the ops of all recorded pushes, without validation. It is independent of the server's parser.
 func Ops(tb testing.TB) (ops []or3cloud.Op) {
 	tb.Helper()
 	for _, text := range Pushes(tb) {
@@ -44,7 +44,7 @@ func Ops(tb testing.TB) (ops []or3cloud.Op) {
 	return ops
 }
 
-// root is the folder of the module that the test belongs to.
+// root returns the root folder of the test's module.
 func root(tb testing.TB) string {
 	tb.Helper()
 	dir, err := filepath.Abs(".")

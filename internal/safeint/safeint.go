@@ -1,5 +1,5 @@
-// Package safeint reads the integers of the wire: any JSON number that JavaScript takes for a safe integer, 1.0 and 1e3
-// included.
+// Package safeint parses the integers of the wire: any JSON number that JavaScript treats as a safe integer, including
+// 1.0 and 1e3.
 package safeint
 
 import (
@@ -23,7 +23,7 @@ func (i *Int) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Parse reads a JSON number as a safe integer.
+// Parse parses a JSON number as a safe integer.
 func Parse(text []byte) (int64, bool) {
 	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 		return n, -or3cloud.MaxSafeInteger <= n && n <= or3cloud.MaxSafeInteger

@@ -1,5 +1,5 @@
-// Package sealed encrypts what is read again from a database that others may copy (AES-256-GCM): each text for one place,
-// with keys that are made of secrets of the configuration.
+// Package sealed encrypts texts in a database that others may copy (AES-256-GCM): each text for one place, with keys
+// derived from secrets of the configuration.
 package sealed
 
 import (
@@ -12,15 +12,15 @@ import (
 	"io"
 )
 
-// Sealer seals and opens texts of one purpose. The first key seals; the others still open what they have sealed, so that a
-// secret can be changed.
+// Sealer seals and opens texts for one purpose. The first key seals. The others still open what they have sealed, so
+// that a secret can be changed.
 type Sealer struct {
 	rand io.Reader
 	keys []cipher.AEAD
 }
 
-// New returns a sealer whose keys are made of secrets; the first one seals. What was sealed for another purpose does not open,
-// even with the same secrets.
+// New returns a sealer with keys derived from secrets. The first one seals. Text sealed for another purpose does not
+// open, even with the same secrets.
 func New(rand io.Reader, purpose string, secrets ...string) (*Sealer, error) {
 	s := &Sealer{rand: rand}
 	for _, secret := range secrets {
@@ -41,7 +41,7 @@ func New(rand io.Reader, purpose string, secrets ...string) (*Sealer, error) {
 	return s, nil
 }
 
-// Seal encrypts text for one place, such as a row: elsewhere it does not open.
+// Seal encrypts text for one place, such as a row. It does not open for any other.
 func (s *Sealer) Seal(text []byte, place string) ([]byte, error) {
 	nonce := make([]byte, s.keys[0].NonceSize())
 	if _, err := io.ReadFull(s.rand, nonce); err != nil {
@@ -50,14 +50,14 @@ func (s *Sealer) Seal(text []byte, place string) ([]byte, error) {
 	return s.keys[0].Seal(nonce, nonce, text, []byte(place)), nil
 }
 
-// Open decrypts what Seal has made for the same place.
+// Open decrypts the result of Seal for the same place.
 func (s *Sealer) Open(sealed []byte, place string) ([]byte, error) {
 	text, _, err := s.Inspect(sealed, place)
 	return text, err
 }
 
-// Inspect is Open that also says whether the first key has sealed it. What is kept for years is sealed anew when it was
-// not, so that an old key can be thrown away.
+// Inspect is like Open, and also reports whether the first key sealed the text. Long-lived texts are resealed if it did
+// not, so that an old key can be discarded.
 func (s *Sealer) Inspect(sealed []byte, place string) (text []byte, current bool, err error) {
 	for i, key := range s.keys {
 		n := key.NonceSize()

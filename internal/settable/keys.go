@@ -1,6 +1,6 @@
-// Package settable is the configuration as administrators see and change it in the admin pages: which settings those are (contract,
-// workspaces-and-admin §9), what the .env file has of them, and how it is changed without a server ever finding a file that it cannot start
-// with.
+// Package settable is the configuration as administrators see and change it in the admin pages: which settings these
+// are (contract, workspaces-and-admin §9), what the .env file contains of them, and how it is changed without ever
+// leaving a file that a server cannot start with.
 package settable
 
 import (
@@ -16,7 +16,7 @@ import (
 // Group is a chapter of the admin pages.
 type Group string
 
-// The groups, in the words of the wire.
+// The groups, as named on the wire.
 const (
 	GroupAuth       Group = "Auth"
 	GroupSync       Group = "Sync"
@@ -29,7 +29,7 @@ const (
 	GroupServices   Group = "External Services"
 )
 
-// ValueType is how the admin pages let a value be typed in.
+// ValueType is the kind of input field for a value.
 type ValueType string
 
 // The types.
@@ -41,17 +41,17 @@ const (
 
 // Key is a variable that administrators may see and change.
 type Key struct {
-	// Name is that of the setting, or its alias.
+	// Name is the name of the setting, or its alias.
 	Name    string
 	Setting or3cloud.Setting
 	Group   Group
-	// Order is the place among all keys, from 1.
+	// Order is the position among all keys, from 1.
 	Order int
-	// Here says that this program reads it; others are OR3 Chat's own.
+	// Here reports that this program reads it. Others are OR3 Chat's own.
 	Here bool
 }
 
-// groups are those of the host's settings, by their group or, where that is finer, by their name.
+// groups maps the host's settings to their groups, by setting group or, where that is too coarse, by name.
 var groups = map[string]Group{
 	setting.GroupLimits: GroupLimits, setting.GroupNetwork: GroupLimits, setting.GroupStart: GroupLimits, setting.GroupClient: GroupUI,
 	setting.GroupFiles: GroupStorage, setting.GroupWebhooks: GroupFeatures, setting.GroupMail: GroupServices, setting.GroupAdmin: GroupAdmin,
@@ -73,7 +73,7 @@ func groupOf(s or3cloud.Setting) Group {
 	return GroupServices
 }
 
-// groupOfProvider returns the group of a provider's settings: that of the first place which it takes.
+// groupOfProvider returns the group of a provider's settings: that of the first kind that it serves.
 func groupOfProvider(p or3cloud.Provider) Group {
 	if len(p.Serves) == 0 {
 		return GroupServices
@@ -114,7 +114,7 @@ func keys(registry *or3cloud.Registry) (all []Key, err error) {
 	return all, nil
 }
 
-// Label is what people call the key.
+// Label returns the key's name for people.
 func (k Key) Label() string {
 	if k.Name != k.Setting.Name {
 		return k.Setting.Label + " (other name)"
@@ -122,7 +122,7 @@ func (k Key) Label() string {
 	return k.Setting.Label
 }
 
-// Description is a sentence or two about it.
+// Description returns a sentence or two about the key.
 func (k Key) Description() string {
 	switch {
 	case k.Name != k.Setting.Name:
@@ -133,7 +133,7 @@ func (k Key) Description() string {
 	return k.Setting.Help
 }
 
-// Type is how its values are typed in.
+// Type returns the kind of input field for its values.
 func (k Key) Type() ValueType {
 	switch k.Setting.Kind {
 	case or3cloud.KindBool, or3cloud.KindFlag:
@@ -144,7 +144,8 @@ func (k Key) Type() ValueType {
 	return TypeString
 }
 
-// masks reports whether values are never shown: those of secrets, and of names that sound like one (contract, workspaces-and-admin §9).
+// masks reports whether values are never shown: those of secrets, and of names that sound like secrets (contract,
+// workspaces-and-admin §9).
 func (k Key) masks() bool { return k.Setting.Secret || soundsSecret(k.Name) }
 
 func soundsSecret(name string) bool {

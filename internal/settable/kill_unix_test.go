@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestMain writes without end in a child of TestAKilledWriteLeavesTheOldFileOrTheNew.
+// TestMain writes endlessly in a child of TestAKilledWriteLeavesTheOldFileOrTheNew.
 func TestMain(m *testing.M) {
 	if file := os.Getenv("SETTABLE_TEST_FILE"); file != "" {
 		writeForEver(file)
@@ -32,8 +32,8 @@ func writeForEver(file string) {
 	}
 }
 
-// TestAKilledWriteLeavesTheOldFileOrTheNew kills a writer in the midst of its work, and reads what is there: a whole file, with both values of
-// one write, and everything that is not of the writer.
+// TestAKilledWriteLeavesTheOldFileOrTheNew kills a writer in the middle of its work. The file must be complete, with
+// both values of one write and everything that the writer did not change.
 func TestAKilledWriteLeavesTheOldFileOrTheNew(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

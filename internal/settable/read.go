@@ -20,7 +20,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Mask stands for a value that is not shown. Whoever writes it back changes nothing.
+// Mask replaces a value that is not shown. Writing it back changes nothing.
 const Mask = "******"
 
 // The origins of values, for people. A flag is another one.
@@ -31,23 +31,23 @@ const (
 	OriginDefault     = "default"
 )
 
-// Options are what a Configuration depends on.
+// Options are the dependencies of a Configuration.
 type Options struct {
 	// Registry has the providers that are compiled in.
 	Registry *or3cloud.Registry
-	// Sources are those that the server was started with.
+	// Sources are the sources that the server was started with.
 	Sources config.Sources
-	// Rand makes the key of revisions.
+	// Rand generates the key of revisions.
 	Rand io.Reader
 }
 
-// Configuration is the .env file that the server was started with. One process has one, however often it opens its data.
+// Configuration is the .env file that the server was started with. A process has one, however often it opens its data.
 type Configuration struct {
 	registry  *or3cloud.Registry
 	catalogue config.Catalogue
 	sources   config.Sources
 	environ   map[string]string
-	path      string // absolute: what the working directory is called may change
+	path      string // absolute, because the working directory may be renamed
 	keys      []Key
 	secret    [sha256.Size]byte
 	lacking   []or3cloud.Problem // the providers that were missing at the start
@@ -76,7 +76,7 @@ func New(o Options) (*Configuration, error) {
 			c.environ[name] = value
 		}
 	}
-	if text, err := c.read(); err == nil { // what the start has read, too
+	if text, err := c.read(); err == nil { // what the start has read
 		cfg, _ := c.load(text)
 		c.lacking = c.missing(cfg)
 	}
@@ -86,21 +86,22 @@ func New(o Options) (*Configuration, error) {
 // Entry is a key with its value in the file.
 type Entry struct {
 	Key
-	// Value is nil where the file has none, and Mask where it is not shown.
+	// Value is nil if the file has none, and Mask if it is not shown.
 	Value  *string
 	Masked bool
-	// Origin says where the server takes the value from: the environment wins over the file.
+	// Origin is where the server takes the value from. The environment takes precedence over the file.
 	Origin string
 }
 
-// Entries are all keys in their order.
+// Entries are all keys, in order.
 type Entries struct {
 	Entries []Entry
-	// Revision stands for the file that was read; Write compares it.
+	// Revision identifies the file that was read. Write compares it.
 	Revision string
 }
 
-// read returns the text of the file, nil if there is none, or if something else than a file is there, such as /dev/null.
+// read returns the text of the file, or nil if there is none or if something other than a file is there, such as
+// /dev/null.
 func (c *Configuration) read() ([]byte, error) {
 	if !c.writable() {
 		return nil, nil
@@ -138,7 +139,7 @@ func (c *Configuration) Entries() (Entries, error) {
 	return out, nil
 }
 
-// shown returns the values of the file. What stands for a secret in a value of another name is masked there.
+// shown returns the values in the file. It masks a value of another name that equals a secret.
 func (c *Configuration) shown(text []byte) map[string]string {
 	secret := map[string]bool{}
 	for _, g := range c.catalogue {
@@ -155,7 +156,7 @@ func (c *Configuration) shown(text []byte) map[string]string {
 	}).Values
 }
 
-// origin says where the server takes the value of a key from.
+// origin returns where the server takes the value of a key from.
 func (c *Configuration) origin(k Key, values map[string]string) string {
 	file := k.Setting.Name + "_FILE"
 	switch {
@@ -171,7 +172,7 @@ func (c *Configuration) origin(k Key, values map[string]string) string {
 	return OriginDefault
 }
 
-// revision stands for a text, and says nothing of it to whoever does not know this process's key.
+// revision identifies a text without revealing anything about it to those who do not know this process's key.
 func (c *Configuration) revision(text []byte) string {
 	mac := hmac.New(sha256.New, c.secret[:])
 	if text != nil {
@@ -180,8 +181,8 @@ func (c *Configuration) revision(text []byte) string {
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// Problems returns what would keep a server from starting with the file as it is now, or from serving what it serves: providers that are
-// not there, unless they were missing when it started.
+// Problems returns what would keep a server from starting with the current file, or from serving what it serves now:
+// missing providers, unless they were missing when it started.
 func (c *Configuration) Problems() ([]or3cloud.Problem, error) {
 	text, err := c.read()
 	if err != nil {
@@ -196,8 +197,8 @@ func (c *Configuration) Problems() ([]or3cloud.Problem, error) {
 	return problems, nil
 }
 
-// missing finds the providers of a configuration that are not there. Outside of strict mode a start goes on without them, and without
-// accounts perhaps.
+// missing returns the providers of a configuration that are missing. Outside strict mode, a start continues without
+// them, and perhaps without accounts.
 func (c *Configuration) missing(cfg *config.Config) (problems []or3cloud.Problem) {
 	for _, role := range cfg.Roles() {
 		if _, ok := c.registry.Serving(role.Kind, role.Provider); !ok {
@@ -207,7 +208,7 @@ func (c *Configuration) missing(cfg *config.Config) (problems []or3cloud.Problem
 	return problems
 }
 
-// load reads a text as a start does.
+// load parses a text as a start does.
 func (c *Configuration) load(text []byte) (*config.Config, []or3cloud.Problem) {
 	src := c.sources
 	src.EnvText = slices.Concat([]byte{}, text)
@@ -217,8 +218,8 @@ func (c *Configuration) load(text []byte) (*config.Config, []or3cloud.Problem) {
 	return cfg, slices.Concat(problems, missing, links)
 }
 
-// strictly returns what a strict start would find wrong with some settings of a text. Values of a provider that is not selected, and those
-// of OR3 Chat's own, count as well.
+// strictly returns what a strict start would find wrong with certain settings in a text. It includes values of a
+// provider that is not selected, and of OR3 Chat.
 func (c *Configuration) strictly(text []byte, changed map[string]or3cloud.Setting) (problems []or3cloud.Problem) {
 	names := maps.Clone(changed)
 	catalogue := make(config.Catalogue, 0, len(c.catalogue)+1)

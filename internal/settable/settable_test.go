@@ -61,7 +61,7 @@ func registry(t testing.TB) *or3cloud.Registry {
 	return r
 }
 
-// chosen selects the provider for all places.
+// chosen selects the provider for all kinds.
 const chosen = "AUTH_PROVIDER=third-party\nOR3_SYNC_PROVIDER=third-party\nNUXT_PUBLIC_STORAGE_PROVIDER=third-party\n"
 
 // installation is a directory with a .env file.
@@ -114,7 +114,8 @@ func entry(t *testing.T, c *Configuration, name string) Entry {
 	return all.Entries[at]
 }
 
-// contractKeys are all names with the mark W in the contract (env), apart from those of providers that this test does not link.
+// contractKeys are all names with the mark W in the contract (env), except those of providers that this test does not
+// link.
 var contractKeys = strings.Fields(`SSR_AUTH_ENABLED AUTH_PROVIDER OR3_AUTH_PROVIDER OR3_GUEST_ACCESS_ENABLED OR3_SYNC_ENABLED
 OR3_CLOUD_SYNC_ENABLED OR3_SYNC_PROVIDER OR3_STORAGE_ENABLED OR3_CLOUD_STORAGE_ENABLED NUXT_PUBLIC_STORAGE_PROVIDER OR3_STRICT_CONFIG
 OR3_LIMITS_ENABLED OR3_REQUESTS_PER_MINUTE OR3_MAX_CONVERSATIONS OR3_MAX_MESSAGES_PER_DAY OR3_LIMITS_STORAGE_PROVIDER
@@ -131,7 +132,8 @@ OR3_PRIVACY_URL OR3_WORKFLOWS_ENABLED OR3_WORKFLOWS_EDITOR OR3_WORKFLOWS_SLASH_C
 OR3_BACKUP_ENABLED OR3_MENTIONS_ENABLED OR3_MENTIONS_DOCUMENTS OR3_MENTIONS_CONVERSATIONS OR3_DASHBOARD_ENABLED
 OR3_DEFAULT_PANE_COUNT OR3_MAX_PANES OR3_SIDEBAR_COLLAPSED`)
 
-// TestKeysAreThoseOfTheContract: all that the contract marks, with what the pages show of them, and nothing that decides who administers.
+// TestKeysAreThoseOfTheContract checks that all marked settings are there, with what the pages show about them, and
+// none that decides who is an administrator.
 func TestKeysAreThoseOfTheContract(t *testing.T) {
 	all, err := install(t, chosen).Entries()
 	if err != nil {
@@ -176,7 +178,7 @@ func TestKeysAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// TestSecretsAreMasked: by their names and by what they are, and also where another value stands for them.
+// TestSecretsAreMasked checks secrets by name and by kind, and values that equal a secret.
 func TestSecretsAreMasked(t *testing.T) {
 	i := install(t, chosen+"OR3_SITE_NAME=${THIRD_PARTY_PASSPHRASE}, $SOME_TOKEN and $PLAIN\n"+ownSecret+"=correct-horse\nOR3_OPENROUTER_REQUIRE_USER_KEY=false\nOPENROUTER_API_KEY=sk-1\n",
 		"SOME_TOKEN=hidden", "PLAIN=plain")
@@ -229,7 +231,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestRefusedWritesChangeNothing: each says why, and the file stays as it is.
+// TestRefusedWritesChangeNothing checks that each refusal gives a reason and leaves the file as it is.
 func TestRefusedWritesChangeNothing(t *testing.T) {
 	many := make([]Change, 1000)
 	for i := range many {
@@ -279,7 +281,7 @@ func TestRefusedWritesChangeNothing(t *testing.T) {
 	}
 }
 
-// fill makes a directory with something in it.
+// fill creates a directory with content.
 func fill(t *testing.T, dir string) {
 	t.Helper()
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "data"), []byte("x"), 0o600)); err != nil {
@@ -287,7 +289,7 @@ func fill(t *testing.T, dir string) {
 	}
 }
 
-// TestDataMayMoveToWhereItIs: a place that has the data, or where there was none before, is good.
+// TestDataMayMoveToWhereItIs checks that a location is accepted if the data is there, or if there was no data before.
 func TestDataMayMoveToWhereItIs(t *testing.T) {
 	for _, moved := range []bool{false, true} {
 		i := install(t, chosen)
@@ -326,7 +328,7 @@ func TestStalePagesAreRefused(t *testing.T) {
 	if _, err := i.Write([]Change{{"OR3_SITE_NAME", "third"}}, first.Revision); err != nil {
 		t.Error(err)
 	}
-	if _, err := i.Write([]Change{{"OR3_SITE_NAME", "fourth"}}, ""); err != nil { // clients of February have seen nothing
+	if _, err := i.Write([]Change{{"OR3_SITE_NAME", "fourth"}}, ""); err != nil { // clients of February send no revision
 		t.Error(err)
 	}
 	if other := open(t, i.file); other.revision(nil) == other.revision([]byte{}) {
@@ -334,7 +336,7 @@ func TestStalePagesAreRefused(t *testing.T) {
 	}
 }
 
-// TestWritersTakeTurns: of writers that come at once none loses what another has written.
+// TestWritersTakeTurns checks that concurrent writers do not lose each other's changes.
 func TestWritersTakeTurns(t *testing.T) {
 	i := install(t, chosen)
 	names := []string{"OR3_SITE_NAME", "OR3_SITE_DESCRIPTION", "OR3_DEFAULT_THEME", "OR3_TERMS_URL", "OR3_PRIVACY_URL", "OR3_LOGO_URL"}
@@ -382,8 +384,8 @@ func TestAFileThatIsNoneIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestNoWriteHarmsAFile: whatever is written into whatever file, the file is either what it was, or starts, has what was written, and has all
-// else as it was: foreign keys, comments, bad lines.
+// TestNoWriteHarmsAFile checks that after any write to any file, the file is either unchanged, or valid for a start
+// with the new values and everything else as it was: foreign keys, comments, bad lines.
 func TestNoWriteHarmsAFile(t *testing.T) {
 	dir := t.TempDir()
 	files, _ := filepath.Glob("../dotenv/testdata/edit/*.env")
@@ -469,7 +471,7 @@ func TestNoWriteHarmsAFile(t *testing.T) {
 
 func none(string) (string, bool) { return "", false }
 
-// comments are the lines that are nothing else.
+// comments returns the lines that contain only a comment.
 func comments(text string) (all []string) {
 	for line := range strings.Lines(strings.ReplaceAll(text, "\r", "\n")) {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, "#") {
@@ -479,7 +481,7 @@ func comments(text string) (all []string) {
 	return all
 }
 
-// registryOf is registry for a property.
+// registryOf is registry for a property test.
 func registryOf(t *rapid.T) *or3cloud.Registry {
 	t.Helper()
 	r := &or3cloud.Registry{}
@@ -493,7 +495,8 @@ func registryOf(t *rapid.T) *or3cloud.Registry {
 	return r
 }
 
-// TestAProviderThatIsMissingFromTheBeginning does not stand in the way of a start that changes nothing about it.
+// TestAProviderThatIsMissingFromTheBeginning checks that such a provider does not prevent writes that do not concern
+// it.
 func TestAProviderThatIsMissingFromTheBeginning(t *testing.T) {
 	const missing = "AUTH_PROVIDER=third-party\nOR3_SYNC_PROVIDER=nothing\nNUXT_PUBLIC_STORAGE_PROVIDER=third-party\nSSR_AUTH_ENABLED=true\n"
 	i := install(t, missing)

@@ -19,28 +19,29 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// heading stands above what is added to the file.
+// heading is the comment above new lines in the file.
 const heading = "Written by the admin pages of OR3 Cloud"
 
-// maxValue is the length of the longest value, in bytes.
+// maxValue is the largest length of a value, in bytes.
 const maxValue = 16 << 10
 
-// Change gives a key another value. An empty one takes it out of the file, and Mask leaves it as it is.
+// Change gives a key another value. An empty value removes it from the file, and Mask leaves it as it is.
 type Change struct{ Name, Value string }
 
-// Written is what a write has done.
+// Written is the result of a write.
 type Written struct {
-	// Changed are the keys that are different now, in the order of their names.
+	// Changed are the keys that have changed, sorted by name.
 	Changed []string
-	// Warnings are what an administrator should know, such as that the environment wins.
+	// Warnings are things that an administrator should know, for example that the environment takes precedence.
 	Warnings []string
-	// Revision is that of the file as it is now.
+	// Revision is the revision of the file after the write.
 	Revision string
 }
 
-// Write changes keys in the file: all, or none if an error is returned. Nothing else in it changes. An *or3cloud.Error says what is wrong
-// with the changes: CodeInvalid for what may not be written or a start would refuse, CodeConflict if seen, where it is not empty, is not the
-// Revision of the file, or if the file cannot be written. An error may come with Changed, for the trail.
+// Write changes keys in the file: all, or none if it returns an error. It changes nothing else in the file. An
+// *or3cloud.Error explains what is wrong with the changes. It is CodeInvalid if a change is not allowed or would
+// prevent a start. It is CodeConflict if seen is neither empty nor the file's Revision, or if the file cannot be
+// written. An error may come with Changed, for the audit trail.
 func (c *Configuration) Write(changes []Change, seen string) (Written, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -86,7 +87,7 @@ func stale() error {
 	return or3cloud.Errorf(or3cloud.CodeConflict, "The configuration has changed meanwhile; load it again")
 }
 
-// edits returns what has to be done to a text, and the settings that this changes by their keys.
+// edits returns the edits for a text, and the settings that they change, by key.
 func (c *Configuration) edits(text []byte, changes []Change) (edits []dotenv.Change, settings map[string]or3cloud.Setting, err error) {
 	settings = map[string]or3cloud.Setting{}
 	if len(changes) > len(c.keys) {
@@ -110,7 +111,7 @@ func (c *Configuration) edits(text []byte, changes []Change) (edits []dotenv.Cha
 		switch {
 		case change.Value == Mask, !found && change.Value == "":
 			continue
-		case found && change.Value == is && change.Value != "" && !c.keys[at].masks(): // a masked one says nothing of itself
+		case found && change.Value == is && change.Value != "" && !c.keys[at].masks(): // for a masked key, this must not reveal that the value matches
 			continue
 		}
 		edits = append(edits, dotenv.Change{Name: change.Name, Value: change.Value, Unset: change.Value == ""})
@@ -119,7 +120,7 @@ func (c *Configuration) edits(text []byte, changes []Change) (edits []dotenv.Cha
 	return edits, settings, nil
 }
 
-// clean is a name from outside as an error repeats it.
+// clean returns an external name in a form that errors can repeat.
 func clean(name string) string {
 	const most = 100
 	name = strings.Map(func(r rune) rune {
@@ -134,7 +135,7 @@ func clean(name string) string {
 	return name
 }
 
-// unfit says why no file holds a value.
+// unfit returns why no file can hold a value.
 func unfit(value string) string {
 	switch {
 	case len(value) > maxValue:
@@ -145,7 +146,7 @@ func unfit(value string) string {
 	return ""
 }
 
-// refuse says why a changed file would not do.
+// refuse returns why a changed file is not acceptable.
 func (c *Configuration) refuse(before, after []byte, edits []dotenv.Change, settings map[string]or3cloud.Setting) error {
 	values := map[string]or3cloud.Setting{}
 	var problems []or3cloud.Problem
@@ -171,7 +172,7 @@ func (c *Configuration) refuse(before, after []byte, edits []dotenv.Change, sett
 	return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", Text(problems))
 }
 
-// Text is what problems say, each once.
+// Text returns the texts of problems, each once.
 func Text(problems []or3cloud.Problem) string {
 	var lines []string
 	for _, p := range problems {
@@ -182,12 +183,12 @@ func Text(problems []or3cloud.Problem) string {
 	return strings.Join(lines, " ")
 }
 
-// moved finds data that a changed configuration would leave behind: the server would begin again with nothing.
+// moved finds data that a changed configuration would leave behind, so that the server would start over with nothing.
 func (c *Configuration) moved(was, is *config.Config) (problems []or3cloud.Problem) {
 	from, err := was.DataPath()
 	to, err2 := is.DataPath()
 	if errors.Join(err, err2) != nil {
-		return nil // which c.load has said
+		return nil // which c.load has reported
 	}
 	before := was.SelectedProviders()
 	for _, id := range is.SelectedProviders() {
@@ -214,7 +215,7 @@ func (c *Configuration) moved(was, is *config.Config) (problems []or3cloud.Probl
 	return problems
 }
 
-// hasData reports whether a file or a directory has something in it. Whether it is the data of this server, a start finds out.
+// hasData reports whether a file or directory has content. A start finds out whether it is this server's data.
 func hasData(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
@@ -229,7 +230,8 @@ func hasData(path string) bool {
 	return len(names) > 0
 }
 
-// shadowed says which of the written keys have no effect, because something else wins, and which have more than it seems.
+// shadowed returns which of the written keys have no effect, because another source takes precedence, and which have
+// more effects than it seems.
 func (c *Configuration) shadowed(edits []dotenv.Change, values map[string]string) (warnings []string) {
 	for _, e := range edits {
 		if e.Name == setting.SSRAuthEnabled && e.Value == "false" {

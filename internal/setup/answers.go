@@ -14,17 +14,17 @@ import (
 	"or3.chat/cloud/internal/config"
 )
 
-// Answers are what somebody has decided so far. All of it is optional.
+// Answers are the decisions made so far. All of them are optional.
 type Answers struct {
 	// Preset is the id of one of Presets; DefaultPreset if empty.
 	Preset string `json:"preset,omitempty"`
-	// Values are by the names of settings. An empty one takes a variable out of the .env file.
+	// Values maps names of settings to values. An empty value removes the variable from the .env file.
 	Values map[string]string `json:"values,omitempty"`
 	// Files are the names of Extras.
 	Files []string `json:"files,omitempty"`
 }
 
-// ReadAnswers reads answers as JSON. A key that Answers does not have is an error.
+// ReadAnswers reads answers as JSON. An unknown key is an error.
 func ReadAnswers(r io.Reader) (a Answers, err error) {
 	const most = 1 << 20 // bytes
 	dec := json.NewDecoder(io.LimitReader(r, most))
@@ -48,7 +48,7 @@ func (a Answers) With(name, text string) Answers {
 	return a
 }
 
-// Complete puts the default in place of a preset that is not named, and refuses names that mean nothing.
+// Complete fills in the default preset if none is named, and refuses unknown names.
 func (s *Setup) Complete(a Answers) (Answers, error) {
 	if a.Preset == "" {
 		a.Preset = s.DefaultPreset()
@@ -72,7 +72,7 @@ func (s *Setup) Complete(a Answers) (Answers, error) {
 	return a, nil
 }
 
-// meant says which setting may have been meant by a name, or what else the name is.
+// meant suggests which setting a name was meant to be, or what else the name is.
 func (s *Setup) meant(name string) string {
 	for _, one := range s.settings {
 		switch name {
@@ -91,26 +91,26 @@ func (s *Setup) meant(name string) string {
 	return ". Did you mean " + near + "?"
 }
 
-// WithoutSecrets returns what may be kept of answers until they are complete.
+// WithoutSecrets returns the part of the answers that may be stored until they are complete.
 func (s *Setup) WithoutSecrets(a Answers) Answers {
 	a.Values = maps.Clone(a.Values)
 	maps.DeleteFunc(a.Values, func(name, _ string) bool { return s.settings[name].Secret })
 	return a
 }
 
-// Question is one that set-up has.
+// Question is a question of set-up.
 type Question struct {
 	Setting or3cloud.Setting
-	// Proposal is the value if nothing is answered; for a secret it is empty, and Kept says that there is one.
+	// Proposal is the value if there is no answer. It is empty for a secret, and Kept reports whether there is one.
 	Proposal string
 	Kept     bool
-	// Answer is what was answered so far.
+	// Answer is the answer so far.
 	Answer   string
 	Answered bool
 }
 
-// Questions returns those that the answers so far leave open or have answered, in the order of the reference: what the preset does not
-// decide, and the chosen providers need.
+// Questions returns the questions that are open or answered, in the order of the reference: settings that the preset
+// does not decide and that the chosen providers need.
 func (s *Setup) Questions(a Answers) (questions []Question) {
 	cfg, _ := s.resolve(a)
 	fixed := s.preset(a).fixed(s.opts.Host)
@@ -136,12 +136,12 @@ func (s *Setup) Questions(a Answers) (questions []Question) {
 	return questions
 }
 
-// kept reports whether the .env file has a secret already, itself or in a file that it names.
+// kept reports whether the .env file already has a secret, itself or in a file that it names.
 func (s *Setup) kept(one or3cloud.Setting) bool {
 	return s.present(one.Name) != "" || s.values[one.Name+"_FILE"] != ""
 }
 
-// Check says what is wrong with an answer, as it is typed; nil if nothing is.
+// Check returns what is wrong with an answer as it is being typed, or nil.
 func (s *Setup) Check(a Answers, name, text string) *or3cloud.Problem {
 	one := s.settings[name]
 	if text == "" && one.Secret && s.kept(one) {
@@ -149,7 +149,7 @@ func (s *Setup) Check(a Answers, name, text string) *or3cloud.Problem {
 	}
 	_, problems := s.resolve(a.With(name, text))
 	for _, p := range problems {
-		// What strict mode misses is made, or asked for when everything is answered.
+		// A value that strict mode demands is generated, or asked for once everything is answered.
 		if p.Variable == name && (text != "" || one.Make == "") {
 			return &p
 		}
@@ -157,7 +157,7 @@ func (s *Setup) Check(a Answers, name, text string) *or3cloud.Problem {
 	return s.checkText(one, text)
 }
 
-// writable reports whether a .env file can have a value that every program reads as the same.
+// writable reports whether a .env file can hold a value such that every program reads it the same way.
 func writable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // checkText asks the setting itself.

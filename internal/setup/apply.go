@@ -12,12 +12,13 @@ import (
 	"or3.chat/cloud/internal/dirsync"
 )
 
-// ErrChanged says that a file is not what it was when the plan was made.
+// ErrChanged means that a file has changed since the plan was made.
 var ErrChanged = errors.New("has changed meanwhile; nothing was written, begin again")
 
-// Apply does what a plan says: all of it, or nothing if an error is returned. Each file is durable and in its place at once; whoever reads it
-// meanwhile reads the old one or the new one. Of several set-ups at a time one writes, and the others return an error. Where the process is
-// killed, files may be left that are called after those they were for (unfinished); the next Apply removes them.
+// Apply carries out a plan: all of it, or nothing if it returns an error. Each file is written durably and replaced
+// atomically, so that readers see either the old or the new one. Of several concurrent set-ups, one writes and the
+// others return an error. If the process is killed, it may leave files with the suffix unfinished, which the next Apply
+// removes.
 func (s *Setup) Apply(p Plan) (err error) {
 	unlock, err := s.lock()
 	if err != nil {
@@ -76,7 +77,7 @@ func (s *Setup) Apply(p Plan) (err error) {
 	return nil
 }
 
-// unchanged reports whether all files are what they were when the plan was made.
+// unchanged reports whether all files are the same as when the plan was made.
 func (s *Setup) unchanged(p Plan) error {
 	for _, f := range p.Files {
 		if is, err := s.read(f.Path); err != nil {
@@ -88,7 +89,7 @@ func (s *Setup) unchanged(p Plan) error {
 	return nil
 }
 
-// syncName makes the name of a file durable.
+// syncName makes a directory entry durable.
 func syncName(path string) error {
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -98,7 +99,7 @@ func syncName(path string) error {
 	return dirsync.Sync(dir)
 }
 
-// makeAll makes a directory for its owner alone, and those above it that are missing. It returns what it has made.
+// makeAll creates a directory that only its owner can use, and missing parents. It returns those it has created.
 func makeAll(dir string) (made []string, err error) {
 	above := filepath.Dir(dir)
 	if _, err := os.Stat(above); errors.Is(err, fs.ErrNotExist) && above != dir {
@@ -107,7 +108,7 @@ func makeAll(dir string) (made []string, err error) {
 		}
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		if info, failed := os.Stat(dir); failed == nil && info.IsDir() { // a server that starts has made it meanwhile
+		if info, failed := os.Stat(dir); failed == nil && info.IsDir() { // a starting server has created it meanwhile
 			return made, nil
 		}
 		return made, err
@@ -115,7 +116,7 @@ func makeAll(dir string) (made []string, err error) {
 	return append(made, dir), inherit(dir)
 }
 
-// inherit gives a new directory the owner of the one that it is in.
+// inherit gives a new directory the owner of its parent.
 func inherit(dir string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -124,7 +125,7 @@ func inherit(dir string) error {
 	if err != nil {
 		return err
 	}
-	in, err := os.OpenRoot(filepath.Dir(dir)) // whose owner may have put a link to a directory of root's in its place
+	in, err := os.OpenRoot(filepath.Dir(dir)) // whose owner may have replaced it with a link to a directory of root's
 	if err != nil {
 		return err
 	}
@@ -137,14 +138,14 @@ func inherit(dir string) error {
 	return keepOwner(f, above)
 }
 
-// staged is a file that is complete under another name.
+// staged is a complete file under another name.
 type staged struct {
 	temporary, target string
 	file              File
 	was               fs.FileInfo // nil if there was none
 }
 
-// stage writes a file beside where it belongs, also where that is behind a link.
+// stage writes a file beside its final place, even if that is behind a link.
 func stage(path string, f File) (st staged, err error) {
 	st = staged{target: path, file: f}
 	if f.before != nil {
@@ -159,10 +160,11 @@ func stage(path string, f File) (st staged, err error) {
 	return st, err
 }
 
-// unfinished is what is put behind the name of a file that is not in its place yet. Rules for .env.* in a .gitignore fit it, too.
+// unfinished is the suffix of a file that is not in place yet. Rules for .env.* in a .gitignore match it, too.
 const unfinished = ".or3-cloud-init"
 
-// write makes a file beside a path, with the owner that was the one there. One that a killed process has left there is removed first.
+// write creates a file beside a path, with the owner of the existing file. It first removes one that a killed process
+// has left.
 func write(target string, text []byte, mode fs.FileMode, was fs.FileInfo) (temporary string, err error) {
 	if err := os.Remove(target + unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -186,7 +188,7 @@ func write(target string, text []byte, mode fs.FileMode, was fs.FileInfo) (tempo
 	}
 	if was != nil {
 		if err := keepOwner(f, was); err != nil {
-			// Without %w: the file that was refused is none that anybody knows.
+			// Without %w, because nobody knows the temporary file that was refused.
 			return "", fmt.Errorf("%s belongs to another user, and only that user and root can write it again; become one of them: %v", target, err)
 		}
 	}
@@ -203,7 +205,7 @@ func (st staged) discard() error {
 	return nil
 }
 
-// restore puts back what was there.
+// restore puts the previous content back.
 func (st staged) restore() error {
 	if st.was == nil {
 		return os.Remove(st.target)

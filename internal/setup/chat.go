@@ -10,8 +10,9 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// chatProviders are the providers of OR3 Chat's own host that this program does not have: what they read of a .env file (contract, env
-// §11). Installations with them can be set up, and their variables keep their meaning.
+// chatProviders returns the providers of OR3 Chat's own host that this program lacks, with the variables that they read
+// from a .env file (contract, env §11). So installations with them can be set up, and their variables keep their
+// meaning.
 func chatProviders() []or3cloud.Provider {
 	const groupClerk, groupConvex = "Clerk", "Convex"
 	return []or3cloud.Provider{
@@ -44,7 +45,7 @@ func chatProviders() []or3cloud.Provider {
 	}
 }
 
-// WithChat returns the providers of a program and those of OR3 Chat's own host, whose settings a Nuxt host has as well.
+// WithChat returns a program's providers and those of OR3 Chat's own host, whose settings a Nuxt host has as well.
 func WithChat(compiled *or3cloud.Registry) (*or3cloud.Registry, error) {
 	all := &or3cloud.Registry{}
 	for _, p := range slices.Concat(compiled.Providers(), chatProviders()) {
@@ -58,7 +59,7 @@ func WithChat(compiled *or3cloud.Registry) (*or3cloud.Registry, error) {
 	return all, nil
 }
 
-// notHere is Open of a provider that is not compiled in.
+// notHere is the Open of a provider that is not compiled in.
 func notHere(context.Context, or3cloud.Env) (*or3cloud.Instance, error) {
 	return nil, errors.New("this provider is one of OR3 Chat's own host, and not of this program")
 }

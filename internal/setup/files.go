@@ -16,18 +16,18 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// GoFile is the file of a Go program that says which providers it has.
+// GoFile is the file of a Go program that lists its providers.
 const GoFile = "providers.go"
 
-// Extra is something that runs the server or stands in front of it, for which files are written on request.
+// Extra is something that runs the server or stands in front of it. Its files are written on request.
 type Extra struct {
 	Name  string `json:"name"`
 	Label string `json:"label"`
-	// paths are the files, as they are called; their templates have the same names.
+	// paths are the names of the files. Their templates have the same names.
 	paths []string
-	// elsewhere says that it runs the server on another data directory than the one of the .env file.
+	// elsewhere means that it runs the server on a data directory other than that of the .env file.
 	elsewhere bool
-	// proxy says that it needs a public address.
+	// proxy means that it needs a public address.
 	proxy bool
 	next  func(*Setup) []string
 }
@@ -79,8 +79,8 @@ func extraNames() (names []string) {
 	return names
 }
 
-// The templates are also what docs/operations.md prints (TestOperationsPrintTheseFiles), so they have its examples in them: what render
-// replaces.
+// docs/operations.md prints the same templates (TestOperationsPrintTheseFiles), so they contain its examples, which
+// render replaces.
 //
 //go:embed templates
 var templates embed.FS
@@ -91,10 +91,10 @@ const (
 	exampleBody   = "client_max_body_size 110m"
 )
 
-// mark is in the first line of what is written, so that it may be written again.
+// mark is in the first line of written files, so that they may be overwritten.
 const mark = "Written by or3-cloud init"
 
-// megabyte is 2^20 bytes; a body is larger than its file by what is around it, which a tenth covers.
+// megabyte is 2^20 bytes. A body is larger than its file because of the encoding around it, which a tenth covers.
 const megabyte = 1 << 20
 
 // render returns a file of an extra.
@@ -127,10 +127,10 @@ func render(name string, cfg *config.Config) ([]byte, error) {
 	return []byte(strings.NewReplacer(replace...).Replace(string(text))), nil
 }
 
-// templateOf is what the template of a file is called: go:embed leaves out names with a dot in front.
+// templateOf returns the name of a file's template. go:embed leaves out names that begin with a dot.
 func templateOf(name string) string { return strings.TrimPrefix(name, ".") }
 
-// files lists the files: the .env file first, because nothing starts without it.
+// files lists the files, the .env file first, because nothing starts without it.
 func (p *planner) files(env string) error {
 	add := func(name string, text []byte, secret bool, ours func([]byte) bool) error {
 		f := File{Path: name, Action: ActionAdd, mode: publicFile, after: text}
@@ -201,7 +201,7 @@ func (p *planner) files(env string) error {
 	return nil
 }
 
-// fits says why an extra cannot be written for a configuration.
+// fits returns why an extra cannot be written for a configuration.
 func (p *planner) fits(e Extra) error {
 	unix := strings.HasPrefix(p.cfg.String(setting.Addr), "unix:")
 	switch {

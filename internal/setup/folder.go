@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// folder is the path of the directory that is set up.
+// folder is the path of the directory to set up.
 type folder string
 
-// maxRead bounds what is read of a file that may be changed.
+// maxRead limits the size of a file that may be changed.
 const maxRead = 16 << 20
 
 func (d folder) path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
@@ -25,7 +25,8 @@ func (d folder) exists(name string) bool {
 	return err == nil
 }
 
-// read returns a file, nil if there is none. What set-up could not put back is an error: a pipe, a device, or a link to nothing.
+// read returns the content of a file, or nil if there is none. It fails for anything that set-up could not restore: a
+// pipe, a device, or a dangling link.
 func (d folder) read(name string) ([]byte, error) {
 	path := d.path(name)
 	switch info, err := os.Stat(path); {
@@ -36,7 +37,7 @@ func (d folder) read(name string) ([]byte, error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular() && !info.IsDir(): // a directory says so itself
+	case !info.Mode().IsRegular() && !info.IsDir(): // a directory causes an error of its own
 		return nil, fmt.Errorf("%s is no regular file (%s), and set-up replaces no other; move it away", path, info.Mode().Type())
 	case lured(path, info):
 		return nil, fmt.Errorf("%s is a link of another user to a file that is not theirs, which root would change for them; remove the link", path)
@@ -53,7 +54,7 @@ func (d folder) read(name string) ([]byte, error) {
 	return append([]byte{}, text...), err
 }
 
-// HostOf finds out what a directory is for.
+// HostOf returns the kind of host that a directory is for.
 func HostOf(dir string) Host { return folder(dir).host() }
 
 func (d folder) host() Host {
@@ -67,11 +68,11 @@ func (d folder) host() Host {
 	}
 }
 
-// nuxtConfigs are what tells a Nuxt host.
+// nuxtConfigs are the files that identify a Nuxt host.
 var nuxtConfigs = []string{"nuxt.config.ts", "nuxt.config.mts", "nuxt.config.js", "nuxt.config.mjs"}
 
-// knowsJSON reports whether a Nuxt host reads the JSON: one that has the file, what decides about it, or a configuration that names it.
-// What is neither is taken for new, except that it has the TypeScript and nothing else.
+// knowsJSON reports whether a Nuxt host reads the JSON: one that has the file, the code that uses it, or a
+// configuration that names it. A host without any of these counts as new, unless it has only the TypeScript.
 func (d folder) knowsJSON() bool {
 	if slices.ContainsFunc([]string{nuxtJSON, "shared/config/application-plan.ts", "shared/cloud/provider-compatibility.ts"}, d.exists) {
 		return true

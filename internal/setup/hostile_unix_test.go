@@ -19,7 +19,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestWhatIsNoFileIsLeftAlone: a pipe would never be read to its end, a device would be gone, and a link to nothing would become a file.
+// A pipe would never be read to its end, a device would be lost, and a dangling link would become a file.
 func TestWhatIsNoFileIsLeftAlone(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -74,7 +74,8 @@ func TestWhatIsNoFileIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestOfSeveralSetUpsOneWrites: the others say that they have not, so no one waits for keys that are in no file.
+// TestOfSeveralSetUpsOneWrites checks that the others report that they wrote nothing, so that no one relies on keys
+// that are in no file.
 func TestOfSeveralSetUpsOneWrites(t *testing.T) {
 	s := in(t, map[string]string{EnvFile: "OTHER=1\n"})
 	const many = 8
@@ -97,7 +98,7 @@ func TestOfSeveralSetUpsOneWrites(t *testing.T) {
 	if !slices.Contains(written, true) {
 		t.Error("none has written")
 	}
-	// Two that run one after the other, the second with a plan from before.
+	// Two that run one after the other, the second with an outdated plan.
 	unlock, err := s.lock()
 	if err != nil {
 		t.Fatal(err)
@@ -113,12 +114,12 @@ func TestOfSeveralSetUpsOneWrites(t *testing.T) {
 	}
 }
 
-// TestWhatAKilledSetUpLeavesIsRemoved: there are keys in it.
+// The leftovers contain keys.
 func TestWhatAKilledSetUpLeavesIsRemoved(t *testing.T) {
 	s := in(t, map[string]string{EnvFile: "OTHER=1\n"})
 	p := plan(t, s, Answers{Preset: Recommended, Values: public, Files: []string{"systemd"}})
 	before := tree(t, s.Dir())
-	for _, f := range p.Files { // a process that is killed before the first rename
+	for _, f := range p.Files { // a process killed before the first rename
 		if _, err := stage(s.path(f.Path), f); err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +138,7 @@ func TestWhatAKilledSetUpLeavesIsRemoved(t *testing.T) {
 	}
 }
 
-// TestAPlaceWhereEverybodyWritesIsRefused, as the start refuses what is there.
+// TestAPlaceWhereEverybodyWritesIsRefused checks this because a start would refuse the files there.
 func TestAPlaceWhereEverybodyWritesIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		mode    fs.FileMode
@@ -162,7 +163,8 @@ func TestAPlaceWhereEverybodyWritesIsRefused(t *testing.T) {
 	}
 }
 
-// TestRootFollowsNoLinkOfAnotherUser to a file that is not theirs, and replaces no file for a user who may not.
+// TestRootFollowsNoLinkOfAnotherUser checks that root does not write through a user's link to a file that is not
+// theirs, and does not replace a file for a user who may not.
 func TestRootFollowsNoLinkOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can act as two users")

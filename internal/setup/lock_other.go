@@ -2,5 +2,5 @@
 
 package setup
 
-// lock has no directories to lock here; what another set-up has changed meanwhile is noticed all the same.
+// lock cannot lock directories on this system. Changes by another set-up are still noticed.
 func (d folder) lock() (release func(), err error) { return func() {}, nil }

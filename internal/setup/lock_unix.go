@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock keeps other set-ups from writing in the directory until it is released or the process ends. Where the file system has no locks
-// there is none.
+// lock keeps other set-ups from writing to the directory until it is released or the process ends. It does nothing if
+// the file system has no locks.
 func (d folder) lock() (release func(), err error) {
 	f, err := os.Open(string(d))
 	if err != nil {

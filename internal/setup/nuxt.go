@@ -15,23 +15,23 @@ import (
 	"or3.chat/cloud/internal/config"
 )
 
-// The lists of provider modules of a Nuxt host (contract, host-integration §2). Newer hosts read the JSON and refuse to build with the
-// TypeScript alone; the first ones know nothing but the TypeScript.
+// The lists of provider modules of a Nuxt host (contract, host-integration §2). Newer hosts read the JSON and refuse to
+// build with only the TypeScript. The first ones know only the TypeScript.
 const (
 	nuxtJSON = "or3.providers.generated.json"
 	nuxtTS   = "or3.providers.generated.ts"
 )
 
-// The package of a provider is called after its id, and has an entry that is a Nuxt module.
+// The package of a provider is named after its id and has an entry point that is a Nuxt module.
 const (
 	nuxtPackage = "or3-provider-"
 	nuxtEntry   = "/nuxt"
 )
 
-// packageless are ids that never stand for a package.
+// packageless are ids that never name a package.
 var packageless = []string{"custom", "memory", "redis", "postgres"}
 
-// nuxtModules are those of the chosen providers, sorted.
+// nuxtModules returns the modules of the chosen providers, sorted.
 func nuxtModules(cfg *config.Config) (modules []string) {
 	for _, id := range cfg.SelectedProviders() {
 		if !slices.Contains(packageless, id) {
@@ -59,13 +59,13 @@ func (d folder) nuxtList(cfg *config.Config) (name string, text []byte) {
 	return nuxtTS, []byte(b.String())
 }
 
-// nuxtModuleList is what is in the JSON. A host takes no other key.
+// nuxtModuleList is the content of the JSON. A host accepts no other key.
 type nuxtModuleList struct {
 	SchemaVersion int      `json:"schemaVersion"`
 	Modules       []string `json:"modules"`
 }
 
-// readNuxtModules reads the JSON as a host does.
+// readNuxtModules parses the JSON as a host does.
 func readNuxtModules(text []byte) ([]string, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
@@ -84,8 +84,9 @@ func readNuxtModules(text []byte) ([]string, error) {
 	return list.Modules, nil
 }
 
-// InspectNuxt looks at what a Nuxt host has besides its configuration: the list of provider modules, and whether the packages of the providers
-// that are chosen are installed. known has the providers whose packages are known. Without accounts a host reads neither.
+// InspectNuxt checks the parts of a Nuxt host beside its configuration: the list of provider modules, and whether the
+// packages of the chosen providers are installed. known has the providers whose packages are known. Without accounts, a
+// host reads neither.
 func InspectNuxt(dir string, cfg *config.Config, known *or3cloud.Registry) (problems, warnings []or3cloud.Problem) {
 	if len(cfg.Roles()) == 0 {
 		return nil, nil
@@ -107,14 +108,14 @@ func InspectNuxt(dir string, cfg *config.Config, known *or3cloud.Registry) (prob
 		}
 		if any {
 			problems = append(problems, p)
-		} else { // as after a fresh copy
+		} else { // as in a fresh copy
 			warnings = append(warnings, p)
 		}
 	}
 	return problems, warnings
 }
 
-// inspectList looks at the list of modules.
+// inspectList checks the list of modules.
 func (d folder) inspectList(cfg *config.Config) (problems, warnings []or3cloud.Problem) {
 	const again = "Write it again: or3-cloud init"
 	text, err := d.read(nuxtJSON)
@@ -127,7 +128,7 @@ func (d folder) inspectList(cfg *config.Config) (problems, warnings []or3cloud.P
 			Fix: "Run or3-cloud init, and remove it.",
 		}}, nil
 	case text == nil:
-		return nil, nil // the host adds the modules of the providers that are chosen
+		return nil, nil // the host adds the modules of the chosen providers
 	}
 	if d.exists(nuxtTS) {
 		warnings = append(warnings, or3cloud.Problem{

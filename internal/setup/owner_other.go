@@ -7,11 +7,11 @@ import (
 	"os"
 )
 
-// keepOwner does nothing: a directory passes its permissions on here.
+// keepOwner does nothing, because files inherit the permissions of their directory here.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }
 
-// private says nothing against a file: modes mean nothing here.
+// private always reports true, because modes mean nothing here.
 func (folder) private(string) bool { return true }
 
-// lured says nothing against a link: no process here is root's.
+// lured always reports false, because no process runs as root here.
 func lured(string, fs.FileInfo) bool { return false }

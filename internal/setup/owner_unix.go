@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// keepOwner gives a new file the owner of the one whose place it takes, or of the directory that it is in: root may be at work for the
-// user of a server, who could not read what is root's.
+// keepOwner gives a new file the owner of the file that it replaces, or of its directory. Root may be working for a
+// server's user, who could not read root's files.
 func keepOwner(f *os.File, was fs.FileInfo) error {
 	st, ok := was.Sys().(*syscall.Stat_t)
 	if !ok || int(st.Uid) == os.Geteuid() {
@@ -18,7 +18,7 @@ func keepOwner(f *os.File, was fs.FileInfo) error {
 	return f.Chown(int(st.Uid), int(st.Gid))
 }
 
-// lured reports whether this process is root's, and a path a link that another user has made to what is not theirs.
+// lured reports whether this process runs as root, and path is another user's link to something that is not theirs.
 func lured(path string, target fs.FileInfo) bool {
 	link, err := os.Lstat(path)
 	if err != nil || os.Geteuid() != 0 || link.Mode().Type() != fs.ModeSymlink {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestRootWritesForTheOwner: what root sets up in the directory of another user is that user's, so that a server can read it.
+// TestRootWritesForTheOwner checks that files that root sets up in another user's directory belong to that user, so
+// that a server can read them.
 func TestRootWritesForTheOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can act as two users")

@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Action is what becomes of a variable or a file.
+// Action is what happens to a variable or a file.
 type Action string
 
 // The actions.
@@ -27,7 +27,7 @@ const (
 	ActionRemove Action = "remove"
 )
 
-// Plan is what would be written, for people and programs: it has no secret that can be read. Apply does it.
+// Plan lists what would be written, for people and programs. It reveals no secrets. Apply carries it out.
 type Plan struct {
 	Preset    string                           `json:"preset"`
 	Host      Host                             `json:"host"`
@@ -35,30 +35,30 @@ type Plan struct {
 	Providers map[or3cloud.ProviderKind]string `json:"providers"`
 	Variables []Variable                       `json:"variables"`
 	Files     []File                           `json:"files"`
-	// Directories are those that do not exist yet, with mode 0700.
+	// Directories are the directories to create, with mode 0700.
 	Directories []string `json:"directories"`
-	// Warnings are what an operator should know before.
+	// Warnings are things that an operator should know in advance.
 	Warnings []string `json:"warnings"`
-	// Next is what there is to do afterwards, a command or a sentence each.
+	// Next lists what to do afterwards, a command or a sentence each.
 	Next []string `json:"next"`
 }
 
-// Variable is a variable of the .env file that set-up decides.
+// Variable is a variable in the .env file that set-up decides.
 type Variable struct {
 	Name   string `json:"name"`
 	Label  string `json:"label"`
 	Group  string `json:"group"`
 	Action Action `json:"action"`
-	// Value is empty for a secret, of which Length is the number of characters.
+	// Value is empty for a secret, for which Length is the number of characters.
 	Value  string `json:"value,omitempty"`
 	Secret bool   `json:"secret,omitempty"`
 	Length int    `json:"length,omitempty"`
-	// Generated says that a key was made; From names the file that it was taken from.
+	// Generated reports that the key is new. From names the file that it was taken from.
 	Generated bool   `json:"generated,omitempty"`
 	From      string `json:"from,omitempty"`
 }
 
-// File is one that is written.
+// File is a file to write.
 type File struct {
 	// Path is relative to the directory.
 	Path   string `json:"path"`
@@ -66,23 +66,23 @@ type File struct {
 	Mode   string `json:"mode"`
 
 	mode          fs.FileMode
-	before, after []byte // before is nil if there is none
+	before, after []byte // before is nil if there is no file yet
 }
 
-// Text returns what would be in the file. In the .env file that includes secrets.
+// Text returns the planned content of the file. For the .env file, that includes secrets.
 func (f File) Text() []byte { return slices.Clone(f.after) }
 
-// envHeading stands above what set-up adds to a .env file.
+// envHeading is the comment above additions to a .env file.
 const envHeading = "Written by or3-cloud init; change it as you like"
 
-// secretFile and publicFile are the modes of what is written.
+// secretFile and publicFile are the modes of written files.
 const (
 	secretFile fs.FileMode = 0o600
 	publicFile fs.FileMode = 0o644
 )
 
-// Plan returns what the answers come to. With problems there is nothing to apply: they are all that stands in the way, in the order of
-// the reference.
+// Plan returns the plan for the answers. If there are problems, there is nothing to apply. They are complete, and in
+// the order of the reference.
 func (s *Setup) Plan(a Answers) (Plan, []or3cloud.Problem, error) {
 	a, err := s.Complete(a)
 	if err != nil {
@@ -122,12 +122,12 @@ type planner struct {
 	plan    Plan
 }
 
-// check reads the planned file as the server will.
+// check parses the planned file as the server will.
 func (p *planner) check(text string) []or3cloud.Problem {
 	cfg, problems, warnings := config.Load(p.catalog, config.Sources{Dir: p.opts.Dir, EnvFile: EnvFile, EnvText: []byte(text)})
 	links, more := config.CheckLinks(cfg)
 	if !p.preset(p.answers).public {
-		more = nil // whoever wants no address needs no warning that there is none
+		more = nil // a user who wants no address needs no warning that there is none
 	}
 	if fault := config.Replaceable(p.path(EnvFile)); fault != nil && p.environ[setting.SharedVolume] != "true" {
 		problems = append(problems, *fault)
@@ -140,8 +140,7 @@ func (p *planner) check(text string) []or3cloud.Problem {
 	return slices.Concat(problems, missing, links)
 }
 
-// misread finds values that a service or a container would get otherwise than they are meant, because what reads the file there is not this
-// program.
+// misread finds values that a service or container would get wrong, because another program parses the file there.
 func (p *planner) misread(text string) (problems []or3cloud.Problem) {
 	if !slices.ContainsFunc(p.answers.Files, func(name string) bool { return extra(name).elsewhere }) {
 		return nil
@@ -165,7 +164,7 @@ func (p *planner) decide() (changes []dotenv.Change, problems []or3cloud.Problem
 	fixed := p.preset(p.answers).fixed(p.opts.Host)
 	proposals := p.preset(p.answers).proposals
 	relevant := p.relevant(p.cfg)
-	for _, name := range slices.Sorted(maps.Keys(p.answers.Values)) { // also what the chosen providers do not read: whoever has said it wants it there
+	for _, name := range slices.Sorted(maps.Keys(p.answers.Values)) { // including settings that the chosen providers do not read, because they were given explicitly
 		if !slices.ContainsFunc(relevant, func(one or3cloud.Setting) bool { return one.Name == name }) {
 			relevant = append(relevant, p.settings[name])
 		}
@@ -207,7 +206,7 @@ func (p *planner) decide() (changes []dotenv.Change, problems []or3cloud.Problem
 		case is != "":
 			v.Action = ActionChange
 		case want == one.Default && !isFixed:
-			continue // as it is without saying so
+			continue // stays as it is, without being listed
 		default:
 			v.Action = ActionAdd
 		}
@@ -220,7 +219,8 @@ func (p *planner) decide() (changes []dotenv.Change, problems []or3cloud.Problem
 	return changes, problems, nil
 }
 
-// changes returns what has to be written for a variable. Where its alias is set, which some hosts read and others do not, both say the same.
+// changes returns the changes for a variable. If its alias is set, which some hosts read and others do not, both get
+// the same value.
 func (p *planner) changes(one or3cloud.Setting, want string, action Action) (changes []dotenv.Change) {
 	if action == ActionKeep {
 		return nil
@@ -235,14 +235,15 @@ func (p *planner) changes(one or3cloud.Setting, want string, action Action) (cha
 	return changes
 }
 
-// withoutKeys reports whether there is no key yet. Where there are some, another one that is not demanded may already follow from them,
+// withoutKeys reports whether there is no key yet. If there are some, an optional key may already be derived from them,
 // and a new one would end all sessions.
 func (p *planner) withoutKeys(settings []or3cloud.Setting) bool {
 	return !slices.ContainsFunc(settings, func(one or3cloud.Setting) bool { return one.Make != "" && p.kept(one) })
 }
 
-// key returns the key that a server has made for itself in the data directory: with another one everybody would have to sign in again. Else
-// it makes one where strict mode demands it, and in a new installation whatever depends on no feature; "" is none.
+// key returns the key that a server has generated in the data directory, because with another one everyone would have
+// to sign in again. Otherwise it generates one if strict mode demands it, or, in a new installation, if the setting
+// belongs to no optional feature. "" means none.
 func (p *planner) key(one or3cloud.Setting, fresh bool) (key, from string, err error) {
 	if len(p.cfg.Roles()) == 0 {
 		return "", "", nil
@@ -260,7 +261,7 @@ func (p *planner) key(one or3cloud.Setting, fresh bool) (key, from string, err e
 	return "", "", nil
 }
 
-// dataDir is where the data directory is for a server that is started in the directory.
+// dataDir returns the data directory of a server started in the directory.
 func (p *planner) dataDir() string {
 	dir := p.cfg.String(setting.DataDir)
 	if !filepath.IsAbs(dir) {
@@ -269,9 +270,10 @@ func (p *planner) dataDir() string {
 	return dir
 }
 
-// directory has the data directory made, which strict mode does not do. Under systemd and in a container it is another one.
+// directory plans the creation of the data directory, because strict mode does not create it. Under systemd and in a
+// container, it is elsewhere.
 func (p *planner) directory() error {
-	keeps := slices.ContainsFunc(p.cfg.SelectedProviders(), func(id string) bool { // else a Nuxt host has providers of OR3 Chat alone
+	keeps := slices.ContainsFunc(p.cfg.SelectedProviders(), func(id string) bool { // otherwise all providers of the Nuxt host are OR3 Chat's
 		_, compiled := p.opts.Registry.Lookup(id)
 		return compiled
 	})
@@ -294,7 +296,7 @@ func (p *planner) directory() error {
 	return nil
 }
 
-// inherited warns of names that the environment sets to something else.
+// inherited warns of variables that the environment sets to other values.
 func (p *planner) inherited(changes []dotenv.Change) {
 	for _, c := range changes {
 		if is := p.environ[c.Name]; is != "" && is != c.Value {
@@ -303,7 +305,7 @@ func (p *planner) inherited(changes []dotenv.Change) {
 	}
 }
 
-// quoted is a path as a shell takes it.
+// quoted returns a path quoted for a shell.
 func quoted(path string) string {
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+,="
 	if path != "" && strings.Trim(path, plain) == "" {
@@ -312,7 +314,7 @@ func quoted(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-// next says what there is to do.
+// next lists what to do next.
 func (p *planner) next() {
 	say := func(format string, args ...any) { p.plan.Next = append(p.plan.Next, fmt.Sprintf(format, args...)) }
 	in := ""

@@ -9,33 +9,33 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Preset is a beginning that suits many: which providers there are, and what goes without saying.
+// Preset is a starting point that suits many: the providers, and the settings that follow.
 type Preset struct {
 	ID    string `json:"id"`
 	Label string `json:"label"`
 	Help  string `json:"help"`
 
-	// trio are the ids of the providers by kind; nil for a preset without accounts.
+	// trio maps kinds to provider ids. It is nil for a preset without accounts.
 	trio map[or3cloud.ProviderKind]string
-	// public says that people reach it from elsewhere, so that it is in production.
+	// public means that the server is reachable from elsewhere, and so in production mode.
 	public bool
-	// nuxtOnly says that its providers are those of OR3 Chat's own host.
+	// nuxtOnly means that its providers are those of OR3 Chat's own host.
 	nuxtOnly bool
-	// values are decided, and unasked ones left as they are; proposals can be answered otherwise.
+	// values are decided, and unasked ones left as they are. proposals can be overridden by answers.
 	values, proposals map[string]string
 }
 
 // unasked is the value of a preset that leaves a variable as it is, without a question.
 const unasked = "\x00"
 
-// Recommended is the preset that is chosen where no one chooses.
+// Recommended is the default preset.
 const Recommended = "recommended"
 
 var trio = map[or3cloud.ProviderKind]string{
 	or3cloud.ProviderAuth: "basic-auth", or3cloud.ProviderSync: "sqlite", or3cloud.ProviderStorage: "fs",
 }
 
-// inPublic are the proposals for a server behind a reverse proxy of the same machine.
+// inPublic are the proposals for a server behind a reverse proxy on the same machine.
 var inPublic = map[string]string{setting.RegistrationMode: setting.RegistrationInviteOnly, setting.TrustedProxies: "loopback"}
 
 var presets = []Preset{
@@ -79,7 +79,7 @@ var presets = []Preset{
 	},
 }
 
-// selectors are the variables that choose the providers.
+// selectors are the variables that select the providers.
 var selectors = []struct {
 	kind     or3cloud.ProviderKind
 	variable string
@@ -87,7 +87,7 @@ var selectors = []struct {
 	{or3cloud.ProviderAuth, setting.AuthProvider}, {or3cloud.ProviderSync, setting.SyncProvider}, {or3cloud.ProviderStorage, setting.StorageProvider},
 }
 
-// fixed are the variables that the preset decides, for a host.
+// fixed returns the variables that the preset decides for a host.
 func (p Preset) fixed(host Host) map[string]string {
 	values := map[string]string{setting.SSRAuthEnabled: fmt.Sprint(p.trio != nil)}
 	for _, s := range selectors {
@@ -110,7 +110,7 @@ func (p Preset) fixed(host Host) map[string]string {
 	return values
 }
 
-// Presets returns those that the host can have: all of whose providers are there.
+// Presets returns the presets whose providers the host has.
 func (s *Setup) Presets() (listed []Preset) {
 	for _, p := range presets {
 		if s.offers(p) {
@@ -142,8 +142,9 @@ func (s *Setup) preset(a Answers) Preset {
 	return presets[0]
 }
 
-// DefaultPreset returns the preset of the installation that is there, Recommended where there is none yet (or the first that can be), and "" if its providers are
-// those of no preset: whoever chooses one then chooses other providers.
+// DefaultPreset returns the preset of the existing installation. For a new one, it returns Recommended, or the first
+// that is possible. It returns "" if the existing providers match no preset, so that choosing one means choosing other
+// providers.
 func (s *Setup) DefaultPreset() string {
 	if s.present(setting.SSRAuthEnabled) == "false" {
 		return "local-only"
@@ -172,7 +173,7 @@ func (s *Setup) DefaultPreset() string {
 	}
 }
 
-// checkPreset says what is wrong with the name of a preset.
+// checkPreset returns what is wrong with the name of a preset.
 func (s *Setup) checkPreset(id string) error {
 	var listed []string
 	for _, p := range s.Presets() {

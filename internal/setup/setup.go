@@ -1,6 +1,6 @@
-// Package setup makes a correct, secure installation out of a few answers. It is an engine without a face: answers become questions
-// that are still open, and a plan of what would be written, and only Apply touches the disk. The command line asks it in a terminal and
-// in scripts; other faces can.
+// Package setup turns a few answers into a correct, secure installation. It has no user interface. It derives open
+// questions from the answers, and a plan of what to write. Only Apply touches the disk. The command line uses it in a
+// terminal and in scripts; other front ends can too.
 package setup
 
 import (
@@ -18,55 +18,55 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Host is what the directory is for.
+// Host is the kind of host that the directory is for.
 type Host string
 
 // The hosts.
 const (
-	// HostProgram is this program as it is: nothing but its configuration is written.
+	// HostProgram is this program unchanged: only its configuration is written.
 	HostProgram Host = "program"
-	// HostGo is a Go program of one's own, whose list of providers is written as well.
+	// HostGo is a custom Go program, whose list of providers is also written.
 	HostGo Host = "go"
-	// HostNuxt is a copy of OR3 Chat, whose list of provider modules is written as well.
+	// HostNuxt is a copy of OR3 Chat, whose list of provider modules is also written.
 	HostNuxt Host = "nuxt"
 )
 
-// Hosts are all of them, for people.
+// Hosts lists all hosts, for people.
 var Hosts = []Host{HostProgram, HostGo, HostNuxt}
 
-// Options are what an engine works with.
+// Options are the dependencies of a Setup.
 type Options struct {
-	// Dir is the absolute path of the directory that is set up.
+	// Dir is the absolute path of the directory to set up.
 	Dir string
-	// Host is found out from what is in the directory if it is empty.
+	// Host is detected from the content of the directory if it is empty.
 	Host Host
 	// Registry has the providers that are compiled in.
 	Registry *or3cloud.Registry
-	// Environ is what a server that is started from here would inherit: NAME=value.
+	// Environ holds the variables that a server started from here would inherit, as NAME=value.
 	Environ []string
 	// Executable is the path of this program, for the files that start it.
 	Executable string
-	// Rand is where keys come from.
+	// Rand is the source of keys.
 	Rand io.Reader
 }
 
-// Setup is a directory that can be set up. It does not change, however often it is asked.
+// Setup is a directory that can be set up. Its methods do not change it.
 type Setup struct {
 	folder
 	opts     Options
 	registry *or3cloud.Registry // with those of OR3 Chat's own host
 	catalog  config.Catalogue
 	settings map[string]or3cloud.Setting
-	// env is the text of the .env file, nil if there is none; values are those in it.
+	// env is the text of the .env file, or nil if there is none. values are the values in it.
 	env     []byte
 	values  map[string]string
 	environ map[string]string
 }
 
-// EnvFile is the name of the file with the configuration.
+// EnvFile is the name of the configuration file.
 const EnvFile = ".env"
 
-// Open reads what is in the directory. An error says what stands in the way.
+// Open reads the directory. An error explains why it cannot be set up.
 func Open(o Options) (*Setup, error) {
 	s := &Setup{folder: folder(o.Dir), opts: o, settings: map[string]or3cloud.Setting{}, environ: map[string]string{}}
 	var err error
@@ -112,13 +112,14 @@ func orNoDirectory(err error) error {
 	return err
 }
 
-// Host returns what the directory is for.
+// Host returns the kind of host that the directory is for.
 func (s *Setup) Host() Host { return s.opts.Host }
 
 // Dir returns the directory.
 func (s *Setup) Dir() string { return s.opts.Dir }
 
-// decided returns what the answers, the preset and the .env file make of a variable; ok is false for its default.
+// decided returns the value of a variable according to the answers, the preset and the .env file. ok is false if it has
+// its default.
 func (s *Setup) decided(a Answers, name string) (text string, ok bool) {
 	if text, ok := a.Values[name]; ok {
 		return text, true
@@ -135,7 +136,7 @@ func (s *Setup) decided(a Answers, name string) (text string, ok bool) {
 	return text, ok
 }
 
-// present is the value of a variable in the .env file; its alias wins, as it does at the start.
+// present returns the value of a variable in the .env file. As at the start, its alias takes precedence.
 func (s *Setup) present(name string) string {
 	if alias := s.settings[name].Alias; alias != "" && s.values[alias] != "" {
 		return s.values[alias]
@@ -143,7 +144,7 @@ func (s *Setup) present(name string) string {
 	return s.values[name]
 }
 
-// values returns everything that is decided, beside what the .env file has for others.
+// planned returns everything that is decided, in addition to the other variables of the .env file.
 func (s *Setup) planned(a Answers) map[string]string {
 	all := maps.Clone(s.values)
 	if all == nil {
@@ -160,7 +161,7 @@ func (s *Setup) planned(a Answers) map[string]string {
 	return all
 }
 
-// resolve returns the configuration that the answers come to, keys that are still to be made apart.
+// resolve returns the configuration for the answers, without the keys that have not been generated yet.
 func (s *Setup) resolve(a Answers) (*config.Config, []or3cloud.Problem) {
 	cfg, problems, _ := config.Load(s.catalog, config.Sources{Dir: s.opts.Dir, Planned: s.planned(a)})
 	links, _ := config.CheckLinks(cfg)
@@ -176,7 +177,7 @@ func (s *Setup) checkProviders(cfg *config.Config) (problems, warnings []or3clou
 	return config.CheckProviders(cfg, s.opts.Registry)
 }
 
-// Providers returns the ids that are chosen, by kind; none where there are no accounts.
+// providers returns the ids of the chosen providers by kind. It returns none if there are no accounts.
 func providers(cfg *config.Config) map[or3cloud.ProviderKind]string {
 	chosen := map[or3cloud.ProviderKind]string{}
 	for _, role := range cfg.Roles() {
@@ -185,7 +186,7 @@ func providers(cfg *config.Config) map[or3cloud.ProviderKind]string {
 	return chosen
 }
 
-// selected returns the providers that are chosen and known, each once, in the order of their ids.
+// selected returns the chosen providers that are known, each once, sorted by id.
 func (s *Setup) selected(cfg *config.Config) (known []or3cloud.Provider) {
 	ids := cfg.SelectedProviders()
 	slices.Sort(ids)

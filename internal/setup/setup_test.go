@@ -58,7 +58,7 @@ func reopen(t *testing.T, dir string) *Setup {
 	return s
 }
 
-// plan is a plan without problems.
+// plan returns a plan without problems.
 func plan(t *testing.T, s *Setup, a Answers) Plan {
 	t.Helper()
 	p, problems, err := s.Plan(a)
@@ -68,7 +68,7 @@ func plan(t *testing.T, s *Setup, a Answers) Plan {
 	return p
 }
 
-// apply applies the plan and returns the .env file as it is read, and all files.
+// apply applies the plan and returns the parsed .env file and all files.
 func apply(t *testing.T, s *Setup, a Answers) (map[string]string, map[string]string) {
 	t.Helper()
 	if err := s.Apply(plan(t, s, a)); err != nil {
@@ -78,7 +78,7 @@ func apply(t *testing.T, s *Setup, a Answers) (map[string]string, map[string]str
 	return dotenv.Parse(files[EnvFile], func(string) (string, bool) { return "", false }).Values, files
 }
 
-// tree has all files below a directory, with their texts; directories end with a slash.
+// tree returns all files below a directory, with their texts. Directories end with a slash.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -135,7 +135,7 @@ func TestRecommendedIsTheDefault(t *testing.T) {
 	}
 }
 
-// TestEveryPresetStartsStrictly reads what each preset writes as a server does, and holds every warning and problem against it.
+// TestEveryPresetStartsStrictly reads the files of each preset as a server does, and fails for any warning or problem.
 func TestEveryPresetStartsStrictly(t *testing.T) {
 	clerk := map[string]string{
 		"NUXT_PUBLIC_CLERK_PUBLISHABLE_KEY": "pk_test_1", "NUXT_CLERK_SECRET_KEY": "sk_test_1", "VITE_CONVEX_URL": "https://a.convex.cloud",
@@ -159,7 +159,7 @@ func TestEveryPresetStartsStrictly(t *testing.T) {
 			if len(env) != c.settings {
 				t.Errorf("%d settings, want %d: %v", len(env), c.settings, slices.Sorted(maps.Keys(env)))
 			}
-			// A second time there is nothing to do.
+			// The second time, there is nothing to do.
 			again := reopen(t, s.Dir())
 			if got := again.DefaultPreset(); got != c.preset && !(c.config != "" && c.preset == "personal-local") {
 				t.Errorf("taken for %q", got)
@@ -349,7 +349,8 @@ func TestKeysStayWhatTheyAre(t *testing.T) {
 	})
 }
 
-// TestOtherProvidersAreFoundAndReplacedOnPurpose: no one loses providers by not saying which they want.
+// TestOtherProvidersAreFoundAndReplacedOnPurpose checks that existing providers are kept unless others are chosen
+// explicitly.
 func TestOtherProvidersAreFoundAndReplacedOnPurpose(t *testing.T) {
 	const before = "AUTH_PROVIDER=clerk # by hand\nOR3_SYNC_PROVIDER=sqlite\nNUXT_CLERK_SECRET_KEY=sk_1\n"
 	s := in(t, map[string]string{EnvFile: before, "nuxt.config.ts": ""})
@@ -378,7 +379,8 @@ func TestAnEmptyAnswerTakesAVariableOut(t *testing.T) {
 	}
 }
 
-// TestMistakesInTheFileAreFound: what strict mode would refuse at the start is refused before anything is written.
+// TestMistakesInTheFileAreFound checks that anything that strict mode would refuse at the start is refused before
+// anything is written.
 func TestMistakesInTheFileAreFound(t *testing.T) {
 	for _, text := range []string{"OR3_PUBLIC_ULR=https://x.example\n", "OR3_LOG_LEVEL=loud\n", "OR3_ADDR localhost\n"} {
 		s := in(t, map[string]string{EnvFile: text})
@@ -442,7 +444,7 @@ func TestNuxtHosts(t *testing.T) {
 			if text := c.files[nuxtTS]; !c.ts && files[nuxtTS] != text {
 				t.Error("the old list was touched")
 			}
-			// A strict engine makes none, and other hosts than ours keep nothing in it.
+			// A strict engine creates none, and other hosts keep nothing in it.
 			if _, data := files["data/"]; data != (c.preset == Recommended) {
 				t.Errorf("a data directory: %v", data)
 			}
@@ -530,7 +532,7 @@ func TestExtras(t *testing.T) {
 	}
 }
 
-// TestOperationsPrintTheseFiles: what set-up writes and what the guide prints is one text.
+// TestOperationsPrintTheseFiles checks that set-up writes the files that the guide prints.
 func TestOperationsPrintTheseFiles(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
@@ -613,7 +615,7 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 	})
 }
 
-// TestAPlanIsWhatIsWritten reads the written file back with the catalogue of a server.
+// TestAPlanIsWhatIsWritten parses the written file with a server's catalogue.
 func TestAPlanIsWhatIsWritten(t *testing.T) {
 	s := in(t, map[string]string{EnvFile: "# x\nOR3_SITE_NAME=\"Our $HOME\"\n"})
 	p := plan(t, s, Answers{Values: map[string]string{setting.PublicURL: "https://cloud.example.org", setting.SiteName: `Ann's "cloud" #1 $5`}})
@@ -635,7 +637,8 @@ func TestAPlanIsWhatIsWritten(t *testing.T) {
 	}
 }
 
-// TestFilesThatAreReadElsewhere: systemd and Docker read the .env file themselves, so what they would read otherwise is refused with their files.
+// TestFilesThatAreReadElsewhere checks that values that systemd or Docker would parse differently are refused with
+// their files.
 func TestFilesThatAreReadElsewhere(t *testing.T) {
 	base := Answers{Preset: "recommended"}.With(setting.PublicURL, "https://cloud.example.org").With("OR3_BASIC_AUTH_BOOTSTRAP_EMAIL", "owner@example.org")
 	const password = "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD"
@@ -678,7 +681,7 @@ func TestFilesThatAreReadElsewhere(t *testing.T) {
 	}
 }
 
-// TestWhatNoFileCanHoldIsRefused, and by the name of the setting.
+// TestWhatNoFileCanHoldIsRefused checks that the problem names the setting.
 func TestWhatNoFileCanHoldIsRefused(t *testing.T) {
 	s := in(t, nil)
 	for _, text := range []string{"a\x00b", "caf\xe9"} {
@@ -704,13 +707,13 @@ func TestNamesThatAreMeant(t *testing.T) {
 	}
 }
 
-// TestSecretsInFilesAreThoseOfTheDirectory, wherever set-up is run.
+// TestSecretsInFilesAreThoseOfTheDirectory checks this wherever set-up is run.
 func TestSecretsInFilesAreThoseOfTheDirectory(t *testing.T) {
 	s := in(t, map[string]string{EnvFile: "OR3_BASIC_AUTH_JWT_SECRET_FILE=keys/jwt\n", "keys/jwt": "a key that has been in use for three years"})
 	plan(t, s, Answers{Values: public})
 }
 
-// TestCommandsCanBeCopied also where the directory has a name that a shell takes apart.
+// TestCommandsCanBeCopied includes a directory whose name a shell would split.
 func TestCommandsCanBeCopied(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's $HOME")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -727,8 +730,8 @@ func TestCommandsCanBeCopied(t *testing.T) {
 	}
 }
 
-// TestSettingsOfAProviderOfAnotherModule: what a provider says of its settings, once, is what set-up asks, checks, makes and writes, and what the
-// reference prints.
+// TestSettingsOfAProviderOfAnotherModule checks that a provider's declaration of its settings is enough for set-up to
+// ask, check, generate and write them, and for the reference to print them.
 func TestSettingsOfAProviderOfAnotherModule(t *testing.T) {
 	r := registry(t)
 	label, key := or3cloud.Setting{

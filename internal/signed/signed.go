@@ -1,13 +1,13 @@
-// Package signed makes and checks short-lived signed tokens: the authority in a URL that moves one file once or a few
-// times. It owns the encoding, the keys and the expiry; what a token permits is decided by whoever verifies it.
+// Package signed makes and verifies short-lived signed tokens: the authority in a URL that transfers one file once or a
+// few times. It owns the encoding, the keys and the expiry. The code that verifies a token decides what it permits.
 //
 // A token is base64url over
 //
 //	version (1 byte) · key id (4 bytes) · fields · HMAC-SHA256 (32 bytes)
 //
-// where each field is preceded by its length, so that no byte can move from one field to its neighbour under the same
-// MAC. The MAC key is derived from the secret and the purpose of the Signer: a token made for one purpose verifies
-// for no other, even if both share a secret.
+// where each field is preceded by its length, so that no byte can move from one field to the next under the same MAC.
+// The MAC key is derived from the secret and the purpose of the Signer. So a token for one purpose verifies for no
+// other, even if both share a secret.
 package signed
 
 import (
@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// MaxLength is the length of the longest token in characters. It keeps URLs well below the 8 KiB that proxies accept.
+// MaxLength is the largest length of a token in characters. It keeps URLs well below the 8 KiB that proxies accept.
 const MaxLength = 4096
 
 const (
@@ -31,27 +31,27 @@ const (
 	keyIDSize = 4
 	headSize  = 1 + keyIDSize
 	macSize   = sha256.Size
-	// maxField bounds a single text so that its length fits the two-byte prefix with room to spare.
+	// maxField limits a single text so that its length easily fits the two-byte prefix.
 	maxField = 2048
 )
 
-// The ways in which a token fails. They are told apart for tests and metrics; clients get one answer for both.
+// The ways in which a token can fail. Tests and metrics distinguish them; clients get the same answer for both.
 var (
 	ErrInvalid = errors.New("signed: invalid token")
 	ErrExpired = errors.New("signed: expired token")
 )
 
-// Claims is what a token says.
+// Claims is the content of a token.
 type Claims struct {
-	// Operation is what may be done, such as "upload".
+	// Operation is the permitted operation, such as "upload".
 	Operation string
-	// Workspace, User and Hash say for whom and on which content.
+	// Workspace, User and Hash tell for whom and for which content.
 	Workspace string
 	User      string
 	Hash      string
-	// Size is a number of bytes, not negative.
+	// Size is a number of bytes and not negative.
 	Size int64
-	// MIME, Disposition and Filename describe the content; each may be empty.
+	// MIME, Disposition and Filename describe the content. Each may be empty.
 	MIME        string
 	Disposition string
 	Filename    string
@@ -72,9 +72,9 @@ type key struct {
 	mac []byte
 }
 
-// New returns a Signer that signs with the current secret and also accepts tokens signed with a previous one, which
-// is how a secret is rotated without refusing the tokens that are under way. Empty previous secrets are skipped. longest
-// is how long a token is good at the most: one that is good for longer was made while the clock was ahead.
+// New returns a Signer that signs with the current secret. It also accepts tokens signed with a previous one, so that a
+// secret can be rotated without refusing tokens in use. Empty previous secrets are skipped. longest is the longest
+// validity of a token: one that is valid for longer was made while the clock was ahead.
 func New(purpose string, now func() time.Time, longest time.Duration, current string, previous ...string) (*Signer, error) {
 	if current == "" {
 		return nil, errors.New("signed: empty secret")
@@ -101,7 +101,7 @@ func deriveKey(purpose, secret string) (key, error) {
 	return key{mac: out[:macSize], id: [keyIDSize]byte(out[macSize:])}, nil
 }
 
-// Sign returns the token for c. It fails when c does not fit a token, which is a fault of the caller's bounds.
+// Sign returns the token for c. It fails if c does not fit into a token, because the caller's limits are wrong.
 func (s *Signer) Sign(c Claims) (string, error) {
 	k := s.keys[0]
 	b := append([]byte{version}, k.id[:]...)
@@ -116,11 +116,11 @@ func (s *Signer) Sign(c Claims) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-// skew is by how much clocks may differ, or be set back, before a token counts as one of the future.
+// skew is how much clocks may differ, or be set back, before a token counts as one from the future.
 const skew = 5 * time.Minute
 
-// Verify returns the claims of a token that this Signer made and that has not expired: ErrInvalid or ErrExpired
-// otherwise. Nothing of a token is interpreted before its MAC has been found right.
+// Verify returns the claims of a token that this Signer made and that has not expired. Otherwise it returns ErrInvalid
+// or ErrExpired. It interprets nothing in a token before it has verified the MAC.
 func (s *Signer) Verify(token string) (Claims, error) {
 	if len(token) > MaxLength {
 		return Claims{}, ErrInvalid
@@ -129,7 +129,7 @@ func (s *Signer) Verify(token string) (Claims, error) {
 	if err != nil || len(b) < headSize+macSize || b[0] != version {
 		return Claims{}, ErrInvalid
 	}
-	// The decoder skips line breaks and ignores unused bits; one content must have one spelling.
+	// The decoder skips line breaks and ignores unused bits, but each content must have only one spelling.
 	if base64.RawURLEncoding.EncodeToString(b) != token {
 		return Claims{}, ErrInvalid
 	}

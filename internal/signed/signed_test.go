@@ -69,7 +69,7 @@ func TestExpiryIsExclusive(t *testing.T) {
 	}
 }
 
-// A token that is good for longer than any was made while the clock was ahead; once the clock is right it is not waited for.
+// A token that is valid for too long was made while the clock was ahead. Once the clock is right, it is refused.
 func TestTokensOfAClockThatWasAheadAreRefused(t *testing.T) {
 	ahead := example()
 	ahead.Expires = start.AddDate(10, 0, 0)
@@ -177,7 +177,7 @@ func FuzzVerify(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// Whatever verifies was made by Sign from exactly these claims.
+		// A token that verifies was made by Sign from exactly these claims.
 		again, err := s.Sign(c)
 		if err != nil || again != token {
 			t.Fatalf("%q verifies as %+v, which signs as %q, %v", token, c, again, err)

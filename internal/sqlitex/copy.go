@@ -14,14 +14,14 @@ import (
 	"or3.chat/cloud/internal/diskspace"
 )
 
-// CopyOf is the name of the copy of a database from before a migration.
+// CopyOf returns the name of the copy of a database from before a migration.
 func CopyOf(path string, before int64) string { return fmt.Sprintf("%s.before-%d", path, before) }
 
-// copyMargin is how much room a new layout takes beside the copy, in bytes: write-ahead logs, and what is written before something goes.
-// Of a large file it is an eighth more.
+// copyMargin is how much space a migration takes in addition to the copy, in bytes: for write-ahead logs, and for what
+// is written before something is deleted. For a large file, an eighth of its size is added.
 const copyMargin = 128 << 20
 
-// keepCopy copies the file, unless a start that was interrupted has done it. The program has the file for itself.
+// keepCopy copies the file, unless an interrupted start has already done so. The program has the file to itself.
 func keepCopy(ctx context.Context, db *sql.DB, opts Options, before int64) (err error) {
 	name := CopyOf(opts.Path, before)
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,7 @@ func keepCopy(ctx context.Context, db *sql.DB, opts Options, before int64) (err 
 	if err := roomForCopy(from, opts); err != nil {
 		return err
 	}
-	// The name is there when the copy is whole.
+	// The final name exists only once the copy is complete.
 	to, err := os.OpenFile(name+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func keepCopy(ctx context.Context, db *sql.DB, opts Options, before int64) (err 
 	return errors.Join(dirsync.Sync(dir), dir.Close())
 }
 
-// roomForCopy refuses to begin what the disk has no room for.
+// roomForCopy refuses to begin if there is not enough disk space.
 func roomForCopy(file *os.File, opts Options) error {
 	info, err := file.Stat()
 	if err != nil {
@@ -78,7 +78,7 @@ func roomForCopy(file *os.File, opts Options) error {
 	}
 	room, err := measure(filepath.Dir(opts.Path))
 	if err != nil {
-		return nil // what there is shows when it is used
+		return nil // a lack of space will show later
 	}
 	const mib = 1 << 20
 	if needed := uint64(info.Size() + info.Size()/8 + copyMargin); room.Free < needed {

@@ -11,7 +11,7 @@ import (
 	"or3.chat/cloud/internal/diskspace"
 )
 
-// TestOneCopyIsKept goes from each layout to each later one: the copy is of what the start has found, and there is one.
+// TestOneCopyIsKept migrates from each layout to each later one. There must be one copy, of what the start found.
 func TestOneCopyIsKept(t *testing.T) {
 	all := map[string]string{}
 	var files []map[string]string
@@ -54,7 +54,7 @@ func TestOneCopyIsKept(t *testing.T) {
 	}
 }
 
-// TestACopyWithoutRoomIsRefused: nothing is changed, and the error says how much room is needed.
+// TestACopyWithoutRoomIsRefused checks that nothing is changed, and that the error says how much space is needed.
 func TestACopyWithoutRoomIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db.sqlite")
 	open := func(files map[string]string, free uint64) error {

@@ -9,8 +9,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Examine says what keeps a database file from being used, where a setting names it (named) or it is in the data directory. It takes no
-// lock and changes nothing, so it may run beside a server.
+// Examine reports what prevents the use of a database file, which a setting names (named) or which is in the data
+// directory. It takes no lock and changes nothing, so it may run beside a server.
 func Examine(e or3cloud.Examination, variable, path string, named bool) (problems, warnings []or3cloud.Problem) {
 	const refused = "the server does not start with it"
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -28,13 +28,14 @@ func Examine(e or3cloud.Examination, variable, path string, named bool) (problem
 		return []or3cloud.Problem{{Variable: variable, Fault: fault, Why: refused, Fix: fix + "."}}, nil
 	}
 	if !named {
-		return nil, nil // the room there is that of the data directory
+		return nil, nil // its space is that of the data directory
 	}
 	return e.Room(variable, filepath.Dir(path))
 }
 
-// checkFirstPage is what a start finds wrong with the first page of a file; nil for one that it would make or cannot read, which is said
-// elsewhere. A server may be writing: what is wrong only once is what it was just doing.
+// checkFirstPage returns what a start would find wrong with the first page of a file. It returns nil for a file that
+// the start would create or cannot read, which is reported elsewhere. A server may be writing, so a fault that is gone
+// on the second look was just a write in progress.
 func checkFirstPage(path string) (err error) {
 	for range 2 {
 		info, missing := os.Stat(path)
@@ -48,7 +49,8 @@ func checkFirstPage(path string) (err error) {
 	return err
 }
 
-// isForeign reports whether another program has made a file, by what is in it without its write-ahead log. What cannot be read is said elsewhere.
+// isForeign reports whether another program created a file, judging by its content without the write-ahead log. Read
+// errors are reported elsewhere.
 func isForeign(path string) bool {
 	abs, err := filepath.Abs(path)
 	if err != nil || !filled(abs) {

@@ -14,7 +14,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// TestExamineSaysWhatADatabaseFileIs by its first page: a copy that was broken off is found before a server is started with it.
+// TestExamineSaysWhatADatabaseFileIs checks that the first page is enough to find a truncated copy before a server is
+// started with it.
 func TestExamineSaysWhatADatabaseFileIs(t *testing.T) {
 	const size, pages = 4096, 3
 	whole := make([]byte, size*pages)
@@ -60,7 +61,7 @@ func TestExamineSaysWhatADatabaseFileIs(t *testing.T) {
 	}
 }
 
-// TestExamineKnowsOurOwnDatabases: what SQLite itself has written, open and closed, is no fault.
+// TestExamineKnowsOurOwnDatabases checks that databases written by SQLite itself, open or closed, have no faults.
 func TestExamineKnowsOurOwnDatabases(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.sqlite")
 	db, err := Open(t.Context(), Options{Path: path, Migrations: migrations(first)})
@@ -81,8 +82,9 @@ func TestExamineKnowsOurOwnDatabases(t *testing.T) {
 	}
 }
 
-// TestAnotherProgramsDatabaseIsLeftAlone: a start refuses it and examination says the same, and neither changes a byte. The tables are those
-// of OR3 Chat's providers for Node.js, of which one has names of ours and the other has none.
+// TestAnotherProgramsDatabaseIsLeftAlone checks that a start refuses such a database, that an examination agrees, and
+// that neither changes a byte. The tables are those of OR3 Chat's providers for Node.js. One of these databases uses
+// names of ours, the other does not.
 func TestAnotherProgramsDatabaseIsLeftAlone(t *testing.T) {
 	for name, tables := range map[string]string{
 		"names of ours": "CREATE TABLE users (id TEXT); CREATE TABLE kysely_migration (name TEXT);", "none of ours": "CREATE TABLE basic_auth_accounts (id TEXT);",

@@ -23,22 +23,22 @@ import (
 )
 
 // Each page of a database carries a checksum, which the driver verifies whenever it reads the page from the disk
-// (https://sqlite.org/cksumvfs.html): what the disk has changed is an error and never an answer.
+// (https://sqlite.org/cksumvfs.html). So data that the disk has changed cause an error and never a wrong answer.
 
-// checksumSize is how many bytes at the end of a page the checksum takes.
+// checksumSize is the number of bytes at the end of a page for the checksum.
 const checksumSize = 8
 
-// Damaged is an error of what was read from a row that no program has written so.
+// Damaged is an error about a row that no program could have written this way.
 type Damaged interface{ Damaged() }
 
-// IsDamage reports whether err says that the disk has changed the database.
+// IsDamage reports whether err means that the disk has changed the database.
 func IsDamage(err error) bool {
 	var inRow Damaged
 	return errors.As(err, &inRow) || errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.IOERR_DATA)
 }
 
-// addChecksums gives a database checksums that has none yet: a new one at once, one from before there were checksums by
-// writing it again, once. That needs room for two copies; without it the database is opened as it is.
+// addChecksums adds checksums to a database without them: at once to a new one, and by rewriting it once if it dates
+// from before checksums existed. That needs space for two copies. Without that space, the database is opened as it is.
 func (d *DB) addChecksums(ctx context.Context) error {
 	if d.opts.memory() {
 		return nil
@@ -76,8 +76,8 @@ func (d *DB) log() *slog.Logger {
 	return d.opts.Identity.Log
 }
 
-// Bounds of one step of a check: after so many pages it looks at the time, so often it reads a page again that a
-// checkpoint may have been writing.
+// Limits of one step of a check: the number of pages between two looks at the clock, and how often it rereads a page
+// that a checkpoint may have been writing.
 const (
 	stepPages    = 256
 	pageAttempts = 4
@@ -87,8 +87,8 @@ const (
 // structure is the position of a check after the last page.
 const structure = "structure"
 
-// Check reads a stretch of the database: pages, from the file itself so that no reader holds the write-ahead log back, and
-// after the last page how they hang together.
+// Check reads a stretch of the database. It reads pages from the file itself, so that no reader holds the write-ahead
+// log back. After the last page, it checks the structure.
 func (d *DB) Check(ctx context.Context, after string, span time.Duration) (or3cloud.DatabaseStretch, error) {
 	var out or3cloud.DatabaseStretch
 	if d.opts.memory() {
@@ -135,8 +135,8 @@ func (d *DB) faults(texts ...string) (out []or3cloud.DatabaseFault) {
 	return out
 }
 
-// checkPages verifies the checksums of the pages after one, stepPages of them at most. A database without checksums has
-// none to verify: its pages are only read.
+// checkPages verifies the checksums of at most stepPages pages after a page. In a database without checksums, it only
+// reads the pages.
 func (d *DB) checkPages(ctx context.Context, after int64) (n int64, bad []int64, err error) {
 	f, err := os.Open(d.opts.Path)
 	if err != nil {
@@ -165,7 +165,7 @@ func (d *DB) checkPages(ctx context.Context, after int64) (n int64, bad []int64,
 			return n, bad, nil
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			return n, bad, err
-		case err != nil || !sound: // a page that the disk does not hand out is as good as changed
+		case err != nil || !sound: // a page that cannot be read is as good as changed
 			bad = append(bad, after+n+1)
 		}
 		n++
@@ -191,7 +191,7 @@ func checkPage(ctx context.Context, f *os.File, page []byte, offset int64, verif
 	return false, nil
 }
 
-// checksum is that of SQLite's cksumvfs.
+// checksum computes the checksum of SQLite's cksumvfs.
 func checksum(b []byte) (sum [checksumSize]byte) {
 	var s1, s2 uint32
 	for ; len(b) >= 8; b = b[8:] {
@@ -214,7 +214,7 @@ func wait(ctx context.Context, span time.Duration) error {
 	}
 }
 
-// checkStructure runs a check of SQLite's and returns what it found. It ends early with ctx.
+// checkStructure runs one of SQLite's checks and returns its findings. It ends early with ctx.
 func (d *DB) checkStructure(ctx context.Context, pragma string) (faults []string, err error) {
 	c, err := d.Conn(true)
 	if err != nil {
@@ -256,8 +256,8 @@ func (d *DB) tables(ctx context.Context) (names []string, err error) {
 	return names, rows.Err()
 }
 
-// How a watch spends its time. A step reads a megabyte and is followed by a pause of many times its length, so a busy
-// machine or a slow disk is left alone; the check of a table holds the write-ahead log back for tableSpan at most.
+// The timing of a watch. A step reads a megabyte and is followed by a pause many times as long, to spare a busy machine
+// or a slow disk. The check of a table holds the write-ahead log back for at most tableSpan.
 const (
 	watchDelay = 10 * time.Second
 	watchEvery = 24 * time.Hour
@@ -266,7 +266,7 @@ const (
 	tableSpan  = 10 * time.Second
 )
 
-// Watch reads a database again and again in the background and knows how sound it is.
+// Watch reads a database repeatedly in the background and knows its integrity.
 type Watch struct {
 	db      *DB
 	log     *slog.Logger
@@ -279,7 +279,7 @@ type Watch struct {
 	reported map[or3cloud.DatabaseFault]bool
 }
 
-// StartWatch begins to watch. Examine, if set, says which rows cannot be read once damage was found.
+// StartWatch starts a watch. examine, if set, finds out which rows cannot be read once damage was found.
 func StartWatch(db *DB, log *slog.Logger, now func() time.Time, examine func(context.Context) ([]or3cloud.DatabaseFault, error)) *Watch {
 	w := &Watch{db: db, log: log, now: now, examine: examine, reported: map[or3cloud.DatabaseFault]bool{}}
 	w.state = or3cloud.DatabaseState{State: or3cloud.DatabaseUnchecked, RestoredAt: db.restoredAt}
@@ -292,14 +292,14 @@ func StartWatch(db *DB, log *slog.Logger, now func() time.Time, examine func(con
 // Close ends the watch and waits for it.
 func (w *Watch) Close() { w.loop.Close() }
 
-// State returns what is known.
+// State returns the current findings.
 func (w *Watch) State() or3cloud.DatabaseState {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state
 }
 
-// pass reads everything once. When it cannot be finished it begins again the next day.
+// pass reads everything once. If it cannot finish, it starts over the next day.
 func (w *Watch) pass(ctx context.Context) error {
 	var found []or3cloud.DatabaseFault
 	pages := int64(0)
@@ -347,11 +347,11 @@ func (w *Watch) pass(ctx context.Context) error {
 		found = append(found, rows...)
 	}
 	w.passed(pages, found)
-	membudget.Release() // what connections and statements of the check took, until tomorrow
+	membudget.Release() // memory of the check's connections and statements, not needed until tomorrow
 	return nil
 }
 
-// passed replaces what is known by what a complete pass has found.
+// passed replaces the findings with those of a complete pass.
 func (w *Watch) passed(pages int64, found []or3cloud.DatabaseFault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -363,7 +363,7 @@ func (w *Watch) passed(pages int64, found []or3cloud.DatabaseFault) {
 	w.count()
 }
 
-// Found takes over faults, from wherever they are known, and logs each of them once.
+// Found adds faults from any source, and logs each of them once.
 func (w *Watch) Found(faults ...or3cloud.DatabaseFault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -378,7 +378,7 @@ func (w *Watch) Found(faults ...or3cloud.DatabaseFault) {
 	w.count()
 }
 
-// maxReported bounds how many faults are remembered and logged one by one.
+// maxReported is the largest number of faults that are remembered and logged individually.
 const maxReported = 1000
 
 func (w *Watch) count() {
@@ -399,7 +399,7 @@ func (w *Watch) count() {
 	}
 }
 
-// ReadAll steps through all rows of a query and reads every column, so that every page behind them is looked at.
+// ReadAll steps through all rows of a query and reads every column, so that every page behind them is read.
 func ReadAll(ctx context.Context, rows *sql.Rows) error {
 	defer rows.Close()
 	columns, err := rows.Columns()

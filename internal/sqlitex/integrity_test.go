@@ -17,7 +17,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// filledDatabase makes a closed database with rows that can be told apart, and returns its path.
+// filledDatabase creates a closed database with distinct rows, and returns its path.
 func filledDatabase(t *testing.T, rows int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "db.sqlite")
@@ -42,7 +42,7 @@ func filledDatabase(t *testing.T, rows int) string {
 
 var rowsTable = migrations(map[string]string{"00001_rows.sql": "CREATE TABLE r (id INTEGER PRIMARY KEY, body BLOB) STRICT; CREATE INDEX r_body ON r (body);"})
 
-// row is the body of a row; some are longer than a page.
+// row returns the body of a row. Some are longer than a page.
 func row(i int) []byte {
 	return fmt.Appendf(nil, "%0*d", 20+i%7*1500, i)
 }
@@ -62,8 +62,8 @@ func checkAll(t *testing.T, db *DB) (faults []or3cloud.DatabaseFault) {
 	}
 }
 
-// TestRandomDamage: whatever bytes of a database the disk changes, a check says so, and no read returns anything but what
-// was written.
+// TestRandomDamage checks that, whatever bytes of a database the disk changes, a check finds it and no read returns
+// anything but what was written.
 func TestRandomDamage(t *testing.T) {
 	const rows = 300
 	original, err := os.ReadFile(filledDatabase(t, rows))
@@ -92,7 +92,7 @@ func TestRandomDamage(t *testing.T) {
 		}
 		db, err := Open(t.Context(), Options{Path: path, Migrations: rowsTable, Identity: &Identity{Log: slog.New(slog.DiscardHandler)}})
 		if err != nil {
-			continue // told at the start
+			continue // reported at the start
 		}
 		opened++
 		if faults := checkAll(t, db); len(faults) == 0 {
@@ -113,7 +113,7 @@ func TestRandomDamage(t *testing.T) {
 	}
 }
 
-// TestMisplacedPagesAreFound: a page that was written to the place of another has a good checksum.
+// TestMisplacedPagesAreFound checks a page that was written to the place of another, and so has a valid checksum.
 func TestMisplacedPagesAreFound(t *testing.T) {
 	path := filledDatabase(t, 300)
 	b, err := os.ReadFile(path)
@@ -135,7 +135,7 @@ func TestMisplacedPagesAreFound(t *testing.T) {
 	}
 }
 
-// TestSoundDatabasesHaveNoFaults, also while they are written and checkpointed.
+// TestSoundDatabasesHaveNoFaults checks databases that are being written and checkpointed, too.
 func TestSoundDatabasesHaveNoFaults(t *testing.T) {
 	path := filledDatabase(t, 300)
 	db, err := Open(t.Context(), Options{Path: path, Migrations: rowsTable})
@@ -173,7 +173,7 @@ func TestSoundDatabasesHaveNoFaults(t *testing.T) {
 	}
 }
 
-// TestChecksumsAreAddedOnce to a database from before there were any; its rows stay.
+// TestChecksumsAreAddedOnce checks that a database from before checksums existed gets them once and keeps its rows.
 func TestChecksumsAreAddedOnce(t *testing.T) {
 	plain := filepath.Join(t.TempDir(), "plain.sqlite")
 	c, err := sqlite3.Open(plain)
@@ -216,7 +216,8 @@ func TestChecksumsAreAddedOnce(t *testing.T) {
 	}
 }
 
-// TestTheWatchReportsDamage once in the log and in its state, and the rows of a workspace with it.
+// TestTheWatchReportsDamage checks that damage is reported once in the log and in the state, with the workspace whose
+// rows are affected.
 func TestTheWatchReportsDamage(t *testing.T) {
 	path := filledDatabase(t, 300)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -237,7 +238,7 @@ func TestTheWatchReportsDamage(t *testing.T) {
 	w := StartWatch(db, slog.New(log), time.Now, func(context.Context) ([]or3cloud.DatabaseFault, error) {
 		return []or3cloud.DatabaseFault{{Database: path, WorkspaceID: "w1", Fault: "rows cannot be read"}}, nil
 	})
-	w.Close() // its passes are made here
+	w.Close() // this test makes the passes
 	w.pass(t.Context())
 	first := log.errors
 	w.pass(t.Context())
@@ -250,7 +251,7 @@ func TestTheWatchReportsDamage(t *testing.T) {
 	}
 }
 
-// countingHandler counts what is logged as an error.
+// countingHandler counts log records at error level.
 type countingHandler struct{ errors int }
 
 func (h *countingHandler) Enabled(context.Context, slog.Level) bool { return true }

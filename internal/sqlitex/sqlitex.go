@@ -1,6 +1,6 @@
-// Package sqlitex opens SQLite databases the way OR3 Cloud wants them: pragmas in a fixed order, one writer and a
-// few readers, forward-only migrations, and driver errors translated by code. It owns every rule about the database
-// file; what is in the file belongs to the providers.
+// Package sqlitex opens SQLite databases as OR3 Cloud needs them: pragmas in a fixed order, one writer and a few
+// readers, forward-only migrations, and driver errors translated by code. It owns every rule about the database file.
+// Its content belongs to the providers.
 package sqlitex
 
 import (
@@ -27,40 +27,41 @@ import (
 	"or3.chat/cloud/internal/diskspace"
 )
 
-// Options say how a database is opened.
+// Options control how a database is opened.
 type Options struct {
-	// Path of the file, or ":memory:" for a database that lives as long as the DB.
+	// Path is the path of the file, or ":memory:" for a database that lives as long as the DB.
 	Path string
-	// Migrations holds numbered .sql files at its root; a file that was released never changes.
+	// Migrations holds numbered .sql files at its root. A released file never changes.
 	Migrations fs.FS
-	// KeepBefore are the migrations, in order, in front of which a copy of the file is made (CopyOf), because they change more than can be
-	// looked over. Where several of them are to come, there is one copy, from before the first.
+	// KeepBefore lists, in order, the migrations before which the file is copied (CopyOf), because they change more
+	// than a review can cover. If several of them are due, there is one copy, from before the first.
 	KeepBefore []int64
-	// Measure returns how much room the file system under a directory has, in bytes; nil asks the operating system.
+	// Measure returns the free space of the file system under a directory. nil asks the operating system.
 	Measure func(dir string) (diskspace.Usage, error)
-	// Synchronous and JournalMode are the pragmas; empty means FULL and WAL. FULL is what "acknowledged means
-	// durable" needs across a power cut.
+	// Synchronous and JournalMode are the pragmas. Empty means FULL and WAL. "Acknowledged means durable" needs FULL to
+	// survive a power cut.
 	Synchronous, JournalMode string
-	// Readers is the number of read connections; 0 means 4.
+	// Readers is the number of read connections. 0 means 4.
 	Readers int
-	// VFS names the file system of the driver; empty means the operating system's. Tests use it to let the disk fail.
+	// VFS names the driver's file system. Empty means the operating system's. Tests use it to make the disk fail.
 	VFS string
-	// Identity, if set, is how the file is told from others and from older copies of itself.
+	// Identity, if set, distinguishes the file from others and from older copies of itself.
 	Identity *Identity
 }
 
-// busyTimeout is how long a connection waits for a lock that another one holds. Within the process there is one
-// writer, so it only matters for operators' tools.
+// busyTimeout is how long a connection waits for a lock held by another. The process has only one writer, so it matters
+// only for operators' tools.
 const busyTimeout = 10 * time.Second
 
-// The page caches of a connection. They are the main memory cost of a connection, and grow as they are used: a writer
-// holds what a transaction changes, a reader mostly goes through ranges. What is not there the kernel has. Where addresses have 32 bits
-// the driver gives a connection 32 MiB in all, so most of that has to be left to rows of up to or3cloud.AnswerBytes.
+// The page caches of a connection. They are the largest part of its memory and grow with use: a writer holds the pages
+// that a transaction changes, and a reader mostly scans ranges. The kernel caches everything else. With 32-bit
+// addresses, the driver gives a connection 32 MiB in all, and most of that is needed for rows of up to
+// or3cloud.AnswerBytes.
 const (
 	writerCacheKiB = 3 << 10 >> (2 * narrow)
 	readerCacheKiB = 2 << 10 >> (2 * narrow)
 
-	narrow = 1 - ^uint(0)>>63 // 1 where addresses have 32 bits, and else 0
+	narrow = 1 - ^uint(0)>>63 // 1 with 32-bit addresses, otherwise 0
 )
 
 // DB is an open, migrated database.
@@ -71,16 +72,16 @@ type DB struct {
 	Write *sql.DB
 	// Read is a pool of read-only connections.
 	Read *sql.DB
-	// Mark is what writers keep in step with their commits; nil if nobody wants to know.
+	// Mark is what writers keep in step with their commits, or nil if there is no Identity.
 	Mark *Mark
-	// Behind says that the clock is behind the newest time in the database.
+	// Behind reports that the clock is behind the newest time in the database.
 	Behind bool
 
 	restoredAt int64
 }
 
-// Open opens or creates the file with mode 0600, brings its schema up to date and returns it. A file that a newer
-// version of the program has written is refused before anything is changed.
+// Open opens or creates the file with mode 0600, migrates its schema and returns it. It refuses a file written by a
+// newer version of the program before it changes anything.
 func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	if opts.Synchronous == "" {
 		opts.Synchronous = "FULL"
@@ -102,7 +103,7 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("database path: %w", err)
 		}
-		// With modeof the write-ahead log has the mode of the database from its first byte on, whatever the umask.
+		// With modeof, the write-ahead log has the mode of the database from its first byte on, whatever the umask.
 		d.uri = fileURI(abs, opts.VFS) + "&modeof=" + strings.ReplaceAll(url.QueryEscape(abs), "+", "%20")
 		if err := usable(abs); err != nil {
 			return nil, fmt.Errorf("open the database: %w", err)
@@ -149,21 +150,21 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	if d.Read, err = d.pool("deferred", opts.Readers, true); err != nil {
 		return nil, err
 	}
-	// The driver makes the second with the mode that the umask leaves. They stay as long as the write connection does. Where
-	// the volume decides modes nothing changes, and the data directory has been looked at.
+	// The driver creates the second file with the mode that the umask leaves. Both stay as long as the write connection
+	// does. If the volume decides modes, this changes nothing, and the data directory has been checked.
 	for _, suffix := range []string{"-wal", "-shm"} {
 		_ = os.Chmod(opts.Path+suffix, 0o600)
 	}
 	return d, nil
 }
 
-// fileURI names a file by its absolute path.
+// fileURI returns the URI of a file by its absolute path.
 func fileURI(path, vfs string) string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?vfs=" + cmp.Or(vfs, unmapped)
 }
 
-// usable finds out whether the files of a database, where they exist, can be read and written, because SQLite does not say which
-// one cannot, or why.
+// usable checks that the existing files of a database can be read and written, because SQLite does not say which one
+// cannot, or why.
 func usable(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		f, err := os.OpenFile(path+suffix, os.O_RDWR, 0)
@@ -181,7 +182,7 @@ func usable(path string) error {
 func (d *DB) pool(txlock string, size int, readOnly bool) (*sql.DB, error) {
 	uri := d.uri + "&_txlock=" + txlock
 	if readOnly {
-		uri += "&_pragma=query_only(on)" // what configure says as well: the driver asks before that
+		uri += "&_pragma=query_only(on)" // configure sets this as well, but the driver asks earlier
 	}
 	n, err := (&driver.SQLite{}).OpenConnector(uri)
 	if err != nil {
@@ -193,7 +194,7 @@ func (d *DB) pool(txlock string, size int, readOnly bool) (*sql.DB, error) {
 	return db, nil
 }
 
-// Conn opens a connection with the driver's own API, for the hot paths. The caller closes it before the DB.
+// Conn opens a connection with the driver's own API, for the hot paths. The caller must close it before the DB.
 func (d *DB) Conn(readOnly bool) (*sqlite3.Conn, error) {
 	c, err := sqlite3.Open(d.uri)
 	if err != nil {
@@ -206,7 +207,8 @@ func (d *DB) Conn(readOnly bool) (*sqlite3.Conn, error) {
 	return c, nil
 }
 
-// configure sets the pragmas and options of a connection. The busy timeout comes first because switching to WAL can itself be busy.
+// configure sets the pragmas and options of a connection. The busy timeout comes first because switching to WAL can
+// itself be busy.
 func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 	if err := c.BusyTimeout(busyTimeout); err != nil {
 		return fmt.Errorf("busy timeout: %w", err)
@@ -231,16 +233,16 @@ func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 			return fmt.Errorf("PRAGMA %s: %w", p, err)
 		}
 	}
-	// Plans do not depend on values that are bound. Otherwise SQLite compiles a statement again, in the middle of a write, whenever
-	// a value is bound that its plan might depend on.
+	// Plans must not depend on bound values. Otherwise SQLite recompiles a statement, in the middle of a write,
+	// whenever a value is bound that its plan might depend on.
 	if _, err := c.Config(sqlite3.DBCONFIG_ENABLE_QPSG, true); err != nil {
 		return fmt.Errorf("plans of statements: %w", err)
 	}
 	return nil
 }
 
-// vacuumInSteps lets free pages be given back in steps. It works on a new file only, before anything is in it. Of a file that is so the pragma
-// would be a commit again, with its fsyncs, for each connection.
+// vacuumInSteps enables the incremental release of free pages. It works only on a new, empty file. If it is already
+// enabled, the pragma would still cost a commit with its fsyncs for each connection, so it is skipped.
 func vacuumInSteps(c *sqlite3.Conn) error {
 	const incremental = 2
 	mode := 0
@@ -254,9 +256,9 @@ func vacuumInSteps(c *sqlite3.Conn) error {
 	return nil
 }
 
-// settle moves what a former process has left in the write-ahead log into the file. After a failed fsync the log may
-// be whole in the kernel's memory and not on the disk; commits that are appended to it would be lost with it. A disk
-// that is full has to wait.
+// settle moves what an earlier process left in the write-ahead log into the file. After a failed fsync, the log may be
+// complete in the kernel's memory but not on the disk, and commits appended to it would be lost with it. A full disk
+// has to wait.
 func (d *DB) settle(ctx context.Context) error {
 	if !strings.EqualFold(d.opts.JournalMode, "WAL") {
 		return nil
@@ -267,7 +269,7 @@ func (d *DB) settle(ctx context.Context) error {
 	return nil
 }
 
-// Close closes the pools. Closing the last connection, which is the one that writes, checkpoints the log.
+// Close closes the pools. Closing the last connection, the writer's, checkpoints the log.
 func (d *DB) Close() error {
 	var errs []error
 	if d.Mark != nil {
@@ -312,8 +314,8 @@ func migrate(ctx context.Context, db *sql.DB, opts Options) error {
 	return nil
 }
 
-// scripts makes a migration of each file, which SQLite gets as a whole. Goose would take it apart into statements, with a
-// buffer of 4 MiB for each line: under the race detector that is three quarters of what a new store takes.
+// scripts turns each file into a migration that SQLite gets as a whole. Goose would split it into statements, with a
+// buffer of 4 MiB for each line. Under the race detector, that takes three quarters of the time to create a new store.
 func scripts(files fs.FS) ([]*goose.Migration, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
@@ -339,8 +341,8 @@ func scripts(files fs.FS) ([]*goose.Migration, error) {
 	return list, nil
 }
 
-// minLibrary is the oldest SQLite that may touch a database: older ones can lose transactions when the write-ahead log
-// begins anew while another connection copies it (the WAL-reset bug).
+// minLibrary is the oldest SQLite that may touch a database. Older ones can lose transactions when the write-ahead log
+// restarts while another connection copies it (the WAL-reset bug).
 const minLibrary = "3.51.3"
 
 func checkLibrary(ctx context.Context, db *sql.DB) error {
@@ -359,7 +361,7 @@ func checkVersion(version string) error {
 	return nil
 }
 
-// compareVersions compares dotted numbers. What is no number counts as 0.
+// compareVersions compares dotted numbers. A part that is not a number counts as 0.
 func compareVersions(a, b string) int {
 	numbers := func(version string) (out []int) {
 		for part := range strings.SplitSeq(version, ".") {
@@ -371,11 +373,11 @@ func compareVersions(a, b string) int {
 	return slices.Compare(numbers(a), numbers(b))
 }
 
-// IsFatal reports whether err says that the disk cannot be relied on any more: data that were written may be lost, and
-// what the disk says about them later is not to be believed. Nothing may be acknowledged until the process has started
-// anew. Lack of room and of locks is not that, and neither is a write that fails, which is how the driver reports a full
-// disk: its transaction is undone, and nothing that was written before is in doubt. A page that is damaged is not that
-// either: it was written long ago, and a new start will not change it.
+// IsFatal reports whether err means that the disk is no longer reliable: written data may be lost, and later reads
+// cannot be trusted. Nothing may be acknowledged until the process has restarted. Lack of space and locks are not
+// fatal. Nor is a failed write, which is how the driver reports a full disk: its transaction is rolled back, and
+// nothing written before is in doubt. A damaged page is not fatal either: it was written long ago, and a restart will
+// not change it.
 func IsFatal(err error) bool {
 	for _, passing := range [...]sqlite3.ExtendedErrorCode{
 		sqlite3.IOERR_SHMSIZE, sqlite3.IOERR_SHMOPEN, sqlite3.IOERR_SHMMAP, sqlite3.IOERR_SHMLOCK,
@@ -389,11 +391,12 @@ func IsFatal(err error) bool {
 	return errors.Is(err, sqlite3.IOERR)
 }
 
-// damageRetryAfter is how long a client waits that has met a damaged page. An operator has to help.
+// damageRetryAfter is how long a client waits after it has met a damaged page. An operator has to help.
 const damageRetryAfter = time.Minute
 
-// Translate turns a driver error into an or3cloud.Error by its code: busy, full, I/O trouble and damaged pages are passing
-// (503, clients keep their edits), everything else stays a fault of ours. A nil error and an or3cloud.Error pass through.
+// Translate turns a driver error into an or3cloud.Error by its code. Busy, full, I/O errors and damaged pages are
+// temporary (503, clients keep their edits); everything else remains an internal error. nil and an or3cloud.Error pass
+// through.
 func Translate(err error) error {
 	if err == nil {
 		return nil
@@ -415,7 +418,7 @@ func Translate(err error) error {
 	return err
 }
 
-// IsUnique reports whether err is the violation of a UNIQUE or PRIMARY KEY constraint.
+// IsUnique reports whether err is a violation of a UNIQUE or PRIMARY KEY constraint.
 func IsUnique(err error) bool {
 	return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) || errors.Is(err, sqlite3.CONSTRAINT_PRIMARYKEY) ||
 		errors.Is(err, sqlite3.CONSTRAINT_ROWID)

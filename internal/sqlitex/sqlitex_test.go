@@ -61,7 +61,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestOpeningCommitsNothing: an fsync more for each connection would be most of the wait for a start.
+// TestOpeningCommitsNothing checks this because one more fsync per connection would dominate the time of a start.
 func TestOpeningCommitsNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db.sqlite")
 	for start := range 3 {
@@ -134,7 +134,7 @@ func TestIsFatal(t *testing.T) {
 	}
 }
 
-// TestWhatWasLeftInTheLogIsSettled: a process that was killed leaves a log behind; the next one must not append to it.
+// TestWhatWasLeftInTheLogIsSettled checks that a process does not append to the log that a killed process left behind.
 func TestWhatWasLeftInTheLogIsSettled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db.sqlite")
 	killed, err := Open(context.Background(), Options{Path: path, Migrations: migrations(first)})

@@ -23,28 +23,30 @@ import (
 	"or3.chat/cloud/internal/background"
 )
 
-// A database says in its only row of the table store_stamp whose it is, and of which run and moment. Each provider makes
-// the table in a migration of its own, so that the database can be told from others before anything in it is changed:
+// The only row of the table store_stamp records to which instance a database belongs, and the run and moment it is
+// from. Each provider creates the table in a migration of its own, so that a database can be identified before anything
+// in it changes:
 //
 //	CREATE TABLE store_stamp (id INTEGER PRIMARY KEY CHECK (id = 1), store TEXT, instance TEXT, run TEXT,
 //	  previous TEXT, step INTEGER, high INTEGER, at INTEGER, restored_at INTEGER)
 
-// Identity is what Open needs to tell whether a file is the one that belongs here.
+// Identity is what Open needs to tell whether a file belongs here.
 type Identity struct {
-	// Stores decides and remembers; nil switches everything off.
+	// Stores decides and remembers. nil disables all of this.
 	Stores or3cloud.Stores
-	// Name is the store's in the instance.
+	// Name is the store's name in the instance.
 	Name string
-	// Restore is called in the transaction that stamps a database which is, or may be, an older copy.
+	// Restore is called in the transaction that stamps a database that is, or may be, an older copy.
 	Restore func(ctx context.Context, tx *sql.Tx, a or3cloud.StoreAdmission) error
 	Now     func() time.Time
 	Log     *slog.Logger
 }
 
-// ErrDamaged is returned for a file that is no database any more.
+// ErrDamaged is returned for a file that is no longer a valid database.
 var ErrDamaged = errors.New("is damaged")
 
-// ErrForeign is returned for a database that another program has made. Tables of both would be in it otherwise, or a part of ours.
+// ErrForeign is returned for a database that another program created. Otherwise it would end up with tables of both, or
+// with only some of ours.
 var ErrForeign = errors.New("is the database of another program")
 
 func foreignFile(path string) error {
@@ -57,16 +59,16 @@ type content int
 
 const (
 	nothing content = iota
-	foreign         // tables, and not the one of the schema's versions, which is the first that a migration makes
+	foreign         // tables, but not the schema version table, which a migration creates first
 	ours
 )
 
-// headerSize is the part of a database file that says what it is (https://sqlite.org/fileformat2.html#the_database_header).
+// headerSize is the size of the header of a database file (https://sqlite.org/fileformat2.html#the_database_header).
 const headerSize = 100
 
 const magic = "SQLite format 3\x00"
 
-// find looks at the file without changing it.
+// find examines the file without changing it.
 func (d *DB) find() (or3cloud.StoreFound, error) {
 	found := or3cloud.StoreFound{Place: d.opts.Path, Essential: true}
 	info, err := os.Stat(d.opts.Path)
@@ -101,7 +103,7 @@ func (d *DB) find() (or3cloud.StoreFound, error) {
 	return found, nil
 }
 
-// damageReasons say what SQLite's codes for damage mean.
+// damageReasons explain SQLite's codes for damage.
 var damageReasons = map[error]string{
 	sqlite3.NOTADB:     "the file is not a database",
 	sqlite3.CORRUPT:    "its pages contradict each other",
@@ -119,8 +121,8 @@ func damaged(path string, cause error) error {
 		path, ErrDamaged, cause)
 }
 
-// Refusal returns err, with which a store refuses to open, as it should be told: if the file is damaged, whatever has met it
-// first and however it was put, the error is ErrDamaged and says which file it is and how to go on.
+// Refusal returns the error to report when a store refuses to open because of err. If the file is damaged, however that
+// came to light, the result is an ErrDamaged that names the file and what to do.
 func (d *DB) Refusal(ctx context.Context, err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrDamaged), d.opts.memory():
@@ -136,7 +138,7 @@ func (d *DB) Refusal(ctx context.Context, err error) error {
 	return err
 }
 
-// foundDamage is damage that was found when something else had failed because of it.
+// foundDamage is damage found after something else had failed because of it.
 type foundDamage struct {
 	fault string
 	err   error
@@ -145,10 +147,10 @@ type foundDamage struct {
 func (f *foundDamage) Error() string { return f.fault }
 func (f *foundDamage) Unwrap() error { return f.err }
 
-// refusalSpan is how long a file is read at most to find out why it cannot be opened.
+// refusalSpan limits how long a file is read to find out why it cannot be opened.
 const refusalSpan = time.Second
 
-// damage returns what a short look at the file finds damaged, or "".
+// damage returns the damage that a short look at the file finds, or "".
 func (d *DB) damage(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*refusalSpan)
 	defer cancel()
@@ -165,8 +167,8 @@ func (d *DB) damage(ctx context.Context) string {
 	return ""
 }
 
-// checkHeader refuses what is no database, or less of it than its header says. A file with a rollback journal is repaired
-// when it is opened, and one with a write-ahead log has its newest pages there.
+// checkHeader refuses a file that is not a database, or that is shorter than its header says. It accepts a file with a
+// rollback journal, which is repaired when opened, and one with a write-ahead log, which has its newest pages there.
 func checkHeader(path string, size int64) error {
 	if filled(path+"-journal") || filled(path+"-wal") {
 		return nil
@@ -187,7 +189,7 @@ func checkHeader(path string, size int64) error {
 	return nil
 }
 
-// pageSize reads the size of a page from a header.
+// pageSize returns the page size in a header.
 func pageSize(h [headerSize]byte) int64 {
 	if n := int64(binary.BigEndian.Uint16(h[16:])); n != 1 {
 		return n
@@ -200,15 +202,15 @@ func filled(path string) bool {
 	return err == nil && info.Size() > 0
 }
 
-// readStamp returns the stamp, zero if there is none, and what the database holds. The parameters of the URI may ask
-// for the file as it is without its write-ahead log (immutable=1).
+// readStamp returns the stamp, zero if there is none, and what kind of content the database holds. The URI's parameters
+// may ask for the file without its write-ahead log (immutable=1).
 func (d *DB) readStamp(parameters string) (stamp or3cloud.StoreStamp, holds content, err error) {
 	c, err := sqlite3.Open(d.uri + parameters)
 	if err != nil {
 		return stamp, nothing, err
 	}
 	defer c.Close()
-	// The log stays as it is until it is known whose it is.
+	// The log must stay as it is until its origin is known.
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 		return stamp, nothing, err
 	}
@@ -250,7 +252,7 @@ func query(c *sqlite3.Conn, text string, f func(*sqlite3.Stmt)) error {
 	return errors.Join(s.Err(), s.Close())
 }
 
-// admit asks whether the file may be opened.
+// admit asks Stores whether the file may be opened.
 func (d *DB) admit() (or3cloud.StoreAdmission, error) {
 	id := d.opts.Identity
 	found, err := d.find()
@@ -282,18 +284,18 @@ func warning(a or3cloud.StoreAdmission) string {
 	return "AN OLDER COPY OF THE DATABASE WAS PUT BACK. What came after it is not there; counters are raised, and what has ended since stays ended"
 }
 
-// ClockTolerance is by how much a stored time may lie in the future before it is not believed.
+// ClockTolerance is how far in the future a stored time may lie and still be believed.
 const ClockTolerance = time.Minute
 
-// checkLog refuses a write-ahead log beside a file to which it does not belong: SQLite would copy its pages into the file.
-// The stamp of a run is in the file before the run writes anything else, so a log that goes with the file is of its run.
+// checkLog refuses a write-ahead log that does not belong to the file beside it, because SQLite would copy its pages
+// into the file. A run writes its stamp to the file before anything else, so a matching log is from the same run.
 func (d *DB) checkLog(a or3cloud.StoreAdmission) error {
 	if a.Mark.Run == "" || !filled(d.opts.Path+"-wal") {
 		return nil
 	}
 	file, _, err := d.readStamp("&immutable=1")
 	if err != nil {
-		return nil // what cannot be told is told by the check of the pages
+		return nil // damage that this cannot detect shows in the check of the pages
 	}
 	if file.Run == "" || file.Run == a.Mark.Run || file.Previous == a.Mark.Run {
 		return nil
@@ -302,7 +304,7 @@ func (d *DB) checkLog(a or3cloud.StoreAdmission) error {
 		"If the log came out of the same backup, keep it and run or3-cloud adopt %s; otherwise move it away", d.opts.Path, d.opts.Path, d.opts.Identity.Name)
 }
 
-// stamp writes what was admitted into the database, and tells the directory when it is there.
+// stamp writes the admitted stamp into the database, and then confirms it to the data directory.
 func (d *DB) stamp(ctx context.Context, a or3cloud.StoreAdmission) error {
 	id, s := d.opts.Identity, a.Stamp
 	tx, err := d.Write.BeginTx(ctx, nil)
@@ -339,31 +341,31 @@ ON CONFLICT (id) DO UPDATE SET store = excluded.store, instance = excluded.insta
 	return nil
 }
 
-// RestoredAt is when an older copy of the database was last put back, in Unix milliseconds; 0 if never.
+// RestoredAt returns when an older copy of the database was last restored, in Unix milliseconds, or 0 if never.
 func (d *DB) RestoredAt() int64 { return d.restoredAt }
 
-// sqlStep writes a step into the stamp; its parameters are the step, the high number and the time.
+// sqlStep writes a step into the stamp. Its parameters are the step, the high number and the time.
 const sqlStep = "UPDATE store_stamp SET step = ?1, high = max(high, ?2), at = ?3 WHERE id = 1"
 
-// markEvery is how far the mark of a database lags behind it at most, while it is written: a copy that is younger than
-// that cannot be told from a killed process.
+// markEvery is how far the mark of a database being written may lag behind. A copy that is younger than that looks like
+// a killed process.
 const markEvery = time.Second
 
-// Mark keeps the mark of a database outside of it in step with what is committed. A nil Mark does nothing. Whoever writes
-// asks Due in each transaction and, if it is, writes what Next returns into the stamp; after the commit it calls Committed.
-// Step does the first two for database/sql.
+// Mark keeps a database's mark, which lies outside it, in step with what is committed. A nil Mark does nothing. A
+// writer calls Due in each transaction and, if it is true, writes the result of Next into the stamp. After the commit
+// it calls Committed. For database/sql, Step does the first two.
 type Mark struct {
 	id   *Identity
 	loop *background.Loop // writes the mark
 
 	closing sync.Once
-	lagging atomic.Bool // something was committed since the last step
+	lagging atomic.Bool // something was committed after the last step
 
 	mu        sync.Mutex
 	stamp     or3cloud.StoreStamp // as committed
-	confirmed or3cloud.StoreStamp // as it was last written down
+	confirmed or3cloud.StoreStamp // as last confirmed
 	silenced  bool
-	failed    bool // the last Confirm failed, which was logged
+	failed    bool // the last Confirm failed and was logged
 }
 
 func newMark(id *Identity, s or3cloud.StoreStamp) *Mark {
@@ -376,7 +378,7 @@ func newMark(id *Identity, s or3cloud.StoreStamp) *Mark {
 	return m
 }
 
-// Due reports whether the transaction that is written now should take a step.
+// Due reports whether the current transaction should take a step.
 func (m *Mark) Due(now time.Time) bool {
 	if m == nil {
 		return false
@@ -387,7 +389,7 @@ func (m *Mark) Due(now time.Time) bool {
 	return since >= markEvery || since <= -markEvery
 }
 
-// Next returns the stamp that a step writes.
+// Next returns the stamp for a step.
 func (m *Mark) Next(now time.Time, high int64) or3cloud.StoreStamp {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -396,7 +398,8 @@ func (m *Mark) Next(now time.Time, high int64) or3cloud.StoreStamp {
 	return s
 }
 
-// Committed is called after a commit: with the stamp if it took a step, else with nil. It does not wait for the disk.
+// Committed must be called after a commit: with the stamp if it took a step, otherwise with nil. It does not wait for
+// the disk.
 func (m *Mark) Committed(step *or3cloud.StoreStamp) {
 	switch {
 	case m == nil:
@@ -411,7 +414,7 @@ func (m *Mark) Committed(step *or3cloud.StoreStamp) {
 	}
 }
 
-// Step takes a step in a transaction if one is due, and returns what Committed must be told.
+// Step takes a step in a transaction if one is due, and returns the argument for Committed.
 func (m *Mark) Step(ctx context.Context, tx *sql.Tx) *or3cloud.StoreStamp {
 	if m == nil {
 		return nil
@@ -422,7 +425,7 @@ func (m *Mark) Step(ctx context.Context, tx *sql.Tx) *or3cloud.StoreStamp {
 	}
 	s := m.Next(now, 0)
 	if _, err := tx.ExecContext(ctx, sqlStep, s.Step, s.High, s.At); err != nil {
-		return nil // the commit meets the same fault
+		return nil // the commit will meet the same fault
 	}
 	return &s
 }
@@ -437,7 +440,7 @@ func (m *Mark) High() int64 {
 	return m.stamp.High
 }
 
-// Silence is called after a failed fsync: what was committed may be lost, and the mark must not be ahead of it.
+// Silence is called after a failed fsync. Commits may be lost, and the mark must not be ahead of them.
 func (m *Mark) Silence() {
 	if m == nil {
 		return
@@ -447,7 +450,8 @@ func (m *Mark) Silence() {
 	m.silenced = true
 }
 
-// confirm writes the mark. It is only evidence: when that fails, an older copy may be taken for the newest state.
+// confirm writes the mark. The mark is only evidence: if writing it fails, an older copy may later pass for the newest
+// state.
 func (m *Mark) confirm() {
 	m.mu.Lock()
 	s, silenced := m.stamp, m.silenced
@@ -466,7 +470,7 @@ func (m *Mark) confirm() {
 	}
 }
 
-// close takes a last step, so that every older copy is known at the next start. It may be called again.
+// close takes a last step, so that the next start recognizes every older copy. It may be called repeatedly.
 func (m *Mark) close(write *sql.DB) { m.closing.Do(func() { m.end(write) }) }
 
 func (m *Mark) end(write *sql.DB) {
@@ -492,7 +496,7 @@ func (m *Mark) end(write *sql.DB) {
 	m.confirm()
 }
 
-// memory reports whether the database lives in memory only.
+// memory reports whether the database lives only in memory.
 func (o Options) memory() bool {
 	return o.Path == ":memory:" || strings.HasPrefix(o.Path, "file::memory:")
 }

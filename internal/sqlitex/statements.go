@@ -9,13 +9,15 @@ import (
 	"github.com/ncruces/go-sqlite3/driver"
 )
 
-// A provider has hundreds of statements, of which a run needs a few dozen. Compiled, each takes some kilobytes of its connection's memory
-// and some of the time of a start. So a connection compiles a statement when it is first used, and keeps it for the next time.
+// A provider has hundreds of statements, of which a run needs a few dozen. Each compiled statement takes some kilobytes
+// of its connection's memory and some of the time of a start. So a connection compiles a statement on first use and
+// keeps it for the next time.
 
-// mostKept is how many statements a connection keeps: more than providers have, and a bound for texts that are made of parts.
+// mostKept is how many statements a connection keeps: more than providers have, but a limit for texts that are
+// assembled.
 const mostKept = 512
 
-// connector makes connections that keep their statements.
+// connector creates connections that keep their statements.
 type connector struct {
 	sqldriver.Connector
 	configure func(*sqlite3.Conn) error
@@ -34,17 +36,17 @@ func (n *connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
 	return k, nil
 }
 
-// connection is what a connection of the driver can do.
+// connection is the driver's connection.
 type connection interface {
 	driver.Conn
 	sqldriver.ExecerContext
 	sqldriver.NamedValueChecker
 }
 
-// keeper is a connection that keeps its statements. database/sql lets one goroutine at a time use it.
+// keeper is a connection that keeps its statements. database/sql lets only one goroutine use it at a time.
 type keeper struct {
 	connection
-	kept map[string]*statement // those that are not in use, by their texts; nil once the connection is closed
+	kept map[string]*statement // those not in use, by text; nil once the connection is closed
 }
 
 // PrepareContext implements driver.ConnPrepareContext of database/sql.
@@ -70,7 +72,7 @@ func (k *keeper) Close() error {
 	return errors.Join(append(errs, k.connection.Close())...)
 }
 
-// compiled is what a statement of the driver can do.
+// compiled is the driver's statement.
 type compiled interface {
 	sqldriver.Stmt
 	sqldriver.StmtExecContext
@@ -78,7 +80,7 @@ type compiled interface {
 	sqldriver.NamedValueChecker
 }
 
-// statement is a statement that goes back to its connection when it is closed. The driver has reset it by then.
+// statement is a statement that returns to its connection when it is closed. The driver has reset it by then.
 type statement struct {
 	compiled
 	of   *keeper

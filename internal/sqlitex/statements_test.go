@@ -15,7 +15,7 @@ import (
 	"github.com/ncruces/go-sqlite3/driver"
 )
 
-// compiledOn returns how many statements a connection has compiled.
+// compiledOn returns the number of statements that a connection has compiled.
 func compiledOn(t *testing.T, c *sql.Conn) (n int) {
 	t.Helper()
 	err := c.Raw(func(dc any) error {
@@ -30,7 +30,8 @@ func compiledOn(t *testing.T, c *sql.Conn) (n int) {
 	return n
 }
 
-// TestStatementsAreKept: nothing is compiled before it is used, nor twice, except while it is in use; and there is a bound.
+// TestStatementsAreKept checks that a statement is compiled only on first use, and again only while it is in use, and
+// that the number kept is limited.
 func TestStatementsAreKept(t *testing.T) {
 	db, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "db"), Migrations: migrations(first)})
 	if err != nil {
@@ -84,8 +85,8 @@ func TestStatementsAreKept(t *testing.T) {
 	}
 }
 
-// TestStatementsOfProvidersCompile: a statement that SQLite does not understand, or that does not fit the tables, would be found by the
-// first request that needs it.
+// TestStatementsOfProvidersCompile compiles all statements. Otherwise the first request that needs it would find a
+// statement that is invalid or does not fit the tables.
 func TestStatementsOfProvidersCompile(t *testing.T) {
 	for _, provider := range []string{"sqlite", "basicauth"} {
 		dir := filepath.Join("../../providers", provider)
@@ -108,7 +109,7 @@ func TestStatementsOfProvidersCompile(t *testing.T) {
 	}
 }
 
-// compileAll compiles the texts among the constants of a file and returns how many they are.
+// compileAll compiles the statements among the constants of a file and returns their number.
 func compileAll(t *testing.T, db *DB, file string) (n int) {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)

@@ -10,17 +10,17 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// unmapped is the name of the operating system's file system without memory maps. A page that is mapped is not verified, so
-// the driver maps no file with checksums; but it still asks such a file to give its map up, which ends in a panic.
+// unmapped is the name of the operating system's file system without memory maps. A mapped page is not verified, so the
+// driver maps no file with checksums. But it still asks such a file to release its map, which panics.
 const unmapped = "or3-unmapped"
 
-// registerUnmapped makes the file system known to the driver, whose list of them is global.
+// registerUnmapped registers the file system with the driver, which keeps a global list.
 var registerUnmapped = sync.OnceFunc(func() { vfs.Register(unmapped, unmappedFS{vfs.Find("os")}) })
 
 type unmappedFS struct{ vfs.VFS }
 
-// FullPathname implements vfs.VFS. The driver resolves every link on the way, which a process cannot do that may not walk
-// there and has the directory open (/proc/self/fd/N); for that one the path is good as it is.
+// FullPathname implements vfs.VFS. The driver resolves every link in the path. A process that may not search those
+// directories, but holds one open (/proc/self/fd/N), cannot do that. Then the path is used as it is.
 func (s unmappedFS) FullPathname(name string) (string, error) {
 	full, err := s.VFS.FullPathname(name)
 	if errors.Is(err, fs.ErrPermission) {

@@ -12,8 +12,8 @@ import (
 	"or3.chat/cloud/internal/dirsync"
 )
 
-// File is the name of the credentials in the data directory, as OR3 Chat's own host calls it. A file of such an installation goes on
-// counting here, and one of ours there.
+// File is the name of the credentials file in the data directory. It is the name that OR3 Chat's own host uses, so that
+// a file of such an installation remains valid here, and one of ours there.
 const File = "admin-credentials.json"
 
 // maxFile is the size of the largest file that is read, in bytes.
@@ -28,7 +28,7 @@ type credentials struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// read returns the credentials in a directory; nil if there are none yet.
+// read returns the credentials in a directory, or nil if there are none yet.
 func read(dir string) (*credentials, error) {
 	c, err := load(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +62,7 @@ func load(dir string) (*credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Times are nobody's business but a reader's: whatever another host wrote there must not shut the administrator out.
+	// Only people read these times, so a value that another host wrote must not lock the administrator out.
 	var stored struct {
 		credentials
 		CreatedAt json.RawMessage `json:"created_at"`
@@ -79,7 +79,7 @@ func load(dir string) (*credentials, error) {
 	return &c, nil
 }
 
-// write puts credentials into the place of those before, whole or not at all, readable by the owner alone.
+// write replaces the credentials completely or not at all. Only the owner can read them.
 func write(dir string, c credentials) (err error) {
 	defer func() {
 		if err != nil {

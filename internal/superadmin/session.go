@@ -11,21 +11,21 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Cookie is the name of the cookie that a sign-in is.
+// Cookie is the name of the session cookie.
 const Cookie = "or3_admin"
 
 // kind is the kind of a session in its token.
 const kind = "super_admin"
 
 const (
-	// clockSkew is by how much clocks may differ.
+	// clockSkew is how much clocks may differ.
 	clockSkew = 5 * time.Second
-	// maxToken is the length of the longest token that is looked at, in bytes.
+	// maxToken is the length of the longest token that is parsed, in bytes.
 	maxToken = 4096
 )
 
-// claims are those of the token in the cookie (contract, workspaces-and-admin §4), and which password it was made with: it ends with
-// that. Other readers of the cookie do not know the claim and need not.
+// claims are the claims of the token in the cookie (contract, workspaces-and-admin §4), and the version of the password
+// it was made with: the token ends with that password. Other readers of the cookie do not know that claim and need not.
 type claims struct {
 	jwt.RegisteredClaims
 	Kind     string `json:"kind"`
@@ -33,7 +33,7 @@ type claims struct {
 	Version  string `json:"ver"`
 }
 
-// Session is a sign-in.
+// Session is a signed-in session.
 type Session struct {
 	Username string
 	// Token is the content of the cookie.
@@ -42,7 +42,7 @@ type Session struct {
 	MaxAge time.Duration
 }
 
-// session makes one.
+// session creates a session.
 func (a *Admin) session(c *credentials) (Session, error) {
 	key, err := a.key()
 	if err != nil {
@@ -57,8 +57,8 @@ func (a *Admin) session(c *credentials) (Session, error) {
 	return Session{Username: c.Username, Token: token, MaxAge: age}, err
 }
 
-// Verify returns the name of the super administrator whose token it is; "" if it is none, or none any more: it has run out, lasts longer
-// than sessions do by now, or the password was changed since.
+// Verify returns the name of the super administrator to whom a token belongs, or "" if it is invalid or no longer
+// valid: it has expired, lasts longer than sessions now do, or the password has changed since.
 func (a *Admin) Verify(token string) (username string, err error) {
 	if token == "" || len(token) > maxToken {
 		return "", nil
@@ -88,7 +88,7 @@ func (a *Admin) Verify(token string) (username string, err error) {
 	return c.Username, nil
 }
 
-// version names the password that credentials have, without telling anything of it.
+// version identifies the password in credentials, without revealing anything about it.
 func version(key string, c *credentials) string {
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(Cookie + "\x00" + c.Hash))

@@ -1,8 +1,9 @@
-// Package superadmin knows the super administrator of a deployment: the one account that comes from the environment and not from a
-// provider of accounts (contract, workspaces-and-admin §4). It keeps the credentials in a file of the data directory, in the form
-// that OR3 Chat's own host reads and writes, and makes and checks the cookie that a sign-in is.
+// Package superadmin handles the super administrator of a deployment: the one account that comes from the environment
+// and not from an accounts provider (contract, workspaces-and-admin §4). It keeps the credentials in a file in the data
+// directory, in the format of OR3 Chat's own host, and makes and checks the session cookie.
 //
-// The environment says who it is until the file exists, which is from the first sign-in on. From then on the file alone counts.
+// The environment defines the credentials until the file exists, which is from the first sign-in on. From then on, only
+// the file counts.
 package superadmin
 
 import (
@@ -19,14 +20,14 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// hashLine is how many sign-ins wait for their turn at most. One after the other is served: each takes a processor for a while,
-// and there is one administrator.
+// hashLine is the largest number of sign-ins that wait for their turn. They are handled one at a time: each uses a
+// processor for a while, and there is only one administrator.
 const hashLine = 16
 
-// bcryptCost is that of new hashes (contract, workspaces-and-admin §4).
+// bcryptCost is the cost of new hashes (contract, workspaces-and-admin §4).
 const bcryptCost = 12
 
-// Options are what an Admin depends on.
+// Options are the dependencies of an Admin.
 type Options struct {
 	// Config has the settings of the administration.
 	Config or3cloud.Config
@@ -55,7 +56,7 @@ func Enabled(cfg or3cloud.Config) bool {
 	return cfg.String(setting.AdminUsername) != "" && cfg.String(setting.AdminPassword) != ""
 }
 
-// New returns the super administrator of a configuration; nil if it names none. It does no I/O.
+// New returns the super administrator of a configuration, or nil if there is none. It does no I/O.
 func New(o Options) *Admin {
 	if !Enabled(o.Config) {
 		return nil
@@ -67,7 +68,7 @@ func New(o Options) *Admin {
 	}
 }
 
-// Tell says in the log if the environment names another person than the credentials, which alone count.
+// Tell logs a warning if the environment differs from the credentials in the file, which alone count.
 func (a *Admin) Tell() {
 	c, err := read(a.opt.DataDir)
 	switch {
@@ -79,7 +80,8 @@ func (a *Admin) Tell() {
 	}
 }
 
-// Differs returns the variables of the environment that are not what the super administrator signs in with; none before the first sign-in.
+// Differs returns the variables in the environment that differ from the super administrator's credentials. It returns
+// none before the first sign-in.
 func (a *Admin) Differs(ctx context.Context) (variables []string, err error) {
 	c, err := read(a.opt.DataDir)
 	if c == nil || err != nil {
@@ -95,9 +97,9 @@ func (a *Admin) Differs(ctx context.Context) (variables []string, err error) {
 	return variables, err
 }
 
-// SignIn returns who has a name and a password, with the cookie of the session. Every refusal of a pair is the same
-// CodeUnauthenticated, and takes as long whether the name or the password is wrong; errors of the line in front of the hashes
-// are those of package passwd.
+// SignIn checks a name and password and returns a new session. It refuses every wrong pair with the same
+// CodeUnauthenticated, after the same time whether the name or the password is wrong. Errors of the queue in front of
+// the hashes are those of package passwd.
 func (a *Admin) SignIn(ctx context.Context, username, password string) (Session, error) {
 	c, err := a.credentials(ctx)
 	if err != nil {
@@ -118,7 +120,8 @@ func (a *Admin) SignIn(ctx context.Context, username, password string) (Session,
 	return a.session(c)
 }
 
-// Knows reports whether a name is the super administrator's. What else is typed as a name may be a password, and must be kept nowhere.
+// Knows reports whether a name is the super administrator's. Any other text typed as a name may be a password, and must
+// not be stored.
 func (a *Admin) Knows(username string) bool {
 	c, err := read(a.opt.DataDir)
 	if err != nil || c == nil {
@@ -127,7 +130,7 @@ func (a *Admin) Knows(username string) bool {
 	return equal(c.Username, username)
 }
 
-// ChangePassword replaces the password. All sessions end with it; the one that it returns is another.
+// ChangePassword replaces the password and ends all sessions. It returns a new session.
 func (a *Admin) ChangePassword(ctx context.Context, current, next string) (Session, error) {
 	wrong := or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Current password is incorrect")
 	c, err := a.credentials(ctx)
@@ -163,8 +166,8 @@ func (a *Admin) ChangePassword(ctx context.Context, current, next string) (Sessi
 	return a.session(now)
 }
 
-// SetPassword gives the super administrator a new password, and a new name if it is not empty, without asking for the old one: it is
-// for the operator. All sessions end with it. It returns the name.
+// SetPassword sets the super administrator's password, and the name if it is not empty, without asking for the old
+// password. It is for the operator. It ends all sessions and returns the name.
 func (a *Admin) SetPassword(ctx context.Context, username, password string) (string, error) {
 	if err := fits(password); err != nil {
 		return "", err
@@ -175,7 +178,7 @@ func (a *Admin) SetPassword(ctx context.Context, username, password string) (str
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	// One that cannot be read is replaced: this is the way back in.
+	// Credentials that cannot be read are replaced: this is the way back in.
 	c, _ := read(a.opt.DataDir)
 	now := a.opt.Now().UTC()
 	if c == nil {
@@ -188,7 +191,7 @@ func (a *Admin) SetPassword(ctx context.Context, username, password string) (str
 	return c.Username, write(a.opt.DataDir, *c)
 }
 
-// credentials returns those of the file, which the environment's become at the first use.
+// credentials returns the credentials in the file. On first use, they come from the environment.
 func (a *Admin) credentials(ctx context.Context) (*credentials, error) {
 	c, err := read(a.opt.DataDir)
 	if c != nil || err != nil {
@@ -201,7 +204,7 @@ func (a *Admin) credentials(ctx context.Context) (*credentials, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if c, err = read(a.opt.DataDir); c != nil || err != nil {
-		return c, err // of another first use
+		return c, err // of a concurrent first use
 	}
 	now := a.opt.Now().UTC()
 	c = &credentials{Username: a.username, Hash: hash, CreatedAt: now, UpdatedAt: now}
@@ -213,7 +216,7 @@ func (a *Admin) credentials(ctx context.Context) (*credentials, error) {
 	return c, nil
 }
 
-// equal compares in a time that tells neither text nor length.
+// equal compares two texts in a time that reveals neither content nor length.
 func equal(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1

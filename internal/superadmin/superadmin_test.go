@@ -32,7 +32,7 @@ func (c config) List(string) []string      { return nil }
 
 const password = "Correct horse 1"
 
-// fixture is a super administrator whose clock stands still.
+// fixture is a super administrator with a stopped clock.
 type fixture struct {
 	*Admin
 	dir string
@@ -52,7 +52,7 @@ func newFixture(t *testing.T, dir string, change ...string) *fixture {
 		Config: cfg, DataDir: dir, Secret: func(string) (string, error) { return strings.Repeat("k", 32), nil },
 		Log: slog.New(slog.NewTextHandler(&f.log, nil)), Now: func() time.Time { f.mu.Lock(); defer f.mu.Unlock(); return f.now }, Rand: rand.Reader,
 	})
-	f.cost = bcrypt.MinCost // what tests do not wait for
+	f.cost = bcrypt.MinCost // to keep tests fast
 	return f
 }
 
@@ -146,7 +146,8 @@ func TestTheFirstSignInKeepsTheCredentials(t *testing.T) {
 	other.signIn(t, "admin", password)
 }
 
-// Time does not tell whether the name or the password is wrong: both cost the same hash, which none gets where there is no room for it.
+// The response time must not reveal whether the name or the password is wrong: both cost the same hash, which is
+// skipped for both if there is no capacity.
 func TestAWrongNameCostsAHash(t *testing.T) {
 	f := newFixture(t, t.TempDir())
 	f.signIn(t, "admin", password)
@@ -158,7 +159,7 @@ func TestAWrongNameCostsAHash(t *testing.T) {
 	}
 }
 
-// Many first sign-ins at once agree on one file.
+// Many concurrent first sign-ins agree on one file.
 func TestFirstSignInsAtOnce(t *testing.T) {
 	f := newFixture(t, t.TempDir())
 	var all sync.WaitGroup
@@ -180,7 +181,7 @@ func TestFirstSignInsAtOnce(t *testing.T) {
 	}
 }
 
-// The file of an earlier installation, whatever it calls its times and however it was hashed within reason.
+// The file of an earlier installation, whatever it calls its times, and with any reasonable hash.
 func TestTheFileOfOR3Chat(t *testing.T) {
 	for name, times := range map[string]string{
 		"texts": `"2026-02-14T12:00:00.000Z"`, "numbers": `1771070400000`, "null": `null`,
@@ -233,7 +234,8 @@ func TestAFileThatIsNoneLetsNobodyIn(t *testing.T) {
 	}
 }
 
-// Contract, workspaces-and-admin Pitfall 9: also within the second of the sign-in, and also when the old password comes back.
+// Contract, workspaces-and-admin Pitfall 9: even within the second of the sign-in, and even if the old password comes
+// back.
 func TestAChangeOfThePasswordEndsAllSessions(t *testing.T) {
 	f := newFixture(t, t.TempDir())
 	before := f.signIn(t, "admin", password)
@@ -320,7 +322,7 @@ func TestTokensThatAreNone(t *testing.T) {
 	if f.accepts(t, token) {
 		t.Error("it does not end")
 	}
-	// Sessions that are to be shorter now are so for those that have begun.
+	// If sessions are shortened, existing ones are shortened, too.
 	token = f.signIn(t, "admin", password).Token
 	shorter := newFixture(t, f.dir, setting.AdminJWTExpiry, "1h")
 	shorter.now = f.now

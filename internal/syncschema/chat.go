@@ -13,19 +13,19 @@ import (
 	"or3.chat/cloud/internal/safeint"
 )
 
-// ChatRecord is what the rules of background answers ask about a thread or a message.
+// ChatRecord is the part of a thread or a message that the rules of background answers need.
 type ChatRecord struct {
 	ID, ThreadID, Role string
-	// HLC is that of the last write; empty if the record has none.
+	// HLC is the HLC of the last write, or empty if the record has none.
 	HLC   string
 	Clock int64
-	// GenerationID is the generation that has written the message; empty if none is named.
+	// GenerationID is the generation that wrote the message, or empty if it names none.
 	GenerationID string
 }
 
 var errRecord = errors.New("not a record with an id and a clock")
 
-// ReadChatRecord reads a record. One without an id, or whose clock is no integer of the wire, is an error.
+// ReadChatRecord parses a record. It fails for one without an id, or whose clock is not an integer of the wire.
 func ReadChatRecord(payload []byte) (r ChatRecord, err error) {
 	values, err := scan(payload, []string{"id", "clock", "hlc", "thread_id", "role", "data"})
 	if err != nil {
@@ -43,7 +43,7 @@ func ReadChatRecord(payload []byte) (r ChatRecord, err error) {
 	return r, nil
 }
 
-// GenerationID returns the generation that a message names in its data; empty if it names none.
+// GenerationID returns the generation that a message names in its data, or "".
 func GenerationID(message []byte) string {
 	values, err := scan(message, []string{"data"})
 	if err != nil {
@@ -63,13 +63,14 @@ func generationID(data jsontext.Value) string {
 	return text(values.get("generation_id"))
 }
 
-// maxInline is up to which length, in bytes, a data URL stays in a message, and strippedURL what takes its place.
+// maxInline is the longest data URL, in bytes, that stays in a message. strippedURL replaces longer ones.
 const maxInline = 10_000
 
 var strippedURL = []byte(`"[data-url-stripped]"`)
 
-// Capture returns a copy of a row of a client's database as the client would push it (contract, client-behaviour §2): without what is
-// only on the device, and with the defaults for what it lacks or has as null. All other members stay byte for byte.
+// Capture returns a copy of a row of a client's database as the client would push it (contract, client-behaviour §2):
+// without device-only members, and with the defaults for members that are missing or null. All other members stay byte
+// for byte.
 func Capture(table string, row []byte, defaults []Member) ([]byte, error) {
 	found := make([]bool, len(defaults))
 	out, err := rewrite(row, func(name string, value jsontext.Value) jsontext.Value {
@@ -97,7 +98,7 @@ func Capture(table string, row []byte, defaults []Member) ([]byte, error) {
 	return appendMembers(out, defaults, found), nil
 }
 
-// withoutDataURLs returns a JSON value without the long data URLs among its texts.
+// withoutDataURLs returns a JSON value without the long data URLs in its texts.
 func withoutDataURLs(value []byte) []byte {
 	if len(value) <= maxInline {
 		return value
@@ -118,19 +119,19 @@ func withoutDataURLs(value []byte) []byte {
 	return append(out, value[min(copied, len(value)):]...)
 }
 
-// isName reports whether the string in front of a rest of JSON is the name of a member.
+// isName reports whether the string before a rest of JSON is the name of a member.
 func isName(rest []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(":")) }
 
-// Member is another value for a member of a JSON object; nil is none.
+// Member is a new value for a member of a JSON object. nil removes it.
 type Member struct {
 	Name  string
 	Value jsontext.Value
-	// Known says that the member is not added to an object that lacks it.
+	// Known means that the member is not added to an object that lacks it.
 	Known bool
 }
 
-// Finish returns a copy of a message's payload with other values of some members, and of some members of its data. All others stay
-// byte for byte. Data that is no object is replaced.
+// Finish returns a copy of a message's payload with new values for some members, and for some members of its data. All
+// others stay byte for byte. Data that is not an object is replaced.
 func Finish(payload []byte, message, data []Member) ([]byte, error) {
 	values, err := scan(payload, []string{"data"})
 	if err != nil {
@@ -147,7 +148,7 @@ func Finish(payload []byte, message, data []Member) ([]byte, error) {
 	return with(payload, append(slices.Clone(message), Member{Name: "data", Value: finished}))
 }
 
-// with returns a copy of a JSON object with other values of some members. Those that it lacks come at its end.
+// with returns a copy of a JSON object with new values for some members. Missing ones are added at its end.
 func with(object []byte, members []Member) ([]byte, error) {
 	found := make([]bool, len(members))
 	out, err := rewrite(object, func(name string, value jsontext.Value) jsontext.Value {
@@ -165,7 +166,7 @@ func with(object []byte, members []Member) ([]byte, error) {
 	return appendMembers(out, members, found), nil
 }
 
-// appendMembers adds the members that were not found to the end of a JSON object.
+// appendMembers appends the members that were not found to a JSON object.
 func appendMembers(object []byte, members []Member, found []bool) []byte {
 	out := object[:len(object)-1]
 	for i, m := range members {
@@ -180,7 +181,7 @@ func appendMembers(object []byte, members []Member, found []bool) []byte {
 	return append(out, '}')
 }
 
-// ProjectID returns the project that a thread names; empty if it names none.
+// ProjectID returns the project that a thread names, or "".
 func ProjectID(thread []byte) string {
 	values, err := scan(thread, []string{"project_id"})
 	if err != nil {
@@ -189,7 +190,7 @@ func ProjectID(thread []byte) string {
 	return text(values.get("project_id"))
 }
 
-// WithProjectID returns a copy of a thread's payload that names a project. It changes nothing else.
+// WithProjectID returns a copy of a thread's payload that names a project, and is otherwise unchanged.
 func WithProjectID(thread []byte, id string) ([]byte, error) {
 	quoted, err := jsontext.AppendQuote(nil, id)
 	if err != nil {
@@ -198,8 +199,8 @@ func WithProjectID(thread []byte, id string) ([]byte, error) {
 	return with(thread, []Member{{Name: "project_id", Value: quoted}})
 }
 
-// ListsThread reports whether the list of a project's payload has an entry for a thread: {"id":…,"kind":"chat"} in data, which is an
-// array or one in a string.
+// ListsThread reports whether the list of a project's payload has an entry for a thread: {"id":…,"kind":"chat"} in
+// data, which is an array or one in a string.
 func ListsThread(project []byte, threadID string) bool {
 	values, err := scan(project, []string{"data"})
 	if err != nil {
@@ -232,8 +233,8 @@ func ListsThread(project []byte, threadID string) bool {
 	return false
 }
 
-// MessagePlace returns where a message belongs: the messages of a thread are in the order of index, order and their ids. ok is false if
-// the payload is no object.
+// MessagePlace returns where a message belongs. The messages of a thread are ordered by index, order and id. ok is
+// false if the payload is not an object.
 func MessagePlace(message []byte) (thread, order string, index float64, ok bool) {
 	values, err := scan(message, []string{"thread_id", "order_key", "index"})
 	if err != nil || len(message) == 0 {

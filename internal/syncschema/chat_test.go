@@ -102,8 +102,7 @@ func TestProjectsOfThreads(t *testing.T) {
 	}
 }
 
-// FuzzFinish: what a message has beside the members that are set stays, and the result is JSON that the check at the door takes if it
-// took the message.
+// FuzzFinish checks that other members of a message stay, and that the result passes validation if the message did.
 func FuzzFinish(f *testing.F) {
 	f.Add(valid["messages"], `"text"`)
 	f.Add(strings.Replace(valid["messages"], "{", `{"data":{"content":"\ud83d","x":[{}]},"pending":true,`, 1), `"\ud83d"`)
@@ -122,7 +121,7 @@ func FuzzFinish(f *testing.F) {
 		}
 		var before, after map[string]any
 		if json.Unmarshal([]byte(payload), &before) != nil || json.Unmarshal(out, &after) != nil {
-			t.Skip() // numbers that Go does not take
+			t.Skip() // numbers that Go does not accept
 		}
 		for name := range before {
 			if _, kept := after[name]; !kept {

@@ -8,7 +8,8 @@ import (
 )
 
 // WithoutStorageID returns a copy of a file_meta payload without storage_id and storage_provider_id, and with another
-// clock. All other members stay byte for byte. found is false, and the payload unchanged, if it names no storage.
+// clock. All other members stay byte for byte. If the payload names no storage, found is false and the payload is
+// unchanged.
 func WithoutStorageID(payload []byte, clock int64) (out []byte, found bool, err error) {
 	out, err = rewrite(payload, func(name string, value jsontext.Value) jsontext.Value {
 		switch name {
@@ -43,7 +44,7 @@ func WithName(payload []byte, name string, clock int64) ([]byte, error) {
 	})
 }
 
-// Name returns the name that a kv payload has, as in PayloadFacts.
+// Name returns the name in a kv payload, as in PayloadFacts.
 func Name(payload []byte) string {
 	values, err := scan(payload, []string{"name"})
 	if err != nil {
@@ -52,8 +53,8 @@ func Name(payload []byte) string {
 	return text(values.get("name"))
 }
 
-// rewrite returns a copy of a JSON object in which change has replaced the values of members, or removed the members
-// for which it returns nil.
+// rewrite returns a copy of a JSON object in which change has replaced the values of members, or removed those for
+// which it returns nil.
 func rewrite(payload []byte, change func(name string, value jsontext.Value) jsontext.Value) (out []byte, err error) {
 	d := jsontext.NewDecoder(bytes.NewReader(payload), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	if _, err := d.ReadToken(); err != nil {

@@ -1,6 +1,6 @@
-// Package syncschema checks ops at the door, once, in front of every sync provider: known table and operation, a
-// stamp that clients accept, a payload that fits its table (contract, sync §2, §3). What passes here can be applied
-// by every client; what does not is refused as a single op, never with its batch (contract, sync Pitfalls 2, 15).
+// Package syncschema validates ops on arrival, once, in front of every sync provider: known table and operation, a
+// stamp that clients accept, a payload that fits its table (contract, sync §2, §3). Every client can apply an op that
+// passes. One that does not is refused alone, never with its batch (contract, sync Pitfalls 2, 15).
 package syncschema
 
 import (
@@ -21,8 +21,8 @@ import (
 	"or3.chat/cloud/internal/jsstring"
 )
 
-// Bounds of an op. They are the newest client's own, in UTF-16 units: it throws away a whole page that holds a change
-// outside them. MaxPayload is in bytes and far above what real documents reach (contract, sync §10.1).
+// Limits of an op. They are the newest client's own, in UTF-16 units: it discards a whole page that contains a change
+// beyond them. MaxPayload is in bytes and far above what real documents reach (contract, sync §10.1).
 const (
 	maxPK      = 1024
 	maxHLC     = 512
@@ -30,18 +30,18 @@ const (
 	MaxPayload = 4 << 20
 )
 
-// MaxDepth is how deep a payload may nest, its own object included. Clients cut at 20; what nests some thousand levels
-// deep breaks the browser's database on every device of the workspace.
+// MaxDepth is how deep a payload may nest, including its own object. Clients cut at 20. A payload nested some thousand
+// levels deep breaks the browser's database on every device of the workspace.
 const MaxDepth = 100
 
-// maxReferences is how many files one row may reference. The newest client's own limit of a payload, 256 KiB, holds fewer.
+// maxReferences is how many files one row may reference. The newest client's own payload limit, 256 KiB, holds fewer.
 // maxDigest is the length, in bytes, up to which a text may be the digest of a file.
 const (
 	maxReferences = 4096
 	maxDigest     = 128
 )
 
-// Problem is why an op is refused.
+// Problem is the reason why an op is refused.
 type Problem struct {
 	Code or3cloud.OpErrorCode
 	// Text is sent to the client.
@@ -52,14 +52,14 @@ func invalid(format string, args ...any) *Problem {
 	return &Problem{Code: or3cloud.OpErrorValidation, Text: fmt.Sprintf(format, args...)}
 }
 
-// NotText is why an op is refused that holds bytes which are not UTF-8, wherever they are.
+// NotText is the reason for refusing an op with bytes that are not UTF-8, wherever they are.
 var NotText = invalid("the op is not valid UTF-8")
 
-// Check validates an op and fills its Facts. It returns nil when the op may be stored. A JSON null as the payload of
-// a delete is turned into no payload.
+// Check validates an op and fills in its Facts. It returns nil if the op may be stored. It turns a JSON null as the
+// payload of a delete into no payload.
 func Check(op *or3cloud.Op) *Problem { return CheckRead(op, nil) }
 
-// CheckRead is Check for an op whose payload ReadPayload has read out of a text that is UTF-8. If found is nil it has not.
+// CheckRead is Check for an op whose payload ReadPayload has read from a UTF-8 text. found is nil if it has not.
 func CheckRead(op *or3cloud.Op, found Places) *Problem {
 	columns, ok := tables[op.Table]
 	if !ok {
@@ -82,7 +82,7 @@ func CheckRead(op *or3cloud.Op, found Places) *Problem {
 			op.Facts.Deleted = true
 			return nil
 		}
-		columns = nil // validation is for puts; a delete needs no more than an object
+		columns = nil // the schema is for puts; a delete needs only an object
 	default:
 		return invalid("Unknown operation: %.32s", op.Operation)
 	}
@@ -114,19 +114,19 @@ func CheckRead(op *or3cloud.Op, found Places) *Problem {
 	return nil
 }
 
-// Unfit says why a payload must not reach a client, or "". Check refuses such payloads; rows from before it did may have
+// Unfit returns why a payload must not reach a client, or "". Check refuses such payloads, but older rows may have
 // them. Escapes such as \ud83d are fit: clients cut their strings at UTF-16 units (contract, sync Pitfall 17).
 func Unfit(payload []byte) string {
 	switch {
 	case !Valid(payload):
 		return "not valid UTF-8"
-	case Openings(payload) > MaxDepth && deeperThan(payload, MaxDepth): // of most texts there is nothing more to see
+	case Openings(payload) > MaxDepth && deeperThan(payload, MaxDepth): // this rules out most texts quickly
 		return fmt.Sprintf("nested deeper than %d levels", MaxDepth)
 	}
 	return ""
 }
 
-// deeperThan reports whether a JSON text has more than n arrays and objects open at one place.
+// deeperThan reports whether a JSON text ever has more than n arrays and objects open.
 func deeperThan(text []byte, n int) bool {
 	depth := 0
 	for i := 0; i < len(text); i++ {
@@ -144,7 +144,7 @@ func deeperThan(text []byte, n int) bool {
 	return false
 }
 
-// endOfString returns the place of the quote that ends the string which begins at start, or the end of the text.
+// endOfString returns the position of the quote that ends the string beginning at start, or the end of the text.
 func endOfString(text []byte, start int) int {
 	for i := start + 1; i < len(text); i++ {
 		switch text[i] {
@@ -164,7 +164,7 @@ func checkStamp(op *or3cloud.Op) *Problem {
 	case op.PK == "" || jsstring.Longer(op.PK, maxPK):
 		return invalid("pk must have 1 to %d characters", maxPK)
 	case strings.ContainsRune(op.PK, '\uFFFD') || strings.ContainsRune(op.PK, 0):
-		// A broken character could make two rows one.
+		// A broken character could make two rows into one.
 		return invalid("pk must be well-formed text")
 	case !IsUUID(s.OpID):
 		return invalid("stamp.opId must be a UUID")
@@ -178,7 +178,7 @@ func checkStamp(op *or3cloud.Op) *Problem {
 	return nil
 }
 
-// isHex has the digits in any case.
+// isHex is true for hex digits in either case.
 var isHex = func() (is [256]bool) {
 	for _, c := range "0123456789abcdefABCDEF" {
 		is[c] = true
@@ -186,8 +186,8 @@ var isHex = func() (is [256]bool) {
 	return is
 }()
 
-// IsUUID reports whether s is a UUID as clients accept it: hex digits in any case with version 1 to 8 and the RFC 9562
-// variant, or all zeros, or all f.
+// IsUUID reports whether s is a UUID as clients accept it: hex digits in either case with version 1 to 8 and the RFC
+// 9562 variant, or all zeros, or all f.
 func IsUUID(s string) bool {
 	if len(s) != 36 {
 		return false
@@ -285,7 +285,7 @@ func join(lists ...[]column) []column {
 	return append(out, nums("created_at", "updated_at", "clock")...)
 }
 
-// tables is contract sync §3. Unknown keys are kept and not looked at.
+// tables is contract sync §3. Unknown keys are kept and not checked.
 var tables = map[string][]column{
 	or3cloud.TableThreads: join(strs("id", "status"), bools("deleted", "pinned"), []column{
 		{name: "title", optional: true, nullable: true, kind: '"'},
@@ -304,8 +304,8 @@ var tables = map[string][]column{
 		[]column{{name: "actions", optional: true, kind: '['}}),
 }
 
-// interesting is, per table, the keys whose values are looked at: the schema's, in its order, and those that Facts need.
-// A short list is searched faster than a map.
+// interesting lists, for each table, the keys whose values are read: the schema's, in order, and those that Facts need.
+// Searching a short list is faster than a map.
 var interesting = func() map[string][]string {
 	extra := map[string][]string{
 		or3cloud.TableMessages: {"file_hashes"},
@@ -324,14 +324,14 @@ var interesting = func() map[string][]string {
 	return out
 }()
 
-// Places are where the values begin and end in a payload which Check asks for, in the order of interesting.
+// Places are the positions in a payload of the values that Check needs, in the order of interesting.
 type Places []place
 
-// place is a part of a payload, none of which has 4 GiB; the zero value if there is none.
+// place is a part of a payload, which never has 4 GiB. It is zero if absent.
 type place struct{ begin, end uint32 }
 
-// ReadPayload passes the payload of an op of a table, which is an object, and notes where what Check asks for is. The
-// scanner must let it nest MaxDepth levels deep and no deeper.
+// ReadPayload passes the payload of an op of a table, which is an object, and records the positions of what Check
+// needs. The scanner must allow it to nest MaxDepth levels deep and no deeper.
 func ReadPayload(s *jsonscan.Scanner, table string) (payload []byte, found Places) {
 	m := find(s, interesting[table])
 	return m.text, m.places
@@ -356,7 +356,7 @@ func (m members) value(key int) jsontext.Value {
 // get returns the value of a key, or nil if it is absent.
 func (m members) get(key string) jsontext.Value { return m.value(slices.Index(m.keys, key)) }
 
-// find passes an object and notes the places of the wanted keys, of a repeated one the last.
+// find passes an object and records the positions of the wanted keys. Of a repeated key, it records the last.
 func find(s *jsonscan.Scanner, want []string) members {
 	m := members{keys: want, places: make(Places, len(want))}
 	start := s.At()
@@ -371,7 +371,7 @@ func find(s *jsonscan.Scanner, want []string) members {
 	return m
 }
 
-// decoders are kept because a new one per op is half of what a push allocates.
+// decoders are pooled because a new one per op would be half of a push's allocations.
 var decoders = sync.Pool{New: func() any { return new(payloadDecoder) }}
 
 type payloadDecoder struct {
@@ -379,7 +379,7 @@ type payloadDecoder struct {
 	buf bytes.Buffer
 }
 
-// scan returns the values of the wanted keys of a JSON object. Of a repeated key the last one counts, as in
+// scan returns the values of the wanted keys of a JSON object. Of a repeated key, the last one counts, as in
 // JSON.parse. Lone surrogates pass.
 func scan(payload []byte, want []string) (members, error) {
 	if len(payload) == 0 {
@@ -388,10 +388,10 @@ func scan(payload []byte, want []string) (members, error) {
 	d := decoders.Get().(*payloadDecoder)
 	defer func() {
 		d.buf = bytes.Buffer{}
-		d.Reset(&d.buf) // the payload is not ours to keep
+		d.Reset(&d.buf) // the pool must not keep the payload
 		decoders.Put(d)
 	}()
-	// A decoder parses the bytes of a Buffer where they are.
+	// A decoder parses the bytes of a Buffer in place.
 	d.buf = *bytes.NewBuffer(payload)
 	d.Reset(&d.buf, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	if d.PeekKind() != '{' {
@@ -422,7 +422,7 @@ func scan(payload []byte, want []string) (members, error) {
 	return found, nil
 }
 
-// unquoted returns the text of a name. Only names with escapes need to be unpacked.
+// unquoted returns the text of a name. Only names with escapes need decoding.
 func unquoted(name jsontext.Value) []byte {
 	if bytes.IndexByte(name, '\\') >= 0 {
 		return []byte(text(name))
@@ -430,7 +430,7 @@ func unquoted(name jsontext.Value) []byte {
 	return name[1 : len(name)-1]
 }
 
-// indexOf returns the place of a name in a list, or −1.
+// indexOf returns the index of a name in a list, or −1.
 func indexOf(list []string, name []byte) int {
 	for i, k := range list {
 		if k == string(name) {
@@ -442,7 +442,7 @@ func indexOf(list []string, name []byte) int {
 
 var errMalformed = fmt.Errorf("malformed JSON")
 
-// text returns the string that v holds, or "" if it is no string.
+// text returns the string in v, or "" if it is not a string.
 func text(v jsontext.Value) string {
 	if v.Kind() != '"' {
 		return ""
@@ -475,7 +475,7 @@ func facts(table string, values members) or3cloud.PayloadFacts {
 		f.FileHashes = FileHashes(text(values.get("file_hashes")))
 		f.WorkspaceItem = text(values.get("post_type")) == "or3:file" || bytes.Contains(values.get("meta"), []byte("or3.workspace-item"))
 	case or3cloud.TableProjects:
-		// The list of entries is a JSON value, or one in a string.
+		// The list of entries is a JSON value, or one inside a string.
 		f.WorkspaceItem = fileEntry.Match(values.get("data")) || fileEntry.MatchString(text(values.get("data")))
 	case or3cloud.TableFileMeta:
 		f.File = or3cloud.FileFacts{
@@ -492,10 +492,10 @@ func facts(table string, values members) or3cloud.PayloadFacts {
 	return f
 }
 
-// fileEntry finds an entry of kind "file" in the list of a project.
+// fileEntry matches an entry of kind "file" in the list of a project.
 var fileEntry = regexp.MustCompile(`"kind"\s*:\s*"file"`)
 
-// WithUserID returns a copy of a notification's payload in which user_id is the given one. It changes nothing else.
+// WithUserID returns a copy of a notification's payload with this user_id, and otherwise unchanged.
 func WithUserID(payload []byte, userID string) ([]byte, error) {
 	quoted, err := jsontext.AppendQuote(nil, userID)
 	if err != nil {
@@ -526,8 +526,8 @@ func WithUserID(payload []byte, userID string) ([]byte, error) {
 	return append(out, payload[copied:]...), nil
 }
 
-// FileHashes returns the digests in a file_hashes column: a JSON array in a string, of which everything that is not a
-// string, or too long to be one of a file, is ignored (contract, sync §3). Digests are lower-case and without prefix; each occurs once.
+// FileHashes returns the digests in a file_hashes column: a JSON array in a string. It ignores everything that is not a
+// string, or too long to be a digest (contract, sync §3). Digests are in lower case without prefix, each once.
 func FileHashes(s string) []string {
 	if s == "" {
 		return nil

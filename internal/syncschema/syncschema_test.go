@@ -28,7 +28,7 @@ func put(table, pk, payload string) or3cloud.Op {
 
 const times = `"created_at":1771000000,"updated_at":1771000000,"clock":1`
 
-// valid has a payload that passes for each table.
+// valid has a valid payload for each table.
 var valid = map[string]string{
 	"threads":       `{"id":"x","status":"ready","deleted":false,"pinned":false,"title":null,` + times + `}`,
 	"messages":      `{"id":"x","thread_id":"t","role":"user","order_key":"k","index":0,"deleted":false,` + times + `}`,
@@ -72,7 +72,7 @@ func TestPayloads(t *testing.T) {
 }
 
 // TestOddButHonest guards sync Pitfalls 8 and 9: kv rows need not say whether they are deleted, and old threads have
-// milliseconds where seconds are meant.
+// milliseconds instead of seconds.
 func TestOddButHonest(t *testing.T) {
 	for table, payload := range map[string]string{
 		"kv":      `{"id":"x","name":"n","value":null,` + times + `}`,
@@ -106,7 +106,7 @@ func TestStampAndEnvelope(t *testing.T) {
 			t.Errorf("%s: got %+v", name, p)
 		}
 	}
-	// Clocks are Unix seconds for some rows and may be anything up to the safe integers (contract, sync §3, Pitfall 4).
+	// Clocks are Unix seconds for some rows and may be any safe integer (contract, sync §3, Pitfall 4).
 	op := put("kv", "x", valid["kv"])
 	op.Stamp.Clock = or3cloud.MaxSafeInteger
 	if p := Check(&op); p != nil {
@@ -184,7 +184,7 @@ func TestLoneSurrogates(t *testing.T) {
 	}
 }
 
-// TestCorpus checks that everything the real client has ever been seen to push is accepted.
+// TestCorpus checks that everything that the real client was recorded pushing is accepted.
 func TestCorpus(t *testing.T) {
 	ops := recorded.Ops(t)
 	for _, op := range ops {
@@ -204,7 +204,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add("kv", "delete", "x", `null`)
 	f.Fuzz(func(t *testing.T, table, operation, pk, payload string) {
 		if payload != "" && !json.Valid([]byte(payload)) {
-			t.Skip() // the envelope's decoder has seen to that
+			t.Skip() // the envelope's decoder has handled that
 		}
 		op := put(table, pk, payload)
 		op.Operation = or3cloud.Operation(operation)
@@ -227,7 +227,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// nested returns a valid kv payload whose deepest place has n arrays and objects open.
+// nested returns a valid kv payload with n arrays and objects open at its deepest place.
 func nested(n int) string {
 	return `{"value":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `,` + valid["kv"][1:]
 }
@@ -278,7 +278,7 @@ func TestInvalidUTF8(t *testing.T) {
 	}
 }
 
-// FuzzUnfit compares the depth that is found with what a JSON decoder sees.
+// FuzzUnfit compares the depth with that of a JSON decoder.
 func FuzzUnfit(f *testing.F) {
 	f.Add([]byte(nested(MaxDepth)))
 	f.Add([]byte(nested(MaxDepth + 1)))
@@ -290,7 +290,7 @@ func FuzzUnfit(f *testing.F) {
 			if _, err := d.ReadToken(); err == io.EOF {
 				break
 			} else if err != nil {
-				return // no JSON, or not UTF-8, or a lone surrogate, which only the lenient decoder takes
+				return // not JSON, not UTF-8, or a lone surrogate, which only the lenient decoder accepts
 			}
 			depth = max(depth, d.StackDepth())
 		}
@@ -319,7 +319,8 @@ func TestReferencesAreBounded(t *testing.T) {
 	}
 }
 
-// checkFind compares the one pass over a payload with the general decoder, and reports whether that has been enough.
+// checkFind compares the scanner's pass over a payload with the general decoder, and reports whether the scanner
+// accepted it.
 func checkFind(t *testing.T, payload []byte, want []string) bool {
 	t.Helper()
 	s := jsonscan.New(payload, MaxDepth)
@@ -340,7 +341,7 @@ func checkFind(t *testing.T, payload []byte, want []string) bool {
 	return true
 }
 
-// What clients have been seen to send is read in one pass.
+// The scanner must accept everything that clients were recorded sending.
 func TestFindInTheRecordedPayloads(t *testing.T) {
 	for _, op := range recorded.Ops(t) {
 		if len(op.Payload) > 0 && string(op.Payload) != "null" && !checkFind(t, op.Payload, interesting[op.Table]) {

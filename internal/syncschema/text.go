@@ -7,8 +7,8 @@ const (
 	highs = 0x8080808080808080
 )
 
-// Valid reports whether a text is valid UTF-8, as utf8.Valid does. Every byte of every page and push passes here. Most are
-// ASCII, which one branch sees of 32 at a time.
+// Valid reports whether a text is valid UTF-8, like utf8.Valid. Every byte of every page and push passes here. Most are
+// ASCII, for which it needs one branch per 32 bytes.
 func Valid(b []byte) bool {
 	state := uint64(stateStart)
 	for ; len(b) >= 32; b = b[32:] {
@@ -24,7 +24,8 @@ func Valid(b []byte) bool {
 	return state&63 == stateStart
 }
 
-// Openings returns how many arrays and objects may begin in a JSON text: at least as many as do. It has no branch for a byte.
+// Openings returns an upper bound on the number of arrays and objects that begin in a JSON text. It does not branch on
+// individual bytes.
 func Openings(b []byte) (n int) {
 	for ; len(b) >= 32; b = b[32:] {
 		w0, w1 := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
@@ -39,7 +40,7 @@ func Openings(b []byte) (n int) {
 	return n
 }
 
-// read takes the automaton over the eight bytes of a word.
+// read runs the automaton over the eight bytes of a word.
 func read(state, w uint64) uint64 {
 	if w&highs == 0 && state&63 == stateStart {
 		return state
@@ -54,28 +55,28 @@ func read(state, w uint64) uint64 {
 	return steps[byte(w>>56)] >> (state & 63)
 }
 
-// brackets returns a word whose bytes are 1 where those of w are '{' or '[', which differ by 0x20, and else 0. What the
-// subtraction borrows from the next byte makes some a 1 too many, and none a 0.
+// brackets returns a word whose bytes are 1 where those of w are '{' or '[', which differ by 0x20, and otherwise 0.
+// Because the subtraction borrows from the next byte, it may set some bytes too many, but none too few.
 func brackets(w uint64) uint64 {
 	x := (w | 0x20*lows) ^ '{'*lows
 	return (x - lows) &^ x & highs >> 7
 }
 
-// The states of an automaton that reads UTF-8 (Unicode, table 3-7), each the place of six bits in a row of steps that say
-// which state follows: the automaton makes a step by one shift (Per Vognsen, "Shift-based DFAs").
+// The states of an automaton that reads UTF-8 (Unicode, table 3-7). Each is the position of six bits in a row of steps
+// that name the next state, so the automaton takes a step with one shift (Per Vognsen, "Shift-based DFAs").
 const (
 	stateBad   = 6 * iota
 	stateStart // between two characters
-	stateOne   // one byte 80–BF is to follow
+	stateOne   // one byte 80–BF must follow
 	stateTwo   // two
 	stateThree // three
-	stateE0    // A0–BF and one more: no form is longer than it has to be
+	stateE0    // A0–BF and one more: no overlong forms
 	stateED    // 80–9F and one more: no halves of surrogate pairs
 	stateF0    // 90–BF and two more
 	stateF4    // 80–8F and two more: nothing above U+10FFFF
 )
 
-// steps has a row for each byte. Where no state is noted, stateBad follows, which is 0.
+// steps has a row for each byte. All other transitions lead to stateBad, which is 0.
 var steps = func() (rows [256]uint64) {
 	for _, r := range []struct {
 		from, to    int

@@ -19,7 +19,8 @@ func checkText(t *testing.T, b []byte) {
 	}
 }
 
-// Every sequence of bytes at the limits of the ranges of UTF-8 is judged as the standard library does, wherever it begins.
+// Every sequence of bytes at the limits of UTF-8's ranges must be judged as the standard library does, wherever it
+// begins.
 func TestValidAgreesWithTheStandardLibrary(t *testing.T) {
 	limits := []byte("\x00a[{\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xe1\xec\xed\xee\xef\xf0\xf1\xf3\xf4\xf5\xff")
 	for _, before := range []int{0, 3, 6, 7} {

@@ -1,6 +1,6 @@
-// Package trail records what administrators do to an instance, and what others were refused. What was done is written down before
-// its answer goes out; refusals are written behind it, once a second at most, so that a flood of them costs neither the disk nor anyone's
-// time.
+// Package trail records what administrators do to an instance, and what others were refused. Actions are recorded
+// before their answer goes out. Refusals are recorded after the answer, at most once a second, so that a flood of them
+// costs neither disk space nor time.
 package trail
 
 import (
@@ -17,7 +17,8 @@ import (
 
 const (
 	pause = time.Second
-	// What waits at most: entries of one kind, and in all. What is more is dropped; the log has a line for each request.
+	// The largest number of waiting entries, of one kind and in all. Entries beyond that are dropped; the log has a
+	// line for each request.
 	waitingOfAKind = 32
 	waitingInAll   = 1024
 )
@@ -30,25 +31,25 @@ type Recorder struct {
 	loop  *background.Loop
 
 	mu      sync.Mutex
-	waiting []audit.Entry // in the order in which they came
+	waiting []audit.Entry // in order of arrival
 	places  map[mark]int  // of refusals in waiting
-	kinds   map[kind]int  // how many of each kind wait
+	kinds   map[kind]int  // the number waiting of each kind
 }
 
-// kind is what a bound counts (audit.RefusedOfAKind).
+// kind is what a limit counts (audit.RefusedOfAKind).
 type kind struct {
 	actor   audit.ActorKind
 	action  audit.Action
 	refusal or3cloud.Code
 }
 
-// mark is what makes refusals one entry.
+// mark is what refusals in the same entry have in common.
 type mark struct {
 	kind
 	id, name, address, workspace, user, settings, object string
 }
 
-// Start returns the trail of a store, nil if that is nil. Close, which it needs, ends it.
+// Start returns the trail of a store, or nil if store is nil. Close must follow.
 func Start(store audit.Store, log *slog.Logger, now func() time.Time) *Recorder {
 	if store == nil {
 		return nil
@@ -61,7 +62,7 @@ func Start(store audit.Store, log *slog.Logger, now func() time.Time) *Recorder 
 	return r
 }
 
-// Close writes what waits.
+// Close writes the waiting entries.
 func (r *Recorder) Close() {
 	if r == nil {
 		return
@@ -70,8 +71,8 @@ func (r *Recorder) Close() {
 	_ = r.loop.Run(context.Background()) // the loop has logged the error
 }
 
-// Record records an entry, with the time of now. What was done is in the store afterwards; if the store cannot take it, the log says
-// what it was, and it is tried again. A refusal waits for the next write.
+// Record records an entry with the current time. An action is in the store when Record returns. If the store cannot
+// take it, Record logs it and it is retried. A refusal waits for the next write.
 func (r *Recorder) Record(ctx context.Context, e audit.Entry) {
 	if r == nil {
 		return
@@ -83,14 +84,14 @@ func (r *Recorder) Record(ctx context.Context, e audit.Entry) {
 	}
 	r.log.Info("administration", "action", string(e.Action), "actor", string(e.Actor.Kind), "actor_id", e.Actor.ID, "workspace", e.Target.WorkspaceID,
 		"user", e.Target.UserID, "settings", strings.Join(e.Target.Settings, ","), "object", e.Target.Object, "request_id", e.RequestID)
-	// What was done stays done, whoever hangs up.
+	// An action stays done, even if the client has hung up.
 	if err := r.store.AppendAudit(context.WithoutCancel(ctx), e); err != nil {
 		r.log.Warn("an entry of the audit trail could not be written yet", "action", string(e.Action), "error", err)
 		r.add(e)
 	}
 }
 
-// List returns entries, refusals of the last second included.
+// List returns entries, including the refusals of the last second.
 func (r *Recorder) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if r == nil {
 		return audit.Page{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured sync provider keeps no audit trail")
@@ -99,7 +100,7 @@ func (r *Recorder) List(ctx context.Context, q audit.Query) (audit.Page, error) 
 	return r.store.ListAudit(ctx, q)
 }
 
-// add lets an entry wait.
+// add adds an entry to those that wait.
 func (r *Recorder) add(e audit.Entry) {
 	m := mark{
 		kind{e.Actor.Kind, e.Action, e.Refusal}, e.Actor.ID, e.Actor.Name, e.Address, e.Target.WorkspaceID, e.Target.UserID,
@@ -120,10 +121,10 @@ func (r *Recorder) add(e audit.Entry) {
 	r.waiting = append(r.waiting, e)
 }
 
-// forget empties what waits. Whoever calls it has the lock.
+// forget discards the waiting entries. The caller holds the lock.
 func (r *Recorder) forget() { r.waiting, r.places, r.kinds = nil, map[mark]int{}, map[kind]int{} }
 
-// write writes what waits. What cannot be written waits again.
+// write writes the waiting entries. Those that cannot be written keep waiting.
 func (r *Recorder) write(ctx context.Context) error {
 	r.mu.Lock()
 	entries := r.waiting

@@ -49,7 +49,7 @@ func (s *store) is(t *testing.T, writes, entries int) {
 	}
 }
 
-// bubble runs f with a trail whose time is that of the test.
+// bubble runs f with a trail that uses the test's time.
 func bubble(t *testing.T, f func(*testing.T, *store, *trail.Recorder)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{}
@@ -67,7 +67,7 @@ func refused(action audit.Action, address string) audit.Entry {
 
 var done = audit.Entry{Actor: audit.Actor{Kind: audit.ActorSuperAdmin}, Action: audit.ConfigWrite}
 
-// What was done is written before the call returns, also if whoever asked has hung up.
+// An action is recorded before the call returns, even if the client has hung up.
 func TestWhatWasDoneIsWrittenAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, s *store, trail *trail.Recorder) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -80,7 +80,8 @@ func TestWhatWasDoneIsWrittenAtOnce(t *testing.T) {
 	})
 }
 
-// A flood of refusals is written once a second, as one entry for each that differs, and leaves room for those of another kind.
+// A flood of refusals is written once a second, with one entry for each distinct one, and leaves room for those of
+// another kind.
 func TestAFloodOfRefusals(t *testing.T) {
 	bubble(t, func(t *testing.T, s *store, trail *trail.Recorder) {
 		for i := range 10_000 {
@@ -107,7 +108,7 @@ func TestAFloodOfRefusals(t *testing.T) {
 	})
 }
 
-// What the store cannot take is tried again, in its order, and Close writes what waits.
+// Entries that the store cannot take are retried in order, and Close writes those that wait.
 func TestWhatCannotBeWrittenWaits(t *testing.T) {
 	bubble(t, func(t *testing.T, s *store, trail *trail.Recorder) {
 		s.err = errors.New("no room")

@@ -11,12 +11,12 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// maxURL is the length of the longest URL of a webhook, in bytes.
+// maxURL is the largest length of a webhook's URL, in bytes.
 const maxURL = 2048
 
-// notPublic are the parts of the address space that do not lead to the public internet (the IANA registries of special-purpose
-// addresses): private, shared, link-local and loopback networks, documentation, tests, multicast, tunnels. Of IPv6 only
-// 2000::/3 is given out at all.
+// notPublic are the address ranges that do not belong to the public internet (IANA registries of special-purpose
+// addresses): private, shared, link-local and loopback networks, documentation, tests, multicast, tunnels. Of IPv6,
+// only 2000::/3 is allocated at all.
 var notPublic = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
@@ -25,7 +25,7 @@ var notPublic = prefixes(
 
 var (
 	global = netip.MustParsePrefix("2000::/3")
-	// nat64 is where a network without IPv4 reaches all of it: the last four bytes are an address of IPv4 (RFC 6052).
+	// nat64 is where a network without IPv4 reaches all of IPv4: the last four bytes are the IPv4 address (RFC 6052).
 	nat64 = netip.MustParsePrefix("64:ff9b::/96")
 )
 
@@ -36,7 +36,7 @@ func prefixes(texts ...string) (out []netip.Prefix) {
 	return out
 }
 
-// Public reports whether an address belongs to the public internet, in whatever form it comes.
+// Public reports whether an address, in whatever form, belongs to the public internet.
 func Public(a netip.Addr) bool {
 	if a.Zone() != "" { // only link-local addresses need one
 		return false
@@ -62,7 +62,7 @@ func Anywhere(netip.Addr) bool { return true }
 
 var errNotPublic = errors.New("the address is not one of the public internet")
 
-// control refuses a connection by the very address that is about to be dialled, after all names were resolved.
+// control refuses a connection by the very address that is about to be dialled, after all names have been resolved.
 func (e *Engine) control(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !e.opt.Allow(to.Addr()) {
@@ -73,8 +73,8 @@ func (e *Engine) control(_, address string, _ syscall.RawConn) error {
 
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
 
-// CheckURL refuses with CodeInvalid what no webhook may point to. A name may lead to another address tomorrow, so where it leads is looked
-// at when a delivery is sent.
+// CheckURL returns CodeInvalid for a URL that no webhook may have. It does not resolve names, because a name may
+// resolve to another address tomorrow. Deliveries check that.
 func (e *Engine) CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
@@ -103,8 +103,8 @@ func (e *Engine) CheckURL(text string) error {
 	return nil
 }
 
-// isNumber reports whether the last part of a host name is a number, which makes all of it an address of IPv4 to whoever
-// reads it as browsers do.
+// isNumber reports whether the last part of a host name is a number. Software that parses it as browsers do takes the
+// whole name for an IPv4 address.
 func isNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]

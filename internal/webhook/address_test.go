@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// options are those of the tests; deliveries may go anywhere.
+// options returns the tests' options. Deliveries may go anywhere.
 func options(t testing.TB) Options {
 	return Options{
 		Key: "a key for tests that is long enough", Allow: Anywhere, PerMinute: 120, Timeout: patience.Limit, RetryWindow: time.Hour,
@@ -58,7 +58,7 @@ func TestPublic(t *testing.T) {
 	}
 }
 
-// FuzzPublic writes addresses in all forms that lead to the same place: none is public if another one is not.
+// FuzzPublic writes an address in all equivalent forms. If one of them is not public, none may be.
 func FuzzPublic(f *testing.F) {
 	for _, seed := range []string{"127.0.0.1", "8.8.8.8", "::1", "2606:4700::1", "fe80::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1"} {
 		f.Add(netip.MustParseAddr(seed).AsSlice())
@@ -133,7 +133,7 @@ func TestCheckURL(t *testing.T) {
 	}
 }
 
-// What decides is the address that is dialled, whatever name or form led to it.
+// The address that is dialled decides, whatever name or form led to it.
 func TestTheDialledAddressDecides(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/adminevent"
 )
 
-// tellAdmins makes deliveries of what administrators were not told of yet.
+// tellAdmins creates deliveries for the events that administrators have not been told of.
 func (e *Engine) tellAdmins(ctx context.Context) error {
 	if e.opt.Admins == nil {
 		return nil
@@ -26,7 +26,8 @@ func (e *Engine) tellAdmins(ctx context.Context) error {
 	return nil
 }
 
-// adminDeliveries returns what a webhook is sent of an event: the event, if it asked for that, and the call of the hook.
+// adminDeliveries returns the deliveries of an event to a webhook: the event itself, if it asked for that, and the call
+// of the hook.
 func (e *Engine) adminDeliveries(w *or3cloud.Webhook, event *adminevent.Event) (out []or3cloud.WebhookDelivery, err error) {
 	var names []string
 	if slices.Contains(w.Events, event.Name) {
@@ -47,17 +48,18 @@ func (e *Engine) adminDeliveries(w *or3cloud.Webhook, event *adminevent.Event) (
 	return out, nil
 }
 
-// faultPause is how long administrators hear nothing of further faults of a store after they were told of some: ten thousand damaged
-// files are found one by one.
+// faultPause is how long administrators are not told of further faults of a store after they were told of some: ten
+// thousand damaged files are found one by one.
 const faultPause = 10 * time.Minute
 
-// told is what administrators know of the faults of a store.
+// told is what administrators know about the faults of a store.
 type told struct {
 	faults int
 	at     time.Time
 }
 
-// reportFaults reports faults that administrators do not know of. After a restart they are told again of what is still damaged.
+// reportFaults reports faults that administrators do not know of. After a restart, it reports again whatever is still
+// damaged.
 func (e *Engine) reportFaults(ctx context.Context) error {
 	if e.opt.Admins == nil || e.opt.Faults == nil {
 		return nil
@@ -67,7 +69,7 @@ func (e *Engine) reportFaults(ctx context.Context) error {
 		key := f.ID + " " + f.State
 		known := e.told[key]
 		if f.Faults <= known.faults {
-			known.faults = f.Faults // what was mended and is damaged again is news
+			known.faults = f.Faults // damage after a repair is news
 			e.told[key] = known
 			continue
 		}
@@ -86,7 +88,7 @@ func (e *Engine) reportFaults(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if kept { // else a webhook that comes is told
+		if kept { // otherwise a webhook created later is told
 			e.told[key] = told{f.Faults, now}
 			e.opt.Faults.Told(f)
 		}

@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/adminevent"
 )
 
-// admins is a queue of events in memory. Without a webhook nothing is kept.
+// admins is a queue of events in memory. Without a webhook it keeps nothing.
 type admins struct {
 	hook   *or3cloud.Webhook
 	events []adminevent.Event
@@ -32,7 +32,7 @@ func (a *admins) EnqueueAdminEvents(context.Context, time.Time, func(*or3cloud.W
 	return false, nil
 }
 
-// faults knows those that a function returns.
+// faults returns the faults that a function returns.
 type faults func() []adminevent.Fault
 
 func (f faults) Faults() []adminevent.Fault { return f() }
@@ -76,7 +76,7 @@ func TestWhatAdministratorsAreSent(t *testing.T) {
 	}
 }
 
-// Ten thousand damaged files, which are found one by one, are a few events; what is mended and damaged again is another one.
+// Ten thousand damaged files, found one by one, make a few events. Damage after a repair makes another one.
 func TestFaultsAreReportedNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, damaged := &admins{}, 0
@@ -105,7 +105,7 @@ func TestFaultsAreReportedNowAndThen(t *testing.T) {
 				t.Errorf("told of %v, want %v", got, want)
 			}
 		}
-		pass(0, 3) // no one is told
+		pass(0, 3) // no webhook to tell
 		q.hook = &or3cloud.Webhook{}
 		pass(1, 3, 3)
 		for n := range 9000 {

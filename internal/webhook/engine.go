@@ -1,6 +1,6 @@
-// Package webhook sends events to the addresses that users have named (contract, workspaces-and-admin §11). It knows what an event
-// looks like, how it is signed, where it may go and when it is tried again; what waits is kept by the sync provider
-// (or3cloud.WebhookQueue), so a restart loses nothing.
+// Package webhook sends events to the addresses that users have named (contract, workspaces-and-admin §11). It knows
+// what an event looks like, how it is signed, where it may go, and when it is retried. The sync provider keeps whatever
+// waits (or3cloud.WebhookQueue), so a restart loses nothing.
 package webhook
 
 import (
@@ -25,60 +25,60 @@ import (
 )
 
 const (
-	// pause is how often the worker looks for something to do when nothing wakes it.
+	// pause is how often the worker looks for work if nothing wakes it.
 	pause = 5 * time.Second
-	// flights is how many tries are under way at once, perUser how many of them are one user's: whoever names a receiver that
-	// never answers holds up no one else.
+	// flights is how many attempts run at once, and perUser how many of them belong to one user, so that a receiver
+	// that never answers holds up only its own user.
 	flights = 25
 	perUser = 5
-	// stale is after how long a try that has not been heard of is taken for lost.
+	// stale is how long an attempt may go without news before it counts as lost.
 	stale = 5 * time.Minute
-	// tendEvery is how often old deliveries are looked for.
+	// tendEvery is how often the engine looks for old deliveries.
 	tendEvery = time.Minute
 	// sealing is the purpose of the key that secrets are sealed with.
 	sealing = "or3-cloud secrets of webhooks"
-	// TestEvent is the event of a delivery that a user asks for.
+	// TestEvent is the event of a delivery that a user requests as a test.
 	TestEvent = "webhook.test"
 )
 
-// tries are the times of the tries, counted from when the delivery was made.
+// tries are the times of the attempts, counted from the creation of the delivery.
 var tries = []time.Duration{0, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour}
 
-// Options are what an Engine depends on.
+// Options are the dependencies of an Engine.
 type Options struct {
 	Queue or3cloud.WebhookQueue
-	// Admins has what administrators are told of; nil if no one tells them.
+	// Admins has the events for administrators, or is nil if there are none.
 	Admins adminevent.Queue
-	// Faults knows the faults of the stores; nil if no one does.
+	// Faults knows the faults of the stores, or is nil.
 	Faults Faults
 	// MayRead reports whether a user may still read a workspace.
 	MayRead func(ctx context.Context, userID, workspaceID string) (bool, error)
 	// Key encrypts the secrets of webhooks.
 	Key string
-	// Allow says which addresses deliveries may go to: Public or Anywhere.
+	// Allow decides which addresses deliveries may go to: Public or Anywhere.
 	Allow func(netip.Addr) bool
-	// HTTPS refuses everything else.
+	// HTTPS refuses all other schemes.
 	HTTPS bool
-	// PerMinute is how many tries a webhook gets in a minute; the others wait.
+	// PerMinute is how many attempts a webhook gets per minute. The others wait.
 	PerMinute int
-	// Timeout bounds one try, RetryWindow the time in which tries begin.
+	// Timeout limits one attempt, and RetryWindow the time in which attempts may begin.
 	Timeout, RetryWindow time.Duration
-	// Retention is how long finished deliveries are kept. What has waited for longer is not sent any more.
+	// Retention is how long finished deliveries are kept. A delivery that has waited longer is not sent.
 	Retention time.Duration
 	Log       *slog.Logger
 	Now       func() time.Time
 	Rand      io.Reader
 }
 
-// Faults knows what is wrong with the stores.
+// Faults knows the faults of the stores.
 type Faults interface {
-	// Faults returns the faults that are known now, one of each store and state. It is asked every few seconds.
+	// Faults returns the currently known faults, one for each store and state. It is called every few seconds.
 	Faults() []adminevent.Fault
-	// Told says that administrators will be told of a fault, whatever happens.
+	// Told records that administrators are certain to be told of a fault.
 	Told(adminevent.Fault)
 }
 
-// Engine sends what waits, in the background.
+// Engine sends waiting deliveries in the background.
 type Engine struct {
 	opt    Options
 	sealer *sealed.Sealer
@@ -86,16 +86,16 @@ type Engine struct {
 	limits *ratelimit.Limiter
 	worker string
 	loop   *background.Loop
-	tendAt time.Time       // used by the loop alone
-	told   map[string]told // the same
+	tendAt time.Time       // used only by the loop
+	told   map[string]told // used only by the loop
 
-	ctx   context.Context // of the tries
+	ctx   context.Context // of the attempts
 	stop  context.CancelFunc
-	air   sync.WaitGroup // the tries under way
+	air   sync.WaitGroup // the attempts in progress
 	slots chan struct{}  // one for each of them
 }
 
-// New returns an engine that does nothing by itself before Start.
+// New returns an engine that does nothing before Start.
 func New(o Options) (*Engine, error) {
 	e := &Engine{opt: o, limits: ratelimit.New(o.Now), slots: make(chan struct{}, flights), told: map[string]told{}}
 	var err error
@@ -112,17 +112,18 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// Start begins to send.
+// Start starts sending.
 func (e *Engine) Start() { e.loop.Begin() }
 
-// Close ends what is under way and waits for it; an interrupted try is made again after the next start. It follows Start.
+// Close cancels the attempts in progress and waits for them. They are repeated after the next start. It must follow
+// Start.
 func (e *Engine) Close() {
 	e.loop.Close()
 	e.stop()
 	e.air.Wait()
 }
 
-// run is one look at what there is to do.
+// run does whatever is due, once.
 func (e *Engine) run(ctx context.Context) error {
 	if err := e.tend(ctx); err != nil {
 		return err
@@ -147,7 +148,7 @@ func (e *Engine) run(ctx context.Context) error {
 	}
 	free := cap(e.slots) - len(e.slots)
 	if free == 0 {
-		return nil // the end of a try wakes the loop
+		return nil // the end of an attempt wakes the loop
 	}
 	claimed, err := e.opt.Queue.ClaimDeliveries(ctx, e.worker, free, perUser)
 	for _, c := range claimed {
@@ -161,7 +162,7 @@ func (e *Engine) run(ctx context.Context) error {
 	return err
 }
 
-// tend takes lost tries back and forgets what is old.
+// tend takes lost attempts back and deletes old deliveries.
 func (e *Engine) tend(ctx context.Context) error {
 	now := e.opt.Now()
 	if now.Before(e.tendAt) && e.tendAt.Sub(now) <= tendEvery {
@@ -181,7 +182,7 @@ func (e *Engine) tend(ctx context.Context) error {
 	return nil
 }
 
-// delivery returns what a webhook is sent of an op; nil if it asked for no such event.
+// delivery returns the delivery of an op to a webhook, or nil if it did not ask for such events.
 func (e *Engine) delivery(w *or3cloud.Webhook, op *or3cloud.AppliedOp) (*or3cloud.WebhookDelivery, error) {
 	r := read(op.Payload)
 	deleted := op.Operation == or3cloud.OpDelete || isTrue(r.Deleted)
@@ -192,7 +193,7 @@ func (e *Engine) delivery(w *or3cloud.Webhook, op *or3cloud.AppliedOp) (*or3clou
 	return e.make(w, name, op.At, data(op, r, deleted))
 }
 
-// completion returns what a webhook is sent of an answer that is complete; nil if it asks for that no more.
+// completion returns the delivery of a completed answer to a webhook, or nil if it no longer asks for these.
 func (e *Engine) completion(w *or3cloud.Webhook, m *or3cloud.CompletedMessage) (*or3cloud.WebhookDelivery, error) {
 	if !slices.Contains(w.Events, or3cloud.EventMessageCompleted) {
 		return nil, nil
@@ -223,7 +224,7 @@ func (e *Engine) make(w *or3cloud.Webhook, event string, at time.Time, data any)
 	}, nil
 }
 
-// handle makes one try of a delivery and writes down what came of it.
+// handle makes one attempt at a delivery and records the outcome.
 func (e *Engine) handle(c or3cloud.ClaimedDelivery) {
 	defer func() {
 		if v := recover(); v != nil { // it stays in flight and is taken back
@@ -239,7 +240,7 @@ func (e *Engine) handle(c or3cloud.ClaimedDelivery) {
 	}
 }
 
-// try sends a delivery, unless its webhook gets nothing now or any more, and sets its next state.
+// try sends a delivery, unless its webhook is paused or disabled, and sets its next state.
 func (e *Engine) try(w *or3cloud.Webhook, d *or3cloud.WebhookDelivery) error {
 	d.Status, d.NextAt = or3cloud.DeliveryPending, e.opt.Now()
 	if w.Scope == or3cloud.WebhookUser {
@@ -259,7 +260,7 @@ func (e *Engine) try(w *or3cloud.Webhook, d *or3cloud.WebhookDelivery) error {
 	}
 	last := e.send(e.ctx, w, d)
 	if e.ctx.Err() != nil {
-		return nil // cut off by the end of the server: the try does not count
+		return nil // interrupted by the shutdown: the attempt does not count
 	}
 	d.Last = last
 	e.judge(d)
@@ -270,8 +271,8 @@ func (e *Engine) budget() ratelimit.Limit {
 	return ratelimit.Limit{Max: e.opt.PerMinute, Window: time.Minute}
 }
 
-// judge decides what follows a try. A late one moves those after it, so that they are hardly closer together than planned; the
-// last one comes at the end of the window.
+// judge decides what follows an attempt. A late one shifts those after it, so that they are hardly closer together than
+// planned. The last one comes at the end of the window.
 func (e *Engine) judge(d *or3cloud.WebhookDelivery) {
 	if d.Last.Error == "" {
 		d.Status = or3cloud.DeliverySuccess
@@ -295,8 +296,8 @@ func (e *Engine) judge(d *or3cloud.WebhookDelivery) {
 	d.Status, d.Attempt, d.NextAt = or3cloud.DeliveryPending, d.Attempt+1, next
 }
 
-// Test sends a webhook a delivery that says so, once, and returns what came of it. It counts against the webhook's
-// budget, beyond which it is CodeRateLimited, and appears in its log.
+// Test sends a webhook a delivery that is marked as a test, once, and returns the outcome. It counts against the
+// webhook's budget, beyond which it returns CodeRateLimited, and appears in its log.
 func (e *Engine) Test(ctx context.Context, w or3cloud.Webhook) (or3cloud.DeliveryAttempt, error) {
 	if v := e.limits.Take(w.ID, e.budget()); !v.Allowed {
 		return or3cloud.DeliveryAttempt{}, &or3cloud.Error{

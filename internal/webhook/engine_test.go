@@ -136,7 +136,7 @@ func (q *queue) all() []or3cloud.WebhookDelivery {
 	return slices.Clone(q.deliveries)
 }
 
-// wire answers tries in place of the network.
+// wire answers attempts in place of the network.
 type wire func(*http.Request) (*http.Response, error)
 
 func (f wire) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -145,7 +145,7 @@ func status(code int) (*http.Response, error) {
 	return &http.Response{StatusCode: code, Body: io.NopCloser(strings.NewReader("answer"))}, nil
 }
 
-// post is an op that makes an event of the webhook.
+// post returns an op that causes an event for the webhook.
 func post(pk string) or3cloud.AppliedOp {
 	return or3cloud.AppliedOp{
 		WorkspaceID: "ws", Table: or3cloud.TablePosts, PK: pk, Operation: or3cloud.OpPut, Payload: []byte(`{"title":"T","content":"C"}`), At: time.Now(),
@@ -170,7 +170,8 @@ func begin(t testing.TB, url string, change ...func(*Options)) (*Engine, *queue)
 	return e, q
 }
 
-// rhythm lets the receiver answer with codes, one after the other, the last one for ever, and returns when tries came.
+// rhythm lets the receiver answer with codes, one after the other and then always the last one, and returns when
+// attempts arrived.
 func rhythm(t *testing.T, span time.Duration, codes ...int) (at []time.Duration, d or3cloud.WebhookDelivery) {
 	synctest.Test(t, func(t *testing.T) {
 		e, q := begin(t, "https://example.org/")
@@ -205,7 +206,7 @@ func TestTries(t *testing.T) {
 	}
 }
 
-// A server that was down for a while does not make up for tries in a hurry, and ends at the same time.
+// A server that was down for a while does not make up for missed attempts in a hurry, and still ends at the same time.
 func TestLateTriesKeepTheirDistance(t *testing.T) {
 	e := engine(t)
 	for _, late := range []time.Duration{0, 20 * time.Second, 7 * time.Minute, 40 * time.Minute, 59*time.Minute + 40*time.Second, 2 * time.Hour} {
@@ -266,13 +267,13 @@ func TestADeliveryIsSigned(t *testing.T) {
 		t.Errorf("%s %s, %s", got.Method, got.URL, sent)
 	}
 	other := q.hook
-	other.ID = "other" // a secret opens for its own webhook alone
+	other.ID = "other" // a secret can be opened only for its own webhook
 	if last, err := e.Test(t.Context(), other); err != nil || last.Error == "" {
 		t.Errorf("%+v, %v", last, err)
 	}
 }
 
-// Redirects lead nowhere, private or not, and what is private is not even connected to.
+// Redirects are never followed, private or not, and the engine does not even connect to a private address.
 func TestNothingIsSentWhereItMayNotGo(t *testing.T) {
 	reached := 0
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -288,7 +289,7 @@ func TestNothingIsSentWhereItMayNotGo(t *testing.T) {
 	if last, err := e.Test(t.Context(), q.hook); err != nil || last.Error == "" || reached != 1 {
 		t.Errorf("a private address: %+v, %v, %d requests", last, err, reached)
 	}
-	e.opt.Allow = func(a netip.Addr) bool { return !a.Is4() } // the URL passes, and its name leads elsewhere now
+	e.opt.Allow = func(a netip.Addr) bool { return !a.Is4() } // the URL passes, but its name now resolves elsewhere
 	q.hook.URL = strings.Replace(receiver.URL, "127.0.0.1", "localhost", 1)
 	last, err := e.Test(t.Context(), q.hook)
 	if err != nil || last.Error == "" || strings.Contains(last.Error, "127.0.0.1") || reached != 1 {
@@ -296,7 +297,8 @@ func TestNothingIsSentWhereItMayNotGo(t *testing.T) {
 	}
 }
 
-// The answer of a slow receiver is not waited for, and what is wrong is said without the addresses of names.
+// The engine does not wait for the answer of a slow receiver, and describes the failure without the addresses behind
+// names.
 func TestWhyADeliveryFails(t *testing.T) {
 	release := make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }))
@@ -330,7 +332,7 @@ func TestWhyADeliveryFails(t *testing.T) {
 	}
 }
 
-// A webhook gets its budget in any minute; what is beyond it waits and is not lost.
+// A webhook gets its budget in any minute. Deliveries beyond it wait and are not lost.
 func TestTheBudgetOfAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, q := begin(t, "https://example.org/", func(o *Options) { o.PerMinute = 10 })
@@ -390,7 +392,7 @@ func TestAFormerMemberGetsNothing(t *testing.T) {
 	})
 }
 
-// What is under way when the server ends comes again after the next start, as if it had not been tried.
+// A delivery in progress when the server stops is sent again after the next start, as if it had not been tried.
 func TestAnInterruptedTryDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, q := begin(t, "https://example.org/")
@@ -408,7 +410,7 @@ func TestAnInterruptedTryDoesNotCount(t *testing.T) {
 	})
 }
 
-// Rows of a process that was killed are taken back.
+// Deliveries of a process that was killed are taken back.
 func TestLostTriesAreTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, q := begin(t, "https://example.org/")
@@ -439,7 +441,7 @@ func TestLostTriesAreTakenBack(t *testing.T) {
 	})
 }
 
-// A panic ends one try and nothing else.
+// A panic ends one attempt and nothing else.
 func TestAPanicEndsOneTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, q := begin(t, "https://example.org/")

@@ -11,14 +11,14 @@ import (
 	"or3.chat/cloud/internal/jsstring"
 )
 
-// maxNumber is the length of the longest number that a delivery carries, in digits and signs.
+// maxNumber is the largest length of a number in a delivery, in digits and signs.
 const maxNumber = 40
 
-// maxText is how much of a text a delivery carries, in UTF-16 units: rows have texts of megabytes.
+// maxText is how much of a text a delivery carries, in UTF-16 units. Rows may have texts of megabytes.
 const maxText = 4096
 
-// event returns the event that an applied op is (contract, sync §10.7), "" if it is none. A put of a row that is marked deleted
-// is a deletion, as older clients make them; messages have no event of their own for it.
+// event returns the event of an applied op (contract, sync §10.7), or "" if there is none. A put of a row that is
+// marked deleted counts as a deletion, because older clients delete that way. There is no event for deleted messages.
 func event(op *or3cloud.AppliedOp, deleted bool) string {
 	switch op.Table {
 	case or3cloud.TableThreads:
@@ -43,7 +43,7 @@ func choose(op *or3cloud.AppliedOp, deleted bool, created, updated, gone string)
 	return created
 }
 
-// row has the members of a payload that an event shows. Payloads are what clients wrote, so nothing is said of their types.
+// row has the members of a payload that an event shows. Clients wrote the payloads, so members may have any type.
 type row struct {
 	Title      jsontext.Value `json:"title"`
 	Status     jsontext.Value `json:"status"`
@@ -65,7 +65,7 @@ type row struct {
 
 var payloadOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// read reads a payload; of one that cannot be read nothing is shown.
+// read reads a payload. It shows nothing of a payload that cannot be read.
 func read(payload []byte) (r row) {
 	if len(payload) > 0 && json.Unmarshal(payload, &r, payloadOptions) != nil {
 		return row{}
@@ -73,7 +73,7 @@ func read(payload []byte) (r row) {
 	return r
 }
 
-// content is the text of a message, which clients keep in its data.
+// content returns the text of a message, which clients keep in its data.
 func (r row) content() *string {
 	if t := text(r.Content); t != nil {
 		return t
@@ -87,7 +87,7 @@ func (r row) content() *string {
 	return text(data.Content)
 }
 
-// length is how long the text of a document is, in UTF-16 units.
+// length returns the length of a document's text, in UTF-16 units.
 func (r row) length() *int {
 	t, ok := unquoted(r.Content)
 	if !ok {
@@ -97,7 +97,7 @@ func (r row) length() *int {
 	return &n
 }
 
-// text returns a text, cut to what a delivery carries; nil for what is none.
+// text returns a text, cut to what a delivery carries, or nil if v is not a text.
 func text(v jsontext.Value) *string {
 	t, ok := unquoted(v)
 	if !ok {
@@ -115,10 +115,10 @@ func unquoted(v jsontext.Value) (string, bool) {
 	if err != nil && t == nil {
 		return "", false
 	}
-	return string(t), true // lone surrogates were replaced
+	return string(t), true // lone surrogates have been replaced
 }
 
-// number passes a number on as it is; what is none, or is written at length, becomes null.
+// number passes a number on unchanged. Anything else, and a number written at length, becomes null.
 func number(v jsontext.Value) jsontext.Value {
 	if v.Kind() != '0' || len(v) > maxNumber {
 		return jsontext.Value("null")
@@ -142,7 +142,7 @@ func cut(s string) string {
 	return s
 }
 
-// What is sent (contract, workspaces-and-admin §11), to users and to administrators.
+// The data of the events (contract, workspaces-and-admin §11), for users and administrators.
 type (
 	userBody struct {
 		head
@@ -237,7 +237,7 @@ func data(op *or3cloud.AppliedOp, r row, deleted bool) any {
 	}
 }
 
-// encode returns the body of an event of a webhook.
+// encode returns the body of an event for a webhook.
 func encode(w *or3cloud.Webhook, event, eventID string, at time.Time, data any) ([]byte, error) {
 	h := head{
 		Event: event, EventID: eventID, Timestamp: timestamp(at), WorkspaceID: orNull(w.WorkspaceID),

@@ -14,7 +14,7 @@ func TestEvents(t *testing.T) {
 	at := time.UnixMilli(1_771_000_000_123)
 	for name, c := range map[string]struct {
 		op   or3cloud.AppliedOp
-		data string // "" if it is no event
+		data string // "" if there is no event
 	}{
 		or3cloud.EventThreadCreated: {
 			or3cloud.AppliedOp{Table: "threads", Operation: "put", Payload: []byte(`{"title":"Hi","status":"ready","deleted":false,"pinned":true,"created_at":1,"updated_at":2}`)},
@@ -79,7 +79,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// An answer that is complete is told with its ids alone, and only to who asks for it.
+// A completed answer is reported with its ids alone, and only to webhooks that ask for it.
 func TestCompletedMessages(t *testing.T) {
 	at := time.UnixMilli(1_771_000_000_123)
 	for want, m := range map[string]or3cloud.CompletedMessage{
@@ -102,7 +102,7 @@ func TestCompletedMessages(t *testing.T) {
 	}
 }
 
-// However large a row is, the body has a bound.
+// However large a row is, the body stays within a limit.
 func TestBodiesAreBounded(t *testing.T) {
 	long := strings.Repeat("\u0001😀", 1<<20)
 	digits := json.RawMessage("0." + strings.Repeat("0", 1<<20) + "1")
@@ -125,7 +125,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 }
 
-// FuzzDelivery makes deliveries of whatever a payload may be.
+// FuzzDelivery creates deliveries from arbitrary payloads.
 func FuzzDelivery(f *testing.F) {
 	for _, seed := range []string{`{"title":"a"}`, `{"data":{"content":"\ud83d"},"deleted":true}`, `[]`, ``, `{"index":1e999}`, "{\"title\":\"\xff\"}"} {
 		f.Add([]byte(seed))

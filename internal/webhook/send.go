@@ -21,17 +21,17 @@ import (
 )
 
 const (
-	// maxAnswer is how much of an answer is kept, in bytes.
+	// maxAnswer is how many bytes of an answer are kept.
 	maxAnswer = 4 << 10
-	// maxAnswerHeader bounds the header of an answer, in bytes.
+	// maxAnswerHeader limits the header of an answer, in bytes.
 	maxAnswerHeader = 64 << 10
-	// secretBytes is the length of a secret, which is written in hexadecimal digits behind secretPrefix.
+	// secretBytes is the length of a secret. It is written in hexadecimal digits after secretPrefix.
 	secretBytes  = 32
 	secretPrefix = "whs_"
 )
 
-// transport returns what sends deliveries. Each gets a connection of its own, whose address is looked at; no proxy of the environment
-// is used, because behind one it could not be.
+// transport returns the transport for deliveries. Each delivery gets a connection of its own, whose address is checked.
+// It ignores proxies in the environment, because the address behind one cannot be checked.
 func (e *Engine) transport() *http.Transport {
 	dialer := net.Dialer{Timeout: e.opt.Timeout, Control: e.control}
 	return &http.Transport{
@@ -39,7 +39,7 @@ func (e *Engine) transport() *http.Transport {
 	}
 }
 
-// NewSecret makes the secret of a webhook, and its sealed form for the store.
+// NewSecret generates the secret of a webhook, and its sealed form for the store.
 func (e *Engine) NewSecret(webhookID string) (secret string, sealed []byte, err error) {
 	raw := make([]byte, secretBytes)
 	if _, err := io.ReadFull(e.opt.Rand, raw); err != nil {
@@ -50,7 +50,7 @@ func (e *Engine) NewSecret(webhookID string) (secret string, sealed []byte, err 
 	return secret, sealed, err
 }
 
-// sign returns the signature of a body that is sent at a time in Unix seconds.
+// sign returns the signature of a body sent at a time in Unix seconds.
 func sign(secret, at string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(at))
@@ -59,7 +59,7 @@ func sign(secret, at string, body []byte) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// send makes one try. Redirects are not followed: only a 2xx is a success.
+// send makes one attempt. It does not follow redirects: only a 2xx is a success.
 func (e *Engine) send(ctx context.Context, w *or3cloud.Webhook, d *or3cloud.WebhookDelivery) (last or3cloud.DeliveryAttempt) {
 	began := time.Now()
 	defer func() { last.Duration = time.Since(began) }()
@@ -68,7 +68,7 @@ func (e *Engine) send(ctx context.Context, w *or3cloud.Webhook, d *or3cloud.Webh
 		last.Error = "the secret was encrypted with another key; delete the webhook and create it again"
 		return last
 	}
-	if err := e.CheckURL(w.URL); err != nil { // the configuration may have changed since
+	if err := e.CheckURL(w.URL); err != nil { // the configuration may have changed
 		last.Error = message(err)
 		return last
 	}
@@ -110,7 +110,7 @@ func message(err error) string {
 	return err.Error()
 }
 
-// describe says why there was no answer, without the addresses that a name stands for.
+// describe explains why there was no answer, without the addresses that a name resolves to.
 func (e *Engine) describe(err error) string {
 	var name *net.DNSError
 	var timeout net.Error

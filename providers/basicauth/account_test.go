@@ -134,7 +134,7 @@ func TestAnswersNameDevices(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
 	b.post("sign-in", credentials("ann@example.test", password), "User-Agent", iphone).want(t, 200, `{"ok":true}`)
-	const safari = `"device":{"browser":"Safari","system":"iPhone"}`
+	const safari = `"device":{"browser":"Safari","system":"iPhone","kind":"phone"}`
 	for _, path := range []string{"sessions", "events"} {
 		if text := b.get(path).text; strings.Count(text, safari) != 1 || strings.Count(text, `"device"`) != 1 {
 			t.Errorf("%s: %s", path, text)

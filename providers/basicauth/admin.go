@@ -2,8 +2,10 @@ package basicauth
 
 import (
 	"context"
+	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/metric"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 )
 
@@ -53,4 +55,49 @@ func (a admin) RunAction(ctx context.Context, _, actionID string, _ map[string]a
 		return nil, err
 	}
 	return map[string]any{"ok": true, "action": actionID}, nil
+}
+
+var _ metric.Reporter = (*provider)(nil)
+
+// Metrics implements metric.Reporter.
+func (p *provider) Metrics(ctx context.Context) ([]metric.Family, error) {
+	signIns := metric.By(metric.Total, "sign_ins_total", "Sign-ins, by what became of them.", "result")
+	s := &p.guard.SignIns
+	signIns.Add(s.Succeeded.Value(), "succeeded")
+	signIns.Add(s.WrongPassword.Value(), "wrong_password")
+	signIns.Add(s.WrongFactor.Value(), "wrong_second_factor")
+	signIns.Add(s.Limited.Value(), "limited")
+	waiting, working, slots := p.guard.Passwords.Line()
+	all := []metric.Family{
+		signIns,
+		metric.Of(metric.Gauge, "password_hashes_waiting", "Sign-ins that wait for a processor to compare a password.", float64(waiting)),
+		metric.Of(metric.Gauge, "password_hashes_working", "Passwords that are worked on.", float64(working)),
+		metric.Of(metric.Gauge, "password_hash_slots", "How many are worked on at once at most.", float64(slots)),
+	}
+	now := p.now()
+	m, err := p.store.Read.MeasureAccounts(ctx, now.UnixMilli())
+	if err != nil {
+		return all, err
+	}
+	all = append(all,
+		metric.Of(metric.Gauge, "accounts", "Accounts, those that are disabled among them.", float64(m.Accounts)),
+		metric.Of(metric.Gauge, "accounts_disabled", "Accounts that are disabled.", float64(m.Disabled)),
+		metric.Of(metric.Gauge, "sessions", "Browsers that are signed in.", float64(m.Sessions)),
+	)
+	if p.outbox == nil {
+		return all, nil
+	}
+	age := time.Duration(0)
+	if m.OldestMail > 0 {
+		age = max(now.Sub(time.UnixMilli(m.OldestMail)), 0)
+	}
+	tries := metric.By(metric.Total, "mail_attempts_total", "Letters that were handed to the mail server, by what it made of them.", "result")
+	tries.Add(p.outbox.Delivered.Value(), "delivered")
+	tries.Add(p.outbox.Refused.Value(), "refused")
+	tries.Add(p.outbox.Failed.Value(), "failed")
+	return append(all, tries,
+		metric.Of(metric.Gauge, "mail_waiting", "Letters in the outbox.", float64(m.Mail)),
+		metric.Of(metric.Gauge, "mail_retrying", "Letters in the outbox that were tried before.", float64(m.RetriedMail)),
+		metric.Of(metric.Gauge, "mail_oldest_age_seconds", "How long the oldest letter of the outbox has waited.", age.Seconds()),
+	), nil
 }

@@ -84,6 +84,7 @@ type provider struct {
 	demands  *factors.Demands
 	accounts *accounts.Accounts
 	watch    *sqlitex.Watch
+	outbox   *letters.Outbox // nil without a mail server
 
 	front    *front
 	entrance *entrance
@@ -146,7 +147,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		return nil, err
 	}
 	outbox := letters.NewOutbox(opts.smtp, st, sealer, env.Log, clock.Now, env.Rand)
-	words := letters.New(guards, clock.Now, opts.publicURL+opts.basePath, outbox)
+	words := letters.New(guards, clock.Now, or3cloud.Entrance{Base: opts.publicURL + opts.basePath, Page: env.AccountPage}, outbox)
 	once := onetime.New(env.Rand, clock.Now)
 	ways := factors.Options{PublicURL: opts.publicURL, PublicHost: opts.publicHost, Grace: opts.grace}
 	proofs := factors.Deps{
@@ -166,7 +167,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	p := &provider{
 		Operator: accounts.NewOperator(all, factor, demands), opts: opts, log: env.Log, clock: clock, now: clock.Now, host: env.Host, store: st,
 		onetime: once, guard: guards, letters: words, sessions: signedIn, factors: factor, stepUp: stepUp, demands: demands,
-		accounts: all,
+		accounts: all, outbox: outbox,
 	}
 	if outbox != nil {
 		outbox.Resolve = all.ResolveReset

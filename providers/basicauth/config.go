@@ -7,6 +7,7 @@ type configAnswer struct {
 	Registration      accounts.RegistrationMode `json:"registration"`
 	Mail              bool                      `json:"mail"`
 	Passkeys          bool                      `json:"passkeys"`
+	PasskeyDomain     string                    `json:"passkeyDomain,omitempty"` // where browsers use them, and below it
 	PasswordMinLength int                       `json:"passwordMinLength"`
 	// SetupRequired says that there is no account yet: the first one is made with the setup link.
 	SetupRequired bool `json:"setupRequired"`
@@ -18,8 +19,9 @@ func (n *entrance) config(c call) error {
 	if err != nil {
 		return err
 	}
-	return c.reply(configAnswer{
-		Registration: n.opts.registration, Mail: n.opts.mail, Passkeys: n.factors.RelyingParty(c.Request) != nil,
-		PasswordMinLength: n.opts.minPassword, SetupRequired: !exists,
-	})
+	answer := configAnswer{Registration: n.opts.registration, Mail: n.opts.mail, PasswordMinLength: n.opts.minPassword, SetupRequired: !exists}
+	if rp := n.factors.RelyingParty(c.Request); rp != nil {
+		answer.Passkeys, answer.PasskeyDomain = true, rp.Config.RPID
+	}
+	return c.reply(answer)
 }

@@ -35,6 +35,14 @@ func TestDevicesAreNamedAsPeopleDo(t *testing.T) {
 			t.Errorf("%s: %q", agent, got)
 		}
 	}
+	for agent, want := range map[string]string{
+		firefox: "computer", iphone: "phone", "curl/8": "", "Firefox": "", "Mozilla/5.0 (iPad; CPU OS 19_0 like Mac OS X) Mobile/15E148": "tablet",
+		"Mozilla/5.0 (Linux; Android 16; K) Chrome/140.0.0.0 Mobile Safari/537.36": "phone", "Mozilla/5.0 (Linux; Android 16; K) Chrome/140.0.0.0 Safari/537.36": "tablet",
+	} {
+		if got := letters.DeviceOf(agent).Kind; got != want {
+			t.Errorf("%s: %q", agent, got)
+		}
+	}
 	for address, want := range map[string]string{
 		"192.0.2.7": "192.0.2.0/24", "::ffff:192.0.2.9": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48", "fe80::1%eth0": "fe80::/48", "unknown": "unknown", "": "",
 	} {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
@@ -11,7 +12,8 @@ import (
 // refreshSession is POST /api/basic-auth/refresh. The cookie is looked at before the limiter: a valid one must never
 // be limited, because clients take any failure here for a sign-out (contract, auth Pitfall 10).
 func (n *entrance) refreshSession(c call) error {
-	g, err := n.sessions.Renew(c.Context(), c.Request, sessions.Values(c.Request.Request, sessions.RefreshCookie))
+	tokens := sessions.Values(c.Request.Request, sessions.RefreshCookie)
+	g, err := n.sessions.Renew(c.Context(), c.Request, tokens)
 	if err != nil {
 		return err
 	}
@@ -23,9 +25,18 @@ func (n *entrance) refreshSession(c call) error {
 	if err := n.front.limit(c, "refresh", refreshLimit); err != nil {
 		return err
 	}
+	var why guard.Event
+	if c.URL.Query().Has("why") { // the contract knows no such answer
+		if why, err = n.sessions.WhyEnded(c.Context(), tokens); err != nil {
+			return err
+		}
+	}
 	n.sessions.ClearCookies(c.Request)
 	if silent := c.URL.Query().Get("silent"); silent == "1" || silent == "true" {
-		return c.answer(false)
+		return c.reply(struct {
+			OK    bool        `json:"ok"`
+			Ended guard.Event `json:"ended,omitempty"`
+		}{Ended: why})
 	}
 	return refuse.Expired()
 }

@@ -49,9 +49,13 @@ func (n *entrance) signIn(c call) error {
 	}
 	g, err := n.authenticate(c.Context(), c.Request, body)
 	if err != nil {
+		if or3cloud.CodeOf(err) == or3cloud.CodeRateLimited {
+			n.guard.SignIns.Limited.Add(1)
+		}
 		return err
 	}
 	if g == nil {
+		n.guard.SignIns.WrongPassword.Add(1)
 		// The line that intrusion detection reads (docs/operations.md): keep its text and its attributes as they are.
 		n.log.Warn("sign-in failed", "address", c.ClientIP, "email", guard.RedactEmail(body.Email))
 		n.sessions.ClearCookies(c.Request)

@@ -266,6 +266,7 @@ type Store struct {
 	opts   Options
 	m      *maintenance
 	host   hostMaintenance
+	stock  stock
 	watch  *sqlitex.Watch
 	// clockWasAhead says that the log may hold times in the future, newest is the latest time that the maintenance has seen.
 	clockWasAhead atomic.Bool

@@ -31,6 +31,34 @@ test('devices are listed, this one first, and signed out one by one or all at on
   await heading(page, 'You are signed in')
 })
 
+test('the list follows what happens elsewhere, and a device that is signed out says so', async ({ cloud, open }) => {
+  await cloud.register(ann)
+  const page = await open(), other = await open()
+  await enter(page, ann)
+  await manage(page, 'Security')
+  const part = section(page, 'Active devices')
+  const devices = part.getByRole('listitem')
+  await expect(devices).toHaveCount(2)
+  await enter(other, ann)
+  await page.evaluate(() => dispatchEvent(new Event('focus')))
+  await expect(devices).toHaveCount(3)
+
+  await devices.nth(1).getByRole('button', { name: /^Sign out/ }).click()
+  await expect(devices).toHaveCount(2)
+  await other.evaluate(() => dispatchEvent(new Event('focus')))
+  const why = 'This device was signed out, on another device of yours or by whoever runs the server.'
+  const dialog = other.getByRole('dialog', { name: 'Sign in' })
+  await expect(dialog.getByText(why)).toBeVisible()
+  await expect(dialog.getByLabel('E-mail')).toHaveValue(ann.email)
+  await look(other, 'signed-out-elsewhere')
+  await other.reload()
+  await heading(other, 'Sign in')
+  await expect(other.getByText(why)).toBeVisible()
+  await enter(other, ann)
+  await other.reload()
+  await heading(other, 'You are signed in')
+})
+
 test('the owner sees what has happened to the account, the newest first', async ({ cloud, open, secrets }) => {
   await cloud.register(ann)
   for (let links = 0; links < 3; links++) await cloud.run('user', 'reset-link', ann.email)

@@ -31,7 +31,7 @@ test.describe('with a mail server', () => {
 
     const other = await open(link) // the mail is read on another device
     await heading(other, 'Choose a new password')
-    expect(other.url()).toBe(`${cloud.url}/`)
+    expect(other.url()).toBe(`${cloud.url}/account/`)
     await look(other, 'reset')
     await choose(other, changed.password)
     await expect(other.getByText('The new password is saved. Sign in with it.')).toBeVisible()

@@ -120,7 +120,7 @@ test('a session that ends while the page is open asks for a new sign-in over it'
   await cloud.run('user', 'revoke', ann.email, '--all')
   await press(page, 'Manage account')
   const dialog = page.getByRole('dialog', { name: 'Sign in' })
-  await expect(dialog.getByText('Your session has ended.')).toBeVisible()
+  await expect(dialog.getByText('This device was signed out, on another device of yours or by whoever runs the server.')).toBeVisible()
   await expect(dialog.getByLabel('E-mail')).toHaveValue(ann.email)
   await look(page, 'session-ended')
   await dialog.getByLabel('Password', { exact: true }).fill(ann.password)

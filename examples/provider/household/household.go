@@ -1,5 +1,5 @@
 // Package household signs people in who have the key of the household. They trust each other: the key is the same for all,
-// and the address says who somebody is.
+// and the address tells them apart.
 package household
 
 import (
@@ -29,7 +29,7 @@ func Register(r *or3cloud.Registry) error {
 		Package: "example.org/mycloud/household",
 		Serves:  []or3cloud.ProviderKind{or3cloud.ProviderAuth},
 		Settings: []or3cloud.Setting{
-			{Name: settingKey, Secret: true, MinLength: 32, Help: "Key with which everybody in the household signs in."},
+			{Name: settingKey, Secret: true, MinLength: 32, Help: "Key that everyone in the household signs in with."},
 		},
 		Open: open,
 	})
@@ -69,7 +69,7 @@ func (p *provider) GetSession(_ context.Context, r *or3cloud.Request) (*or3cloud
 	}, nil
 }
 
-// proof is what only somebody with the key can say about an address.
+// proof is a text about an address that only people with the key can compute.
 func (p *provider) proof(email string) string {
 	mac := hmac.New(sha256.New, p.key)
 	mac.Write([]byte(email))

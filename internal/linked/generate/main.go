@@ -1,5 +1,5 @@
-// Command generate writes the file that says which providers a program has; go generate runs it with
-// [-tag TAG] [-out FILE] PACKAGE...
+// Command generate writes the file that lists a program's providers. go generate runs it with [-tag TAG] [-out FILE]
+// PACKAGE...
 package main
 
 import (

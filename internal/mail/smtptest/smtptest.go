@@ -1,5 +1,5 @@
-// Package smtptest is a mail server on a local port that keeps what it is given, and can be told to misbehave. It is for tests
-// only.
+// Package smtptest is a mail server on a local port that keeps what it receives and can be told to misbehave. It is for
+// tests only.
 package smtptest
 
 import (
@@ -31,26 +31,26 @@ import (
 // Drop is an answer that closes the connection.
 const Drop = "drop"
 
-// Options say how a server behaves.
+// Options control the behaviour of a server.
 type Options struct {
 	// StartTLS offers STARTTLS, Implicit speaks TLS from the first byte. Both use the certificate of Server.Roots.
 	StartTLS, Implicit bool
-	// User and Password, if set, must be given before mail is taken.
+	// User and Password, if set, are required before mail is accepted.
 	User, Password string
-	// Answer, if set, is asked first for each command, "CONNECT" and the end of a message as "." included. What it returns is
-	// sent in place of the usual answer, unless it is empty.
+	// Answer, if set, is called first for each command, including "CONNECT", and "." for the end of a message. Its
+	// result replaces the usual answer, unless it is empty.
 	Answer func(command string) string
 }
 
-// Message is what was received.
+// Message is a received message.
 type Message struct {
-	// Hello is the name that the client introduced itself by.
+	// Hello is the name that the client used to introduce itself.
 	Hello string
 	From  string
 	To    []string
-	// Data is the message as it came, without the dots of the transport.
+	// Data is the message as received, without dot-stuffing.
 	Data string
-	// Encrypted says whether it came over TLS.
+	// Encrypted reports whether it came over TLS.
 	Encrypted bool
 }
 
@@ -99,13 +99,13 @@ func (s *Server) Stop() {
 	s.work.Wait()
 }
 
-// Next returns the next message; the test fails if none comes.
+// Next returns the next message. It fails the test if there is none.
 func (s *Server) Next() Message {
 	s.t.Helper()
 	return patience.Receive(s.t, "a mail", s.received)
 }
 
-// Pending returns how many messages have come that Next has not returned.
+// Pending returns the number of messages received but not returned by Next.
 func (s *Server) Pending() int { return len(s.received) }
 
 func (s *Server) certify() {
@@ -188,7 +188,7 @@ func (c *conversation) encrypt() {
 
 var errDropped = errors.New("dropped")
 
-// say sends an answer, or what the test wants instead, and returns the code of what was sent.
+// say sends an answer, or what the test wants instead, and returns its code.
 func (c *conversation) say(command, usual string) (code string, err error) {
 	answer := usual
 	if c.server.opts.Answer != nil {
@@ -269,7 +269,7 @@ func (c *conversation) extensions() string {
 	return out + "\n250 SIZE 1000000"
 }
 
-// signIn is AUTH PLAIN with an initial response.
+// signIn handles AUTH PLAIN with an initial response.
 func (c *conversation) signIn(rest string) error {
 	_, encoded, _ := strings.Cut(rest, " ")
 	raw, err := base64.StdEncoding.DecodeString(encoded)

@@ -1,6 +1,6 @@
-// Command generate makes the list of common passwords that is embedded in package passwordpolicy. Its input are texts
-// with a password in each line, the most frequent first, as they are published about breaches; what it keeps of them,
-// together with the walks over a keyboard, is written folded, sorted and compressed. The same input gives the same bytes.
+// Command generate makes the list of common passwords embedded in package passwordpolicy. Its input are texts with one
+// password per line, most frequent first, as published about breaches. It adds keyboard walks, and writes what it keeps
+// folded, sorted and compressed. The same input gives the same bytes.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 }
 
 // read adds the first passwords of a file that can matter: long ones as they are, and shorter words, because a few
-// digits make a long one of them.
+// digits make them long enough.
 func read(name string, most int, kept map[string]bool) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -61,7 +61,7 @@ func matters(password string) bool {
 	return n >= 8 || n >= 5 && !strings.ContainsFunc(password, func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
-// walks returns what fingers type along the rows and columns of the common keyboards, in both directions.
+// walks returns what fingers type along the rows and columns of common keyboards, in both directions.
 func walks() (out []string) {
 	for _, path := range []string{
 		"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn",

@@ -1,4 +1,4 @@
-// Package faultydisk lets tests decide when the disk under a SQLite database fails. It is for tests only.
+// Package faultydisk lets tests make the disk under a SQLite database fail. It is for tests only.
 package faultydisk
 
 import (
@@ -9,15 +9,15 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// Disk is a file system of the driver. While Write or Sync holds an error, all writes or all syncs fail with it.
+// Disk is a file system for the driver. While Write or Sync holds an error, all writes or syncs fail with it.
 type Disk struct {
 	vfs.VFS
-	// Name is what sqlitex.Options.VFS calls the disk.
+	// Name is the name of the disk for sqlitex.Options.VFS.
 	Name        string
 	Write, Sync atomic.Pointer[error]
 }
 
-// New returns a disk that works, under a name of the test's own.
+// New returns a working disk with a name unique to the test.
 func New(t *testing.T) *Disk {
 	d := &Disk{VFS: vfs.Find(""), Name: t.Name()}
 	vfs.Register(d.Name, d)

@@ -1450,15 +1450,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description AdminAction is something that an operator can make a provider do. */
+        /** @description AdminAction is an action of a provider that the operator can run. */
         AdminAction: {
-            /** @description Confirmation is what whoever wants it is asked first; empty where nothing is lost. */
+            /** @description Confirmation is the question to confirm before the action runs. It is empty if nothing can be lost. */
             confirmation?: string;
             danger?: boolean;
             description?: string;
             id: string;
             label: string;
-            /** @description Workspace says that it is done to one workspace, which has to be named. */
+            /** @description Workspace reports whether the action applies to one workspace, which the operator has to name. */
             workspace?: boolean;
         };
         AdminActionAnswer: {
@@ -1500,7 +1500,7 @@ export interface components {
              */
             kind: "auth" | "sync" | "storage";
         };
-        /** @description AdminWarning is something that an operator should know about a provider. */
+        /** @description AdminWarning is a warning about a provider for the operator. */
         AdminWarning: {
             /** @description AdminLevelWarning or AdminLevelError */
             level: string;
@@ -1677,7 +1677,7 @@ export interface components {
         /** @description ExpectedAssistant is the state of a message as a client knows it. */
         ExpectedAssistant: {
             clock: number;
-            /** @description GenerationID is the generation that has written the message; empty if it does not matter. */
+            /** @description GenerationID is the generation that wrote the message. It is empty if it does not matter. */
             generationId?: string;
         };
         /** @description Fault is the body of every error of the protocol. */
@@ -1701,21 +1701,21 @@ export interface components {
             /** @description Status is committed, with Replayed and ServerVersion, or superseded, with Reason. */
             status: string;
         };
-        /** @description GenerationSnapshot is the answer that a generation has ended with. Its texts and values are JSON, kept byte for byte: a model's text may be cut in the middle of a character (contract, sync Pitfall 17). */
+        /** @description GenerationSnapshot is the final answer of a generation. Its texts and values are JSON, kept byte for byte, because a model's text may be cut in the middle of a character (contract, sync Pitfall 17). */
         GenerationSnapshot: {
             /** @description CompletedAt is in Unix milliseconds. */
             completedAt: number;
             /** @description Content and Reasoning are JSON strings. */
             content: unknown;
-            /** @description ToolCalls is a JSON array, Usage an object and Error a string; nil if there is none. */
+            /** @description ToolCalls is a JSON array, Usage an object and Error a string. Each is nil if absent. */
             error?: unknown;
             /** @description Content and Reasoning are JSON strings. */
             reasoning?: unknown;
             /** @description Status is complete, error or aborted. */
             status: string;
-            /** @description ToolCalls is a JSON array, Usage an object and Error a string; nil if there is none. */
+            /** @description ToolCalls is a JSON array, Usage an object and Error a string. Each is nil if absent. */
             toolCalls?: unknown;
-            /** @description ToolCalls is a JSON array, Usage an object and Error a string; nil if there is none. */
+            /** @description ToolCalls is a JSON array, Usage an object and Error a string. Each is nil if absent. */
             usage?: unknown;
         };
         /** @description Hello is what an engine says of itself. */
@@ -1997,11 +1997,11 @@ export interface components {
         };
         /** @description MaintenanceState is what a provider's background maintenance is doing (contract, sync §10.8). It is part of the deep health answer. */
         MaintenanceState: {
-            /** @description Backlog is how many workspaces the current or last run has left. */
+            /** @description Backlog is the number of workspaces that the current or last run has left. */
             backlog: number;
             enabled: boolean;
             lastError?: string;
-            /** @description LastRun is the Unix time in milliseconds at which the last complete run ended; 0 if there was none. */
+            /** @description LastRun is the Unix time in milliseconds at which the last complete run ended, or 0 if there was none. */
             lastRun?: number;
             /** @description State is "idle", "running" or "failed". */
             state: string;
@@ -2310,7 +2310,7 @@ export interface components {
             retention_seconds: number;
             workspace_id: string;
         };
-        /** @description StorageGCReport is what a run did; it is the answer of the GC endpoint (contract, storage §7.8). */
+        /** @description StorageGCReport is the result of a run, and the answer of the GC endpoint (contract, storage §7.8). */
         StorageGCReport: {
             deleted_count: number;
             reason?: string;
@@ -2318,10 +2318,10 @@ export interface components {
             /** @description "completed" or "disabled" */
             status: string;
         };
-        /** @description SyncCapabilities are the flags by which a host learns what an adapter supports (contract, sync §10.5, §10.8). */
+        /** @description SyncCapabilities are flags that tell a host what an adapter supports (contract, sync §10.5, §10.8). */
         SyncCapabilities: {
             backgroundGenerationHistory?: string;
-            /** @description CanonicalChatHistory is "v1" for a ChatHistoryReader, BackgroundGenerationHistory for a GenerationHistory. */
+            /** @description CanonicalChatHistory is "v1" for a ChatHistoryReader, and BackgroundGenerationHistory for a GenerationHistory. */
             canonicalChatHistory?: string;
             /** @description "snapshot-v1" */
             historyRetention?: string;
@@ -2352,10 +2352,10 @@ export interface components {
             request: components["schemas"]["BrowserRequest"];
             template?: string;
         };
-        /** @description Transfer is what a signed URL is good for: the transfer of one content, by one user. */
+        /** @description Transfer is what a signed URL permits: the transfer of one content by one user. */
         Transfer: {
             hash: string;
-            /** @description Upload says that it goes up. */
+            /** @description Upload is true for an upload and false for a download. */
             upload: boolean;
             userId: string;
             workspaceId: string;
@@ -2461,22 +2461,22 @@ export interface components {
         WorkspaceSummaries: {
             workspaces: components["schemas"]["WorkspaceSummary"][];
         };
-        /** @description WorkspaceSummary is a workspace as its operator sees it. */
+        /** @description WorkspaceSummary is a workspace, as the operator sees it. */
         WorkspaceSummary: {
             /** Format: date-time */
             createdAt: string;
             /**
              * Format: date-time
-             * @description DeletedAt is zero if it was not deleted.
+             * @description DeletedAt is zero unless the workspace was deleted.
              */
             deletedAt?: string;
             description?: string;
             id: string;
             members: number;
             name: string;
-            /** @description Owner is the e-mail address of the owner who has been in it the longest; empty if unknown. */
+            /** @description Owner is the e-mail address of the owner who has been a member the longest. It is empty if unknown. */
             owner?: string;
-            /** @description OwnerUserID is that owner; empty if there is none. */
+            /** @description OwnerUserID is the id of that owner. It is empty if there is none. */
             ownerUserId?: string;
         };
     };

@@ -1,6 +1,6 @@
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
-import { button, devices, events, field, inServer, openAccount, openSecurity, section } from './accounts'
+import { alert, button, devices, events, field, inServer, openAccount, openSecurity, section } from './accounts'
 import { unmountAll } from './mount'
 import { details, refusal, signedOut } from './server'
 import { changePassword, codes, laptop, openStepUp } from './states'
@@ -57,7 +57,7 @@ it('closes when the session is over', async () => {
   const server = inServer().on('display-name', refusal(401, 'session_expired'))
   const { emitted } = await openAccount(server)
   await button('Change name').click()
-  server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+  server.on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   await button('Save').click()
   await expect.poll(() => emitted).toContainEqual(['update:open', false])
 })
@@ -193,6 +193,47 @@ it('looks at the activity again when that has failed', async () => {
   await expect.element(button('Try again')).not.toBeInTheDocument()
 })
 
+it('follows what happens to the devices elsewhere', async () => {
+  const server = inServer()
+  await openSecurity(server)
+  await expect.element(page.getByText('Safari on iPhone')).toBeVisible()
+  const tablet = { ...devices[1]!, id: 's3', device: { browser: 'Chrome', system: 'Android', kind: 'tablet' } }
+  server.on('sessions', { body: { sessions: [devices[0], tablet] } })
+    .on('events', { body: { events: [{ kind: 'session_revoked', at: '2026-11-24T11:00:00Z' }, ...events] } })
+  dispatchEvent(new Event('focus'))
+  await expect.element(page.getByText('Chrome on Android')).toBeVisible()
+  await expect.element(page.getByText('Safari on iPhone')).not.toBeInTheDocument()
+  await expect.element(section('Recent activity').getByRole('listitem').first()).toHaveTextContent('One or more devices signed out')
+
+  // What cannot be looked at now stays as it was, without a word.
+  server.on('sessions', refusal(503, 'unavailable'))
+  const asked = server.count('sessions')
+  dispatchEvent(new Event('focus'))
+  await expect.poll(() => server.count('sessions')).toBeGreaterThan(asked)
+  await expect.element(page.getByText('Chrome on Android')).toBeVisible()
+  await expect.element(alert()).not.toBeInTheDocument()
+})
+
+it('looks for it every now and then, and no more once it is closed', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const server = inServer()
+  await openSecurity(server)
+  await expect.element(page.getByText('Safari on iPhone')).toBeVisible()
+  const asked = server.count('sessions')
+  vi.advanceTimersByTime(15_000)
+  await expect.poll(() => server.count('sessions')).toBe(asked + 1)
+  unmountAll()
+  vi.advanceTimersByTime(60_000)
+  expect(server.count('sessions')).toBe(asked + 1)
+})
+
+it('says before an account is deleted what of it is on this device alone', async () => {
+  await openAccount(inServer(), 'account', { unsentChanges: () => ({ waiting: 2, failed: 0, cleared: 0 }) })
+  await button('Delete account').click()
+  await expect.element(page.getByText('2 changes made on this device are not on the server, and cannot be sent any more afterwards.')).toBeVisible()
+})
+
 it('looks at devices and activity again after a new password', async () => {
   const server = inServer().on('change-password', {})
   await openAccount(server, 'password')
@@ -209,7 +250,7 @@ it('deletes the account after the address was typed, and nobody is here afterwar
   const { account, emitted } = await openAccount(server)
   await button('Delete account').click()
   await field('Type ann@example.org to confirm').fill('Ann@Example.org')
-  server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+  server.on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   await userEvent.keyboard('{Enter}')
   await expect.poll(() => account.session.state.value.status).toBe('signedOut')
   expect(server.last('delete-account')).toEqual({ email: 'Ann@Example.org' })

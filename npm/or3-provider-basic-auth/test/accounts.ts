@@ -11,12 +11,12 @@ import { TestServer, config, details, signedIn, signedOut } from './server'
 
 export const outServer = () => new TestServer()
   .on('/api/auth/session', signedOut)
-  .on('refresh?silent=1', { body: { ok: false } })
+  .on('refresh?silent=1&why=1', { body: { ok: false } })
   .on('config', { body: config })
 
 export const devices = [
-  { id: 's1', current: true, createdAt: '2026-11-01T10:00:00Z', lastSeenAt: '2026-11-24T10:00:00Z', ipAddress: '192.0.2.7', userAgent: 'Mozilla/5.0 … Firefox/140.0', device: { browser: 'Firefox', system: 'Linux' } },
-  { id: 's2', current: false, createdAt: '2026-11-01T10:00:00Z', lastSeenAt: '2026-11-20T10:00:00Z', ipAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348', userAgent: 'Mozilla/5.0 … Safari/604.1', device: { browser: 'Safari', system: 'iPhone' } },
+  { id: 's1', current: true, createdAt: '2026-11-01T10:00:00Z', lastSeenAt: '2026-11-24T10:00:00Z', ipAddress: '192.0.2.7', userAgent: 'Mozilla/5.0 … Firefox/140.0', device: { browser: 'Firefox', system: 'Linux', kind: 'computer' } },
+  { id: 's2', current: false, createdAt: '2026-11-01T10:00:00Z', lastSeenAt: '2026-11-20T10:00:00Z', ipAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348', userAgent: 'Mozilla/5.0 … Safari/604.1', device: { browser: 'Safari', system: 'iPhone', kind: 'phone' } },
 ]
 
 const edge = { userAgent: 'Mozilla/5.0 … Edg/140.0', device: { browser: 'Edge', system: 'Windows' } }

@@ -87,7 +87,7 @@ describe('the endpoints', () => {
   })
 
   it('offer only the basics on a server without account pages', async () => {
-    expect(await createApi({ fetch: new TestServer().fetch }).config()).toMatchObject({ registration: 'open', mail: false, passkeys: false })
+    expect(await createApi({ fetch: new TestServer().fetch }).config()).toMatchObject({ registration: 'open', mail: false })
   })
 
   it('do not take a fault for a server without account pages', async () => {

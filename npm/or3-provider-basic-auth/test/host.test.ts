@@ -38,3 +38,11 @@ it('tells the host "nobody knows" instead of "signed out" while the server canno
   expect(clientAuthStatus({ ...firstState, status: 'signedOut' })).toEqual({ ready: true, authenticated: false })
   expect(clientAuthStatus({ ...firstState, status: 'ended' })).toEqual({ ready: true, authenticated: false })
 })
+
+it('tells the host of no sign-out on which it would delete what is on no server', () => {
+  const unsent = { waiting: 2, failed: 0, cleared: 1 }
+  expect(clientAuthStatus({ ...firstState, status: 'ended' }, unsent)).toEqual({ ready: true, authenticated: undefined })
+  expect(clientAuthStatus({ ...firstState, status: 'signedOut' }, unsent)).toEqual({ ready: true, authenticated: undefined })
+  expect(clientAuthStatus({ ...firstState, status: 'signedIn' }, unsent)).toEqual({ ready: true, authenticated: true })
+  expect(clientAuthStatus({ ...firstState, status: 'ended' }, { ...unsent, cleared: 0 })).toEqual({ ready: true, authenticated: false })
+})

@@ -62,7 +62,7 @@ describe('codes that are shown once', () => {
     await page.getByRole('tab', { name: 'Account' }).click()
     await page.getByRole('tab', { name: 'Security' }).click()
     await expect.element(page.getByText(codes[0]!)).toBeVisible()
-    server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+    server.on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
     await account.session.look()
     expect(account.session.state.value.status).not.toBe('signedIn')
     await expect.element(page.getByText(codes[0]!)).toBeVisible()
@@ -234,7 +234,7 @@ describe('passkeys of an earlier domain', () => {
   })
 
   it('are named at the second step', async () => {
-    await openSignIn(new TestServer().on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+    await openSignIn(new TestServer().on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
       .refuse('sign-in', 401, 'second_factor_required', { challenge: 'c1', methods: ['recovery_code'], otherDomains: ['old.example.org'] }))
     await field('E-mail').fill('ann@example.org')
     await field('Password').fill('a long sentence')
@@ -243,7 +243,7 @@ describe('passkeys of an earlier domain', () => {
   })
 
   it('are named after a sign-in without them', async () => {
-    const server = new TestServer().on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+    const server = new TestServer().on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
       .on('sign-in', { body: { ok: true, otherDomains: ['old.example.org'] } })
     const { account } = await openSignIn(server)
     await field('E-mail').fill('ann@example.org')

@@ -8,7 +8,7 @@ import type { TestServer } from './server'
 /** A browser that can do passkeys, with an answer for each ceremony. */
 export function testPasskeys(over: Partial<Passkeys> = {}): Passkeys {
   return {
-    supported: async () => true,
+    obstacle: async () => null,
     autofillSupported: async () => false,
     get: async () => ({ id: 'credential' }) as never,
     create: async () => ({ id: 'credential' }) as never,
@@ -50,5 +50,6 @@ export function mount(component: Component, server: TestServer, props: Record<st
 export function unmountAll(): void {
   for (const stop of running.splice(0)) stop()
   document.documentElement.classList.remove('dark')
+  localStorage.clear()
   history.replaceState(null, '', location.pathname + location.search)
 }

@@ -64,27 +64,27 @@ function session(server: TestServer) {
   const api = createApi({ fetch: server.fetch })
   let cleaned = 0
   return {
-    session: createSession({ api, renew: api.refresh, afterSignOut: () => void cleaned++ }),
+    session: createSession({ api, renew: async () => (await api.refresh()).ok, afterSignOut: () => void cleaned++ }),
     cleaned: () => cleaned,
   }
 }
 
 describe('the session', () => {
   it('renews an expired session and asks again', async () => {
-    const server = new TestServer().on('/api/auth/session', signedOut, signedIn).on('refresh?silent=1', { body: { ok: true } })
+    const server = new TestServer().on('/api/auth/session', signedOut, signedIn).on('refresh?silent=1&why=1', { body: { ok: true } })
     expect(await session(server).session.look()).toMatchObject({ status: 'signedIn', person })
-    expect(server.asked.map(({ path }) => path)).toEqual(['/api/auth/session', 'refresh?silent=1', '/api/auth/session'])
+    expect(server.asked.map(({ path }) => path)).toEqual(['/api/auth/session', 'refresh?silent=1&why=1', '/api/auth/session'])
   })
 
   it('is signed out when the renewal says no, in the new way and in the old one', async () => {
     for (const refused of [{ body: { ok: false } }, { status: 401, body: {} }]) {
-      const server = new TestServer().on('/api/auth/session', signedOut).on('refresh?silent=1', refused)
+      const server = new TestServer().on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', refused)
       expect(await session(server).session.look()).toMatchObject({ status: 'signedOut', problem: null })
     }
   })
 
   it('stays as it is when the server has a fault', async () => {
-    const server = new TestServer().on('/api/auth/session', signedIn, refusal(503, 'unavailable'), signedOut).on('refresh?silent=1', refusal(429, 'rate_limited'))
+    const server = new TestServer().on('/api/auth/session', signedIn, refusal(503, 'unavailable'), signedOut).on('refresh?silent=1&why=1', refusal(429, 'rate_limited'))
     const { session: own } = session(server)
     await own.look()
     expect(await own.look()).toMatchObject({ status: 'signedIn', problem: 'unavailable' })
@@ -92,12 +92,12 @@ describe('the session', () => {
   })
 
   it('takes the session of another provider for nobody', async () => {
-    const server = new TestServer().on('/api/auth/session', { body: { session: { authenticated: true, provider: 'clerk', user: { id: 'x' } } } }).on('refresh?silent=1', { body: { ok: false } })
+    const server = new TestServer().on('/api/auth/session', { body: { session: { authenticated: true, provider: 'clerk', user: { id: 'x' } } } }).on('refresh?silent=1&why=1', { body: { ok: false } })
     expect(await session(server).session.look()).toMatchObject({ status: 'signedOut' })
   })
 
   it('cleans up only after a sign-out that the server has confirmed', async () => {
-    const server = new TestServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1', { body: { ok: false } }).on('sign-out', refusal(503, 'unavailable'), {})
+    const server = new TestServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1&why=1', { body: { ok: false } }).on('sign-out', refusal(503, 'unavailable'), {})
     const { session: own, cleaned } = session(server)
     await own.look()
     await expect(own.signOut()).rejects.toMatchObject({ code: 'unavailable' })

@@ -301,7 +301,7 @@ it('saves a new password from the link and leads to sign-in', async () => {
 })
 
 it('opens one sign-in over the page when the session has ended, with the address filled in', async () => {
-  const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1', { body: { ok: false } })
+  const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   const { account } = mount(AuthButton, server)
   await expect.element(button('Account of Ann Lee')).toBeVisible()
   await account.session.look()
@@ -316,7 +316,7 @@ it('signs out from the menu by keyboard', async () => {
   await userEvent.keyboard('{Tab}{Enter}')
   await expect.element(button('Account of Ann Lee')).toHaveAttribute('aria-expanded', 'true')
   await expect.element(page.getByRole('menuitem', { name: 'Manage account' })).toHaveFocus()
-  server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+  server.on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   await userEvent.keyboard('{ArrowDown}{ArrowDown}{Enter}')
   await expect.element(button('Sign in')).toBeVisible()
   expect(server.count('sign-out')).toBe(1)
@@ -340,17 +340,60 @@ it('opens the account from the menu and returns to the button', async () => {
   await expect.element(button('Account of Ann Lee')).toHaveFocus()
 })
 
-it('signs out only when unsent changes may be lost', async () => {
+it('asks before a sign-out that leaves unsent changes behind', async () => {
   const server = inServer().on('sign-out', {})
-  mount(AuthButton, server, {}, { unsentChanges: () => 1 })
+  mount(AuthButton, server, {}, { unsentChanges: () => ({ waiting: 1, failed: 0, cleared: 0 }) })
   await button('Account of Ann Lee').click()
   await page.getByRole('menuitem', { name: 'Sign out' }).click()
   await expect.element(button('Stay signed in')).toHaveFocus()
   expect(server.count('sign-out')).toBe(0)
-  server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+  server.on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   await button('Sign out anyway').click()
   await expect.element(button('Sign in')).toHaveFocus()
   expect(server.count('sign-out')).toBe(1)
+})
+
+it('sees unsent changes go out while it asks', async () => {
+  const left = { waiting: 1, failed: 0, cleared: 0 }
+  mount(AuthButton, inServer(), {}, { unsentChanges: () => ({ ...left }) })
+  await button('Account of Ann Lee').click()
+  await page.getByRole('menuitem', { name: 'Sign out' }).click()
+  await expect.element(button('Stay signed in')).toHaveFocus()
+  left.waiting = 0
+  dispatchEvent(new Event('focus'))
+  await expect.element(page.getByRole('dialog').getByText('Everything is on the server now.').first()).toBeVisible()
+  await expect.element(page.getByRole('dialog', { name: 'Sign out' }).getByRole('button', { name: 'Sign out' })).toBeVisible()
+})
+
+it('says on the next page and in another tab that this device was signed out, once', async () => {
+  localStorage.setItem('or3-basic-auth:ended', 'password_changed')
+  mount(AuthButton, outServer(), {}, {}, 'div')
+  await expect.element(page.getByText('because the password of your account was changed')).toBeVisible()
+  await userEvent.keyboard('{Escape}')
+  await expect.element(page.getByRole('dialog')).not.toBeInTheDocument()
+  expect(localStorage.getItem('or3-basic-auth:ended')).toBeNull()
+  unmountAll()
+
+  mount(AuthButton, outServer())
+  await expect.element(button('Sign in')).toBeVisible()
+  await expect.element(page.getByRole('dialog')).not.toBeInTheDocument()
+})
+
+it('forgets what has ended a session when somebody is here again', async () => {
+  localStorage.setItem('or3-basic-auth:ended', 'session_revoked')
+  const { account } = mount(AuthButton, inServer())
+  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  expect([account.endings.why.value, localStorage.getItem('or3-basic-auth:ended')]).toEqual(['', null])
+})
+
+it('helps who registers an address that is taken', async () => {
+  await openSignIn(outServer().on('register', refusal(401, 'invalid_credentials')))
+  await button('Create an account').click()
+  await register()
+  await expect.element(field('E-mail')).toHaveAccessibleDescription(/sign in, or choose a new password/)
+  await button('Forgot your password?').click()
+  await expect.element(page.getByRole('dialog', { name: 'Forgotten password' })).toBeVisible()
+  await expect.element(field('E-mail')).toHaveValue('new@example.org')
 })
 
 it('unlocks after signing in, and for somebody who is signed in already', async () => {

@@ -6,7 +6,12 @@ import { takeLink } from '../src/runtime/account/links'
 import { english, eventWords } from '../src/runtime/account/messages/en'
 import { eventText } from '../src/runtime/account/messages/events'
 import { textOf } from '../src/runtime/account/messages/text'
+import { obstacleText } from '../src/runtime/account/messages/passkeys'
+import { obstacleOf } from '../src/runtime/account/passkeys/obstacle'
 import { createPasskeys } from '../src/runtime/account/passkeys/passkeys'
+import { createEndings } from '../src/runtime/account/session/ending'
+import { unsentOf, type Unsent } from '../src/runtime/account/unsent/unsent'
+import { unsentText } from '../src/runtime/account/unsent/words'
 
 describe('a device is named after what the server tells of it', () => {
   it.each([
@@ -102,8 +107,96 @@ describe('a one-time link', () => {
   })
 })
 
+describe('what stands between a page and passkeys', () => {
+  const here = { hostname: 'cloud.example.org', secure: true, capable: true }
+  const server = { passkeys: true, passkeyDomain: 'cloud.example.org' }
+
+  it.each([
+    [here, server, null],
+    [here, null, null],
+    [here, { passkeys: true, passkeyDomain: 'example.org' }, null],
+    [{ ...here, hostname: 'localhost' }, { passkeys: true, passkeyDomain: 'localhost' }, null],
+    [{ ...here, hostname: '192.0.2.7', secure: false }, { passkeys: false }, 'address'],
+    [{ ...here, hostname: '[2001:db8::1]' }, server, 'address'],
+    [{ ...here, secure: false, capable: false }, server, 'insecure'],
+    [{ ...here, hostname: 'nas.local' }, server, 'domain'],
+    [{ ...here, hostname: 'evil-cloud.example.org' }, { passkeys: true, passkeyDomain: 'evil.example.org' }, 'domain'],
+    [{ ...here, hostname: 'notcloud.example.org' }, server, 'domain'],
+    [{ ...here, capable: false }, server, 'browser'],
+    [{ ...here, capable: false }, null, 'browser'],
+    [here, { passkeys: false }, 'server'],
+  ])('%j at %j: %s', (place, config, obstacle) => expect(obstacleOf(place, config)).toBe(obstacle))
+
+  it('has words', () => {
+    expect(obstacleText(textOf(english), 'domain', server)).toContain('belong to cloud.example.org')
+    expect(obstacleText(textOf(english), 'address', server)).toContain('bare IP address')
+  })
+})
+
+describe('what is not sent', () => {
+  const op = (pk: string, status: string, tableName = 'threads') => ({ tableName, pk, status })
+
+  it.each([
+    [[], false, { waiting: 0, failed: 0, cleared: 0 }],
+    [[op('a', 'pending'), op('a', 'syncing'), op('a', 'pending', 'messages')], false, { waiting: 2, failed: 0, cleared: 0 }],
+    [[op('a', 'failed'), op('b', 'failed_permanent'), op('b', 'retry_wait'), op('c', 'in_flight')], false, { waiting: 2, failed: 1, cleared: 0 }],
+    [[op('a', 'applied'), op('b', 'discarded')], true, { waiting: 0, failed: 0, cleared: 0 }],
+    [[op('a', 'failed'), op('b', 'pending')], true, { waiting: 1, failed: 1, cleared: 2 }],
+  ])('%j, cleared %s: %j', (ops, clears, unsent) => expect(unsentOf(ops, clears)).toEqual(unsent))
+
+  it('is told with what becomes of it', () => {
+    const said = (unsent: Unsent) => unsentText(textOf(english), unsent).join(' ')
+    expect(said({ waiting: 0, failed: 0, cleared: 0 })).toBe('Everything is on the server now.')
+    expect(said({ waiting: 1, failed: 0, cleared: 0 })).toMatch(/^1 change made on this device is not on the server\. .* sent when you sign in here again\.$/)
+    expect(said({ waiting: 2, failed: 1, cleared: 0 })).toMatch(/^3 changes .*sign in here again\. 1 change could not be sent and stays in this browser only\.$/)
+    expect(said({ waiting: 2, failed: 0, cleared: 2 })).toMatch(/^2 changes [^.]*\. Signing out deletes 2 changes for good[^.]*\.$/)
+  })
+})
+
+describe('what has ended a session', () => {
+  const stored = new Map<string, string>()
+  const storage = { getItem: (key: string) => stored.get(key) ?? null, setItem: (key: string, value: string) => stored.set(key, value), removeItem: (key: string) => stored.delete(key) } as unknown as Storage
+
+  it('is known to the next page and other tabs until it was said', () => {
+    const endings = createEndings(() => storage)
+    expect(endings.why.value).toBe('')
+    endings.note('session_revoked')
+    expect(createEndings(() => storage).why.value).toBe('session_revoked')
+    endings.told()
+    expect([endings.why.value, createEndings(() => storage).why.value]).toEqual(['', ''])
+  })
+
+  it('is told from a sign-out that was meant, until somebody is here again', () => {
+    const endings = createEndings(() => storage)
+    expect(endings.meant()).toBe(false)
+    endings.left()
+    endings.told()
+    expect([endings.meant(), createEndings(() => storage).meant()]).toEqual([true, true])
+    endings.clear()
+    expect([endings.meant(), createEndings(() => storage).meant()]).toEqual([false, false])
+  })
+
+  it('is known to this page where storage is forbidden', () => {
+    const endings = createEndings(() => {
+      throw new DOMException('forbidden', 'SecurityError')
+    })
+    endings.note('password_changed')
+    endings.left()
+    expect([endings.why.value, endings.meant()]).toEqual(['password_changed', true])
+  })
+
+  it('has words for whatever the server says', () => {
+    const source = readFileSync(new URL('../../../providers/basicauth/internal/sessions/why.go', import.meta.url), 'utf8')
+    const names = readFileSync(new URL('../../../providers/basicauth/internal/guard/trail.go', import.meta.url), 'utf8')
+    const kinds = [...source.slice(source.indexOf('var enders'), source.indexOf('besideEnd')).matchAll(/guard\.(Event\w+)/g)]
+      .map(([, name]) => new RegExp(`${name} +Event = "(\\w+)"`).exec(names)![1])
+    expect(kinds).toContain('session_revoked')
+    expect(Object.keys(english).filter(key => key.startsWith('ended.')).sort()).toEqual(kinds.map(kind => `ended.${kind}`).sort())
+  })
+})
+
 describe('a passkey ceremony', () => {
-  const failing = (error: Error) => createPasskeys(async () => ({
+  const failing = (error: Error) => createPasskeys({ location: { hostname: 'x.example' }, isSecureContext: true } as Window, async () => ({
     startAuthentication: async () => {
       throw error
     },

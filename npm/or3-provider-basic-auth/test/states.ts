@@ -5,7 +5,7 @@ import LockPage from '../src/runtime/account/components/LockPage.vue'
 import { Or3Error } from '../src/runtime/account'
 import { alert, button, devices, events, field, follow, inServer, openAccount, openSecurity, openSignIn, outServer, section, signIn } from './accounts'
 import { mount, testPasskeys } from './mount'
-import { TestServer, config, details, never, refusal, signedIn } from './server'
+import { TestServer, config, details, never, refusal, signedIn, signedOut } from './server'
 
 /** Every visible state of the account pages: how it is reached, and what shows that it is there. */
 export const states: Record<string, Record<string, () => Promise<void>>> = {
@@ -79,16 +79,26 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await expect.element(page.getByText('This server has no account yet.')).toBeVisible()
     },
     async 'session ended'() {
-      const { account } = mount(AuthButton, inServer().on('/api/auth/session', signedIn, { body: { session: null } }).on('refresh?silent=1', { body: { ok: false } }))
+      const { account } = mount(AuthButton, inServer().on('/api/auth/session', signedIn, { body: { session: null } }).on('refresh?silent=1&why=1', { body: { ok: false } }))
       await expect.element(button('Account of Ann Lee')).toBeVisible()
       await account.session.look()
       await expect.element(page.getByText('the page stays as it is')).toBeVisible()
     },
+    async 'signed out elsewhere'() {
+      const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1&why=1', { body: { ok: false, ended: 'session_revoked' } })
+      const { account } = mount(AuthButton, server, {}, { unsentChanges: () => ({ waiting: 2, failed: 0, cleared: 0 }) })
+      await expect.element(button('Account of Ann Lee')).toBeVisible()
+      await account.session.look()
+      await expect.element(page.getByText('This device was signed out, on another device of yours')).toBeVisible()
+      await expect.element(page.getByText('2 changes made here are not on the server yet.')).toBeVisible()
+      await expect.element(field('E-mail')).toHaveValue('ann@example.org')
+    },
   },
 
   'passkey sign-in': {
-    async unsupported() {
-      await openSignIn(outServer(), { passkeys: testPasskeys({ supported: async () => false }) })
+    async 'on a bare address'() {
+      await openSignIn(outServer(), { passkeys: testPasskeys({ obstacle: async () => 'address' }) })
+      await expect.element(page.getByText('this page was opened by a bare IP address')).toBeVisible()
       await expect.element(button('Sign in with a passkey')).not.toBeInTheDocument()
     },
     async waiting() {
@@ -325,10 +335,11 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await expect.element(alert()).toHaveTextContent('You could not be signed out.')
     },
     async 'unsent changes'() {
-      mount(AuthButton, inServer(), {}, { unsentChanges: () => 3 })
+      mount(AuthButton, inServer(), {}, { unsentChanges: () => ({ waiting: 3, failed: 1, cleared: 2 }) })
       await button('Account of Ann Lee').click()
       await page.getByRole('menuitem', { name: 'Sign out' }).click()
-      await expect.element(page.getByText('3 changes of this device')).toBeVisible()
+      await expect.element(page.getByText('4 changes made on this device are not on the server.')).toBeVisible()
+      await expect.element(page.getByText('Signing out deletes 2 changes for good')).toBeVisible()
     },
   },
 
@@ -527,9 +538,15 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await section('Passkeys').getByRole('button', { name: 'Add a passkey' }).click()
       await expect.element(alert()).toHaveTextContent('This device has a passkey for your account already.')
     },
-    async unsupported() {
-      await openSecurity(inServer(), { passkeys: testPasskeys({ supported: async () => false }) })
-      await expect.element(page.getByText('This browser cannot make passkeys here')).toBeVisible()
+    async 'without HTTPS'() {
+      await openSecurity(inServer(), { passkeys: testPasskeys({ obstacle: async () => 'insecure' }) })
+      await expect.element(section('Passkeys').getByText('Passkeys need HTTPS')).toBeVisible()
+      await expect.element(button('Add a passkey')).not.toBeInTheDocument()
+    },
+    async 'of another domain'() {
+      const server = inServer().on('config', { body: { ...config, passkeyDomain: 'cloud.example.org' } })
+      await openSecurity(server, { passkeys: testPasskeys({ obstacle: async () => 'domain' }) })
+      await expect.element(section('Passkeys').getByText('belong to cloud.example.org')).toBeVisible()
     },
     async renaming() {
       await openSecurity(inServer({ passkeys: [laptop] }))

@@ -22,5 +22,8 @@ export const words = {
   'home.copyByHand': 'The address is selected; copy it with your keyboard.',
   'home.workspaces': 'Workspaces',
   'home.noWorkspaces': 'You have no workspace yet; OR3 Chat makes one when it connects.',
-  'home.active': 'active',
+  'home.active': 'in use now',
+  'home.owner': 'You own this workspace',
+  'home.editor': 'You can read and change everything',
+  'home.viewer': 'You can read everything',
 }

@@ -189,6 +189,7 @@ func (f *Factors) Admit(ctx context.Context, q store.Queries, r *or3cloud.Reques
 	if err != nil {
 		return nil, err
 	}
+	f.guard.SignIns.Succeeded.Add(1)
 	return g, f.guard.Record(ctx, q, r, a.ID, guard.EventSignedIn, method)
 }
 
@@ -222,6 +223,7 @@ func (f *Factors) countWrong(ctx context.Context, q store.Queries, r *or3cloud.R
 	if err != nil {
 		return nil, err
 	}
+	f.guard.SignIns.WrongFactor.Add(1)
 	left := MaxWrongCodes - attempts
 	if left <= 0 {
 		if _, err := q.DeleteOneTimeToken(ctx, print); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/metric"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -22,7 +23,12 @@ type Guard struct {
 	Limits *ratelimit.Limiter
 	// Passwords makes password hashes and compares with them.
 	Passwords *passwd.Hasher
+	// SignIns counts sign-ins.
+	SignIns SignIns
 }
+
+// SignIns are sign-ins by what became of them. Limited are those that were refused unseen, for there were too many.
+type SignIns struct{ Succeeded, WrongPassword, WrongFactor, Limited metric.Counter }
 
 // New returns a guard with the windows that were written down.
 func New(ctx context.Context, st *store.Store, log *slog.Logger, now func() time.Time, passwords *passwd.Hasher) (*Guard, error) {

@@ -22,11 +22,22 @@ var (
 type Device struct {
 	Browser string `json:"browser,omitempty"`
 	System  string `json:"system,omitempty"`
+	// Kind is phone, tablet or computer, by which pages draw it; empty if the system is not known.
+	Kind string `json:"kind,omitempty"`
 }
 
 // DeviceOf is the only place where a user agent is read.
 func DeviceOf(agent string) Device {
-	return Device{firstMark(agent, browserMarks), firstMark(agent, systemMarks)}
+	d := Device{Browser: firstMark(agent, browserMarks), System: firstMark(agent, systemMarks)}
+	switch {
+	case d.System == "iPhone", d.System == "Android" && strings.Contains(agent, "Mobile"):
+		d.Kind = "phone"
+	case d.System == "iPad", d.System == "Android":
+		d.Kind = "tablet"
+	case d.System != "":
+		d.Kind = "computer"
+	}
+	return d
 }
 
 // String is what a person would call the device: "Firefox on Windows".

@@ -5,20 +5,22 @@ package letters
 import (
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 )
 
 // Letters writes the letters of one server.
 type Letters struct {
-	guard     *guard.Guard
-	now       func() time.Time
-	publicURL string
+	guard *guard.Guard
+	now   func() time.Time
+	// entrance is where links of letters lead. It comes from the configuration alone: whoever could choose it, as with the Host of a request, would
+	// be sent the tokens of others.
+	entrance or3cloud.Entrance
 	// Outbox is nil when there is no mail server.
 	Outbox *Outbox
 }
 
-// New returns what writes letters. publicURL is the origin that links are built from, or empty; outbox is nil without a mail
-// server.
-func New(g *guard.Guard, now func() time.Time, publicURL string, outbox *Outbox) *Letters {
-	return &Letters{guard: g, now: now, publicURL: publicURL, Outbox: outbox}
+// New returns what writes letters. The entrance has no base where no public address is configured; outbox is nil without a mail server.
+func New(g *guard.Guard, now func() time.Time, entrance or3cloud.Entrance, outbox *Outbox) *Letters {
+	return &Letters{guard: g, now: now, entrance: entrance, Outbox: outbox}
 }

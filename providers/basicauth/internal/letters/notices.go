@@ -53,7 +53,7 @@ func (l *Letters) Notify(ctx context.Context, q store.Queries, r *or3cloud.Reque
 	if l.Outbox == nil {
 		return nil
 	}
-	letter := NoticeLetter(kind, l.OccasionOf(r), detail, l.publicURL)
+	letter := NoticeLetter(kind, l.OccasionOf(r), detail, l.entrance.Base)
 	letter.To = a.Email
 	return l.Outbox.Add(ctx, q, a.ID, string(kind), letter, NoticeLifetime)
 }

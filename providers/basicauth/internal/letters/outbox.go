@@ -13,6 +13,7 @@ import (
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/sealed"
+	"or3.chat/cloud/metric"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
@@ -27,6 +28,8 @@ type Outbox struct {
 	Send   func(context.Context, mail.Letter) error
 	// Resolve turns a request for a link into the letter with the link (accounts.ResolveReset).
 	Resolve func(ctx context.Context, q store.Queries, sealed []byte) error
+	// Delivered, Refused and Failed count what the mail server made of letters; of those that have failed another try comes.
+	Delivered, Refused, Failed metric.Counter
 
 	loop *background.Loop
 	// pause is how long there is nothing to do, as the last sweep has found.
@@ -236,10 +239,13 @@ func (o *Outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 	var failed *mail.Error
 	switch {
 	case sent == nil:
+		o.Delivered.Add(1)
 		o.log.Info("mail delivered", "kind", row.Kind, "account", row.AccountID.String, "attempt", row.Attempts+1)
 	case errors.As(sent, &failed) && failed.Permanent:
+		o.Refused.Add(1)
 		o.log.Warn("mail refused", "kind", row.Kind, "account", row.AccountID.String, "step", string(failed.Step), "code", failed.Code)
 	default:
+		o.Failed.Add(1)
 		// The error itself may repeat the recipient's address; "or3-cloud mail test" shows it.
 		attrs := []any{"kind", row.Kind, "account", row.AccountID.String, "attempt", row.Attempts + 1}
 		if failed != nil {
@@ -257,6 +263,5 @@ func (o *Outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 	return nil
 }
 
-// Link is an address of this server for a letter. It comes from the configuration alone: whoever could choose it, as with
-// the Host of a request, would be sent the tokens of others.
-func (l *Letters) Link(fragment string) string { return l.publicURL + "/#" + fragment }
+// Link is a one-time link for a letter.
+func (l *Letters) Link(fragment string) string { return l.entrance.Link(fragment) }

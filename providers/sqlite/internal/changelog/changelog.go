@@ -9,6 +9,7 @@ import (
 
 	"or3.chat/cloud/internal/signed"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/metric"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/fill"
@@ -42,6 +43,8 @@ type Log struct {
 	large  chan struct{}  // has the place for large ops
 	tokens *signed.Signer // of pages of snapshots
 	older  sync.Once      // whether it was logged that the database is an older copy
+	// ops counts by outcome what was committed.
+	ops [outcomes]metric.Counter
 }
 
 // New returns the log of a database.

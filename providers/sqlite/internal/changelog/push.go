@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/metric"
 	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/follow"
@@ -52,6 +53,11 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 				return p.apply(t, ops)
 			})
 		}
+		for outcome, n := range p.tally {
+			if err == nil {
+				l.ops[outcome].Add(n)
+			}
+		}
 		if errors.Is(err, errReplayed) {
 			// Versions of the stretch are given out again, perhaps to others.
 			p.results, p.winners, p.replays, err = p.results[:done], winners{size: carried}, true, nil
@@ -88,6 +94,25 @@ type push struct {
 	prints     map[int64][]byte // fingerprints of what the stretch has accepted, by version, as far as they are known
 	results    []or3cloud.OpResult
 	winners    winners
+	tally      [outcomes]int // of the stretch
+}
+
+// The outcomes of an op.
+const (
+	accepted = iota
+	lost
+	replayed
+	refused
+	outcomes
+)
+
+// Ops counts the ops that were pushed, by what became of them.
+func (l *Log) Ops() metric.Family {
+	ops := metric.By(metric.Total, "sync_ops_total", "Changes that devices have pushed, by what became of them.", "result")
+	for outcome, name := range [outcomes]string{"accepted", "lost", "replayed", "refused"} {
+		ops.Add(l.ops[outcome].Value(), name)
+	}
+	return ops
 }
 
 // write runs f, which takes versions, in a transaction.
@@ -129,9 +154,9 @@ func (p *push) apply(t *engine.Tx, ops []preparedOp) error {
 		if err := checkWorkspaceRoom(size, p.log.opts.WorkspaceQuota, ops); err != nil {
 			return err
 		}
-		p.refs = 0
+		p.refs, p.tally = 0, [outcomes]int{}
 		for i := 0; i < len(ops) && p.refs < stretchRefs; i++ {
-			res, err := p.applyOp(&ops[i])
+			res, outcome, err := p.applyOp(&ops[i])
 			if errors.Is(err, ErrStale) {
 				return nil
 			}
@@ -140,6 +165,7 @@ func (p *push) apply(t *engine.Tx, ops []preparedOp) error {
 			}
 			res.OpID = ops[i].Stamp.OpID
 			p.results = append(p.results, res)
+			p.tally[outcome]++
 		}
 		return nil
 	})
@@ -154,37 +180,41 @@ func (p *push) winner(op *preparedOp) (r record, found bool, err error) {
 }
 
 // applyOp judges one op. The error is ErrStale or a fault of the store.
-func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
+func (p *push) applyOp(op *preparedOp) (res or3cloud.OpResult, outcome int, err error) {
 	before, err := p.log.in(p.Tx).entryOf(p.workspace, op.hash, op.opID)
 	if err != nil {
-		return or3cloud.OpResult{}, err
+		return res, 0, err
 	}
 	winner, exists, err := p.winner(op)
 	if err != nil {
-		return or3cloud.OpResult{}, err
+		return res, 0, err
 	}
 	if before.version > 0 {
-		return p.replay(op, before, &winner)
+		if res, err = p.replay(op, before, &winner); !res.Success {
+			return res, refused, err
+		}
+		return res, replayed, err
 	}
 	wins := winner.LosesTo(&op.Op)
 	refusal, err := p.refuse(op, &winner.Record, wins)
 	if err != nil {
-		return or3cloud.OpResult{}, err
+		return res, 0, err
 	}
 	if refusal != nil {
-		return refusal.Result(), nil
+		return refusal.Result(), refused, nil
 	}
 	if err := p.accept(op, winner, exists, wins); err != nil {
-		return or3cloud.OpResult{}, err
+		return res, 0, err
 	}
-	res := or3cloud.OpResult{Success: true, ServerVersion: p.version, Applied: wins}
+	res = or3cloud.OpResult{Success: true, ServerVersion: p.version, Applied: wins}
 	switch {
 	case !wins:
 		res.Winner, err = p.loadWinner(winner.Version)
+		return res, lost, err
 	case winner.pinned > 0 && op.Operation == or3cloud.OpDelete:
 		err = p.bury(op)
 	}
-	return res, err
+	return res, accepted, err
 }
 
 // accept appends an op to the log, and makes it the winner of its record if it wins over the old one.

@@ -157,7 +157,7 @@ func undone(t *testing.T, p *pusher) {
 	err = p.s.engine.Do(t.Context(), func(_ context.Context, tx *engine.Tx) error {
 		return half.write(tx, func(int64) error {
 			for i := range all.ops {
-				if _, err := half.applyOp(&all.ops[i]); err != nil {
+				if _, _, err := half.applyOp(&all.ops[i]); err != nil {
 					return err
 				}
 			}

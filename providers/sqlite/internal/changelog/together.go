@@ -47,7 +47,7 @@ func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version
 			return err
 		}
 		for i := range all.ops {
-			res, err := p.applyOp(&all.ops[i])
+			res, _, err := p.applyOp(&all.ops[i])
 			if errors.Is(err, errReplayed) { // it was written since Written was asked
 				return ErrStale
 			}

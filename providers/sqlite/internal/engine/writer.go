@@ -15,6 +15,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/breaker"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/metric"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
 
@@ -44,6 +45,8 @@ type writer struct {
 	follower     Follower
 	walPages     int // the length of the write-ahead log after the last commit
 	room         room
+	// groups has the jobs of each commit, and commits how long each took.
+	groups, commits *metric.Histogram
 
 	jobs    chan *job
 	done    chan struct{}
@@ -92,6 +95,7 @@ func (t *Tx) GaveOut(version int64) { *t.high = max(*t.high, version) }
 
 func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *slog.Logger, fatal func(error)) (*writer, error) {
 	w := &writer{log: log, now: now, mark: d.Mark, follower: alone{}, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
+	w.groups, w.commits = measures()
 	w.breaker = breaker.New(breaker.Options{
 		Store: "the sync database", Log: log, Refuse: Unavailable, Fatal: fatal, Silence: d.Mark.Silence,
 	})
@@ -243,7 +247,10 @@ func (w *writer) group(first *job) (next *job) {
 				break collect
 			}
 		}
+		began := time.Now()
 		if err = w.commit(); err == nil {
+			w.commits.Took(began)
+			w.groups.Observe(int64(len(group)))
 			w.mark.Committed(step)
 		}
 		w.follower.Ended(err == nil)

@@ -1,13 +1,15 @@
-import { shallowRef } from 'vue'
+import { shallowRef, watch } from 'vue'
 import { createApi } from './api/api'
 import { Or3Error } from './api/error'
 import { accountKey, type Account } from './context'
 import { inspectLink, takeLink } from './links'
 import { translationKey, type Translation } from './messages/text'
 import { createPasskeys, type Passkeys } from './passkeys/passkeys'
+import { createEndings } from './session/ending'
 import { createRenewal } from './session/renewal'
 import { createSession } from './session/session'
-import type { Person } from './session/status'
+import { createOutbox } from './unsent/outbox'
+import type { Unsent } from './unsent/unsent'
 
 export interface AccountOptions {
   window: Window
@@ -15,8 +17,8 @@ export interface AccountOptions {
   baseUrl?: string
   passkeys?: Passkeys
   translation?: Translation
-  /** How many changes of this device have not reached the server: asked before signing out. */
-  unsentChanges?: () => number | Promise<number>
+  /** What of this browser is not on the server: asked before somebody leaves it behind. Without it OR3 Chat's outbox is looked into. */
+  unsentChanges?: () => Unsent | Promise<Unsent>
   /** Runs after the server has confirmed a sign-out. */
   afterSignOut?: () => void | Promise<void>
 }
@@ -27,13 +29,39 @@ export function createAccount(options: AccountOptions): Account {
   // On a page without HTTPS a browser has no locks; then each tab renews for itself, and the server's grace window does the rest.
   const locks: LockManager | undefined = window.navigator.locks
 
+  const endings = createEndings(() => window.localStorage)
   const renew = createRenewal({
-    refresh: () => api.refresh(),
+    async refresh() {
+      const { ok, ended } = await api.refresh()
+      if (ended) endings.note(ended)
+      return ok
+    },
     isSignedIn: async () => (await api.session())?.authenticated === true,
     locks,
   })
   const api = createApi({ fetch, baseUrl: options.baseUrl, renew: renewOrLook })
-  const session = createSession({ api, renew, window, afterSignOut: options.afterSignOut })
+  const session = createSession({
+    api,
+    renew,
+    window,
+    async afterSignOut() {
+      endings.left()
+      await options.afterSignOut?.()
+    },
+  })
+
+  const outbox = createOutbox({
+    databases: window.indexedDB,
+    async workspaces() {
+      if (session.state.value.status !== 'signedIn') throw new Or3Error('session_expired')
+      return (await api.workspaces()).map(({ id }) => id)
+    },
+  })
+
+  // Who is here again has no need of it.
+  watch(() => session.state.value.status, (status) => {
+    if (status === 'signedIn') endings.clear()
+  }, { flush: 'sync' })
 
   async function renewOrLook() {
     if (await renew()) return true
@@ -41,13 +69,14 @@ export function createAccount(options: AccountOptions): Account {
     return false
   }
 
-  let endClaimedFor: Person | null = null
+  let claimed: unknown
 
   const account: Account = {
     api,
     session,
-    passkeys: options.passkeys ?? createPasskeys(),
-    unsentChanges: options.unsentChanges ?? (() => 0),
+    endings,
+    passkeys: options.passkeys ?? createPasskeys(window),
+    unsentChanges: async () => (options.unsentChanges ?? outbox)(),
     renew,
     link: shallowRef(takeLink(window)),
     async inspectLink() {
@@ -58,8 +87,10 @@ export function createAccount(options: AccountOptions): Account {
       if (link.value === taken) link.value = inspected
     },
     claimEnd() {
-      const claim = session.state.value.status === 'ended' && endClaimedFor !== session.state.value.person
-      endClaimedFor = session.state.value.person
+      const { status, person } = session.state.value
+      const end = status === 'ended' ? person : status === 'signedOut' ? endings.why.value : ''
+      const claim = !!end && end !== claimed
+      claimed = end
       return claim
     },
     async arrive() {

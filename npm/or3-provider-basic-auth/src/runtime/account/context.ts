@@ -2,21 +2,26 @@ import { inject, type App, type InjectionKey, type ShallowRef } from 'vue'
 import type { AccountApi } from './api/api'
 import type { AccountLink } from './links'
 import type { Passkeys } from './passkeys/passkeys'
+import type { Endings } from './session/ending'
 import type { AccountSession } from './session/session'
+import type { Unsent } from './unsent/unsent'
 
 /** Account is what the components work with: one per page, installed as a Vue plugin. */
 export interface Account {
   api: AccountApi
   session: AccountSession
   passkeys: Passkeys
-  unsentChanges: () => number | Promise<number>
+  /** What has ended the session of this browser, as far as the server has said so. */
+  endings: Endings
+  /** unsentChanges says what of this browser is not on the server. */
+  unsentChanges: () => Promise<Unsent>
   /** renew is the single-flight silent renewal; true when there is a session afterwards. */
   renew: () => Promise<boolean>
   /** The one-time link with which the page was opened, until somebody deals with it and sets it to null. */
   link: ShallowRef<AccountLink | null>
   /** inspectLink asks what `link` is good for, and puts the answer there. */
   inspectLink(): Promise<void>
-  /** claimEnd is true for the first who asks after a session has ended: only one component reacts to that. */
+  /** claimEnd is true for the first who asks after a session has ended, also while the page was not open: only one component reacts to that. */
   claimEnd(): boolean
   /** arrive is called when the server has just let somebody in: it looks who it is, tells the host, and fails if nobody is there. */
   arrive(): Promise<void>

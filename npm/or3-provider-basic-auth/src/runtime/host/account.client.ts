@@ -4,6 +4,7 @@ import { registerClientAuthStatusResolver } from '~/composables/auth/useClientAu
 import { logoutCleanup } from '~/utils/logout-cleanup'
 import { createAccount } from '../account/account'
 import { splitAddress } from '../account/links'
+import { nothingUnsent } from '../account/unsent/unsent'
 import { isActive } from './active'
 import { registerAdapter } from './adapters'
 import { clientAuthStatus } from './status'
@@ -26,7 +27,10 @@ export default defineNuxtPlugin({
     const id = 'basic-auth'
     registerAdapter('authUi', { id, component: defineAsyncComponent(() => import('../account/components/AuthButton.vue')) }, nuxtApp)
     registerAdapter('lockPage', { id, component: defineAsyncComponent(() => import('../account/components/LockPage.vue')) }, nuxtApp)
-    registerClientAuthStatusResolver(async () => clientAuthStatus(await account.session.look()))
+    registerClientAuthStatusResolver(async () => {
+      const state = await account.session.look()
+      return clientAuthStatus(state, state.status === 'signedIn' || account.endings.meant() ? nothingUnsent : await account.unsentChanges())
+    })
 
     return { provide: { or3Account: account } }
   },

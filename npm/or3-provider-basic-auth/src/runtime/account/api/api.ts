@@ -2,7 +2,7 @@ import { isOr3Error } from './error'
 import { createRequest, type Request, type RequestOptions, type RequestSettings } from './request'
 import type {
   AccountDetails, Config, Device, FactorProof, LinkAnswer, OwnWorkspace, Passkey, PasskeyAttestation, PasskeyCreation, PasskeyProof, PasskeyRequest,
-  PasswordChange, PasswordReset, RecoveryCodes, Registration, SecurityEvent, Session, SignIn,
+  PasswordChange, PasswordReset, RecoveryCodes, Registration, Renewal, SecurityEvent, Session, SignIn, Workspace,
 } from './wire'
 
 export interface ApiSettings extends RequestSettings {
@@ -13,17 +13,19 @@ export interface ApiSettings extends RequestSettings {
 interface Done { ok: boolean }
 
 /** A server without the account pages has no configuration to give: only what every server can do is offered. */
-const plainConfig: Config = { registration: 'open', mail: false, passkeys: false, passwordMinLength: 8, setupRequired: false }
+const plainConfig: Config = { registration: 'open', mail: false, passwordMinLength: 8, setupRequired: false }
 
 /** createApi is the typed form of the account endpoints. */
 export function createApi({ renew, ...settings }: ApiSettings) {
   const request = createRequest(settings)
   const out = below(request)
-  const signedIn = below(renewing(request, renew))
+  const renewed = renewing(request, renew)
+  const signedIn = below(renewed)
 
   return {
     session: async (signal?: AbortSignal) => (await request<{ session: Session | null }>('GET', '/api/auth/session', { signal })).session,
-    refresh: async (signal?: AbortSignal) => (await out.post<Done>('refresh?silent=1', undefined, { signal })).ok,
+    refresh: (signal?: AbortSignal) => out.post<Renewal>('refresh?silent=1&why=1', undefined, { signal }),
+    workspaces: async (signal?: AbortSignal) => (await renewed<{ workspaces: Workspace[] }>('GET', '/api/workspaces', { signal })).workspaces,
 
     config: (signal?: AbortSignal) => out.get<Config>('config', signal).catch((error: unknown) => {
       if (isOr3Error(error) && error.status === 404) return plainConfig

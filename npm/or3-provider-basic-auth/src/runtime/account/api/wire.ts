@@ -10,10 +10,24 @@ export interface Session {
   user?: { id: string, email?: string, displayName?: string }
 }
 
+/** What became of a silent renewal; `ended` is told once, where something has ended the session of this browser. */
+export interface Renewal { ok: boolean, ended?: string }
+
+/** A workspace of whoever is signed in. */
+export interface Workspace {
+  id: string
+  name: string
+  role: string
+  isActive: boolean
+}
+
 export interface Config {
   registration: 'open' | 'invite_only' | 'disabled'
   mail: boolean
-  passkeys: boolean
+  /** Absent of a server that knows of none. */
+  passkeys?: boolean
+  /** The domain at which browsers use the passkeys of this server, and below it. */
+  passkeyDomain?: string
   passwordMinLength: number
   setupRequired: boolean
 }
@@ -38,7 +52,7 @@ export interface Passkey {
 }
 
 /** What the server knows a browser by, as far as its user agent tells. */
-export interface DeviceParts { browser?: string, system?: string }
+export interface DeviceParts { browser?: string, system?: string, kind?: string }
 
 export interface AccountDetails {
   account: { id: string, email: string, displayName?: string, createdAt: string, pendingEmail?: string }

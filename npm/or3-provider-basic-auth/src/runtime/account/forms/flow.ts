@@ -4,6 +4,7 @@ import type { Config, FactorChallenge } from '../api/wire'
 import { inspectLink, isDead, type AccountLink } from '../links'
 import { signInWords } from '../messages/en/signIn'
 import { useText } from '../messages/text'
+import { countOf } from '../unsent/unsent'
 
 export type SignInView = 'signIn' | 'factor' | 'forgot' | 'reset' | 'register' | 'confirm' | 'elsewhere'
 
@@ -32,11 +33,14 @@ export interface SignInFlowOptions {
   ended?: boolean
 }
 
+type End = Extract<keyof typeof signInWords, `ended.${string}`>
+const isEnd = (key: string): key is End => key in signInWords
+
 const viewOfLink = { 'reset': 'reset', 'confirm-email': 'confirm', 'invite': 'register', 'setup': 'register' } as const
 
 /** useSignInFlow holds the state of one run through sign-in, with the title and the sentence of the step that is shown. */
 export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFlow, title: ComputedRef<string>, text: ComputedRef<string> } {
-  const { api } = useAccount()
+  const { api, endings, session, unsentChanges } = useAccount()
   const t = useText(signInWords)
   const flow: SignInFlow = reactive({
     view: options.link ? viewOfLink[options.link.kind] : options.view ?? 'signIn',
@@ -45,7 +49,7 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
     inspecting: false,
     challenge: null,
     otherDomains: [],
-    notice: options.ended ? t('signIn.ended') : '',
+    notice: endText(),
     config: null,
     show(view: SignInView, notice = '') {
       flow.view = view
@@ -57,6 +61,22 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
   onScopeDispose(() => abort.abort())
   // A server that gives no configuration now still signs in; only the extras stay hidden.
   api.config(abort.signal).then(config => flow.config = config, () => {})
+
+  /** Why nobody is here any more; of a link something else is wanted. */
+  function endText() {
+    const { why } = endings
+    if (options.link || !(options.ended || why.value)) return ''
+    const key = `ended.${why.value}`
+    return isEnd(key) ? t(key) : t('signIn.ended')
+  }
+
+  // Whoever signs in here next should know what is not sent, and who has to sign in for that.
+  if (flow.notice) {
+    void unsentChanges().then((unsent) => {
+      const count = countOf(unsent)
+      if (count > 0 && flow.view === 'signIn') flow.notice += ` ${t('signIn.unsent', { count, email: session.state.value.person?.email })}`
+    }, () => {})
+  }
 
   function follow(link: AccountLink) {
     flow.link = link

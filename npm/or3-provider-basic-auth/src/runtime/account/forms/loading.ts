@@ -15,15 +15,17 @@ export function useLoading<T>(t: Text<typeof errorWords>, failed: string, get: (
   let abort = new AbortController()
   onScopeDispose(() => abort.abort())
 
-  async function load() {
+  /** A look that nobody has asked for is quiet: it leaves what is shown alone until it knows better, and makes nothing of a failure. */
+  async function load(quiet = false) {
     abort.abort()
     abort = new AbortController()
-    problem.value = ''
+    if (!quiet) problem.value = ''
     try {
       loaded.value = await get(abort.signal)
+      problem.value = ''
     }
     catch (error) {
-      if (!isOr3Error(error, 'cancelled')) problem.value = `${failed} ${errorText(t, error)}`
+      if (!quiet && !isOr3Error(error, 'cancelled')) problem.value = `${failed} ${errorText(t, error)}`
     }
   }
 

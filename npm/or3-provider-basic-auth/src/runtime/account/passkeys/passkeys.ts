@@ -1,22 +1,26 @@
 import type { AuthenticationResponseJSON, RegistrationResponseJSON, WebAuthnError } from '@simplewebauthn/browser'
 import { Or3Error, type Or3ErrorCode } from '../api/error'
-import type { PasskeyCreation, PasskeyRequest } from '../api/wire'
+import type { Config, PasskeyCreation, PasskeyRequest } from '../api/wire'
+import { obstacleOf, type PasskeyObstacle } from './obstacle'
 
 /** The browser's side of passkeys, loaded when first needed. One ceremony runs at a time; a new one ends the old one, silently. */
 export interface Passkeys {
-  supported(): Promise<boolean>
+  /** obstacle says why this page cannot use the passkeys of its server; null if it can. */
+  obstacle(config: Pick<Config, 'passkeys' | 'passkeyDomain'> | null): Promise<PasskeyObstacle | null>
   autofillSupported(): Promise<boolean>
   get(publicKey: PasskeyRequest['publicKey'], autofill?: boolean): Promise<AuthenticationResponseJSON>
   create(publicKey: PasskeyCreation['publicKey']): Promise<RegistrationResponseJSON>
   abort(): void
 }
 
-export function createPasskeys(load = () => import('@simplewebauthn/browser')): Passkeys {
+export function createPasskeys({ location, isSecureContext }: Pick<Window, 'location' | 'isSecureContext'>, load = () => import('@simplewebauthn/browser')): Passkeys {
   let library: Awaited<ReturnType<typeof load>> | undefined
   const webauthn = async () => library ??= await load()
 
   return {
-    supported: async () => (await webauthn()).browserSupportsWebAuthn(),
+    obstacle: async config => obstacleOf({
+      hostname: location.hostname, secure: isSecureContext, capable: (await webauthn()).browserSupportsWebAuthn(),
+    }, config),
     autofillSupported: async () => (await webauthn()).browserSupportsWebAuthnAutofill(),
     async get(publicKey, autofill = false) {
       const { startAuthentication } = await webauthn()

@@ -1,5 +1,6 @@
 export const triggerWords = {
   'trigger.signIn': 'Sign in',
+  'trigger.short': 'Account',
   'trigger.account': (p: { name: string }) => `Account of ${p.name}`,
   'trigger.unknown': 'Looking for your account',
   'menu.manage': 'Manage account',

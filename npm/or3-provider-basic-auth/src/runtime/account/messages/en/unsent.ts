@@ -1,10 +1,17 @@
 import { triggerWords } from './trigger'
 import { plural } from './numbers'
 
+const changes = (count: number) => plural(count, 'change', 'changes')
+
 export const unsentWords = {
   ...triggerWords,
-  'menu.unsent.title': 'Some changes are not sent yet',
-  'menu.unsent.text': (p: { count: number }) => `${plural(p.count, 'change', 'changes')} of this device did not reach the server. If you sign out now, they may be lost.`,
-  'menu.unsent.stay': 'Stay signed in',
-  'menu.unsent.leave': 'Sign out anyway',
+  'unsent.title': 'Some changes are not sent yet',
+  'unsent.count': (p: { count: number }) => `${changes(p.count)} made on this device ${p.count === 1 ? 'is' : 'are'} not on the server.`,
+  'unsent.waiting': 'If you sign out now, they stay in this browser, and are sent when you sign in here again.',
+  'unsent.others': 'The others stay in this browser, and are sent when you sign in here again.',
+  'unsent.failed': (p: { count: number }) => `${changes(p.count)} could not be sent and ${p.count === 1 ? 'stays' : 'stay'} in this browser only.`,
+  'unsent.cleared': (p: { count: number }) => `Signing out deletes ${changes(p.count)} for good: OR3 Chat is set to clear the workspace then.`,
+  'unsent.done': 'Everything is on the server now.',
+  'unsent.stay': 'Stay signed in',
+  'unsent.leave': 'Sign out anyway',
 }

@@ -1,0 +1,17 @@
+import { onMounted, onScopeDispose } from 'vue'
+
+/** useFollowing looks again for as long as a component is there and its page is seen, and at once when somebody comes back to it. */
+export function useFollowing(look: () => unknown, everyMs = 15_000): void {
+  const seen = () => void (document.visibilityState === 'visible' && look())
+  let timer: ReturnType<typeof setInterval> | undefined
+  onMounted(() => {
+    timer = setInterval(seen, everyMs)
+    addEventListener('focus', seen)
+    document.addEventListener('visibilitychange', seen)
+  })
+  onScopeDispose(() => {
+    clearInterval(timer)
+    removeEventListener('focus', seen)
+    document.removeEventListener('visibilitychange', seen)
+  })
+}
