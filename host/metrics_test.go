@@ -206,7 +206,7 @@ func TestTheLogCanBeFollowedAsLongAsThePermissionLasts(t *testing.T) {
 	for name, end := range map[string]func(*real, *person){
 		"sign-out": func(_ *real, p *person) { p.do("POST", "/api/basic-auth/sign-out", "{}", nil) },
 		"grant":    func(r *real, p *person) { r.grant(p.t, p, false) },
-		"password": func(r *real, _ *person) { r.keepAdminPassword(t) },
+		"password": func(r *real, p *person) { r.keepAdminPassword(p.t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

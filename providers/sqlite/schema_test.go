@@ -63,6 +63,10 @@ var mayScan = map[string]string{
 	"SurplusJobs":              "sorts the jobs that are kept of one user",
 	"TrimCancellations":        "sorts the cancellations of one user, of which there are few",
 	"IndexRuns":                "is asked once, at the start",
+	"MeasureStock":             "counts indexes, once for each scrape",
+	"MeasureDevices":           "reads the bounded list of devices, once for each scrape",
+	"MeasureJobs":              "reads the bounded list of jobs, once for each scrape",
+	"MeasureDeliveries":        "reads the bounded list of deliveries, once for each scrape",
 	"DropFirstHold":            "sorts the holds of one workspace, of which there are few",
 }
 
