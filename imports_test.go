@@ -73,6 +73,9 @@ func TestImportRules(t *testing.T) {
 			if within(imported, "github.com/prometheus") && !within(p.ImportPath, module+"/internal/metrics") {
 				t.Errorf("%s imports %s: only internal/metrics speaks with monitoring systems", p.ImportPath, imported)
 			}
+			if within(imported, "go.opentelemetry.io") || within(imported, "google.golang.org/grpc") {
+				t.Errorf("%s imports %s, which only builds with the tag otlp may", p.ImportPath, imported)
+			}
 			if isAuthority(imported) && !within(p.ImportPath, module+"/program/https") {
 				t.Errorf("%s imports %s: only program/https speaks with authorities of certificates", p.ImportPath, imported)
 			}
@@ -312,6 +315,8 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/setting", module, false, true},
 		{"/providers/fs", module + "/metric", false, true},
 		{"/metric", module + "/internal/metrics", false, false},
+		{"/internal/otlp", module + "/internal/metrics", false, true},
+		{"/internal/otlp", module + "/host", false, false},
 		{"/setting", module + "/internal/ratelimit", false, false},
 		{"/internal/sqlitex", module + "/host", false, false},
 		{"/internal/sqlitex", module + "/providers/sqlite", false, false},

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 var (
 	buildServer    = sync.OnceValues(func() (string, error) { return build("server", raceEnabled) })
 	buildPlain     = sync.OnceValues(func() (string, error) { return build("plain", false) })
+	buildOTLP      = sync.OnceValues(func() (string, error) { return build("otlp", false, "-trimpath", "-tags", "otlp") })
 	buildProviders = sync.OnceValues(func() (string, error) { return build("noproviders", false, "-tags", "noproviders") })
 )
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,28 +17,6 @@ import (
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/internal/patience"
 )
-
-const scrapeToken = "a token for the metrics, of 32 bytes and more"
-
-// scrape returns the metrics of a server.
-func scrape(t *testing.T, s *server) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+scrapeToken)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		t.Fatal(res.Status, err, string(text))
-	}
-	return string(text)
-}
 
 // prometheus is a running one.
 type prometheus struct {

@@ -43,6 +43,7 @@ var troubleshootingSteps = []step{
 // monitoringSteps follow docs/monitoring.md.
 var monitoringSteps = []step{
 	{text: "openssl rand -base64 32", want: `^\S{44}\n$`},
+	{text: "go build -trimpath -tags otlp -o or3-cloud ./cmd/or3-cloud", elsewhere: "TestMetricsAreSentByOTLP starts a server of this build"},
 	{text: "or3-cloud status", before: startWalk, want: `, ready, up .*Nothing needs attention|, ready, up .*Needs attention`},
 	{text: "or3-cloud status --json", want: `"ready": true`},
 	{text: "or3-cloud logs", want: `msg=ready`},

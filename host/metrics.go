@@ -15,17 +15,19 @@ import (
 // metricsPath is where monitoring systems look by default.
 const metricsPath = "/metrics"
 
-// Metrics answers a monitoring system with everything that is measured. If there is a token, whoever asks has to bring it.
+// Measured is everything that is measured.
+func (h *Host) Measured() metrics.Source { return metrics.Of(h.reporter()) }
+
+// Metrics answers a monitoring system with everything that is measured. If there is a token, requests have to bring it.
 func (h *Host) Metrics() http.Handler {
-	all := metrics.Handler(h.log, h.measured())
+	all := metrics.Handler(h.log, h.Measured())
 	if token := h.config.String(setting.MetricsToken); token != "" {
 		return metrics.Behind(token, all)
 	}
 	return all
 }
 
-// measured is everything that is.
-func (h *Host) measured() metric.Reporter {
+func (h *Host) reporter() metric.Reporter {
 	return metric.Several{h.traffic, (*figures)(h), instance.Measured(h.instance)}
 }
 

@@ -99,7 +99,7 @@ func TestLabelsAreNothingThatARequestHasChosen(t *testing.T) {
 			}
 		}
 	}
-	families, err := r.measured().Metrics(t.Context())
+	families, err := r.reporter().Metrics(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestLabelsAreNothingThatARequestHasChosen(t *testing.T) {
 // total adds up what a family has for a label.
 func (r *real) total(t *testing.T, name string, values ...string) (sum float64) {
 	t.Helper()
-	families, err := r.measured().Metrics(t.Context())
+	families, err := r.reporter().Metrics(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

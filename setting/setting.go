@@ -25,6 +25,9 @@ const (
 
 	MetricsToken = "OR3_METRICS_TOKEN"
 	MetricsAddr  = "OR3_METRICS_ADDR"
+	OTLPEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	OTLPHeaders  = "OTEL_EXPORTER_OTLP_HEADERS"
+	OTLPInterval = "OTEL_METRIC_EXPORT_INTERVAL"
 
 	SSRAuthEnabled      = "SSR_AUTH_ENABLED"
 	AuthProvider        = "AUTH_PROVIDER"
@@ -213,6 +216,18 @@ func Host() []or3cloud.Setting {
 			Name: MetricsAddr, Group: GroupWatch, Label: "Address for metrics", Example: "127.0.0.1:9464",
 			Help: "Address beside that of the server where /metrics is answered, without a token if there is none; a port alone, such as :9464, is one of " +
 				"this machine only.",
+		},
+		{
+			Name: OTLPEndpoint, Group: GroupWatch, Label: "Collector of OpenTelemetry", Example: "http://127.0.0.1:4318",
+			Help: "Base URL of a collector to which builds with the tag otlp send their metrics, over HTTP with Protocol Buffers.",
+		},
+		{
+			Name: OTLPHeaders, Group: GroupWatch, Label: "Headers for the collector", Secret: true,
+			Help: "Headers of these requests, such as authorization=Bearer%20TOKEN, with commas between them.",
+		},
+		{
+			Name: OTLPInterval, Group: GroupWatch, Label: "Time between metrics", Default: "60000", Kind: or3cloud.KindPositive, Min: 1000, Max: 3_600_000,
+			Help: "Milliseconds between two of these requests.",
 		},
 
 		{

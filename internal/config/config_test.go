@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,6 +92,7 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_SMTP_URL=smtp://mail.example.org", "OR3_SMTP_FROM=cloud@example.org", "OR3_SMTP_EHLO_NAME=relay.example.org",
 		"OR3_FORWARDED_FOR_HEADER=X-Real-IP", "OR3_STORAGE_ALLOWED_MIME_TYPES=image/png", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=1000", "OR3_STORAGE_WORKSPACE_QUOTA_FILES=20", "OR3_STORAGE_USER_QUOTA_BYTES=2000",
 		"OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_SHUTDOWN_TIMEOUT_MS=2500", "OR3_METRICS_TOKEN=0123456789abcdef0123456789abcdef", "OR3_METRICS_ADDR=:9464", "OR3_ADMIN_PROFILES=true",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=https://collector.example.org/otlp", "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20abc, x-scope=1", "OTEL_METRIC_EXPORT_INTERVAL=15000",
 		"OR3_STORAGE_GC_RETENTION_SECONDS=1", "OR3_STORAGE_GC_COOLDOWN_MS=2", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=3",
 		"OR3_WEBHOOKS_ENABLED=false", "OR3_WEBHOOKS_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef", "OR3_WEBHOOKS_MAX_PER_USER=2", "OR3_WEBHOOKS_ADMIN_MAX=6", "OR3_WEBHOOKS_RATE_LIMIT_PER_MINUTE=3",
 		"OR3_WEBHOOKS_DELIVERY_TIMEOUT_MS=500", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", "OR3_WEBHOOKS_MAX_RETRY_HOURS=2", "OR3_WEBHOOKS_LOG_RETENTION_HOURS=24",
@@ -418,6 +420,27 @@ func TestTheAddressForMetrics(t *testing.T) {
 		if _, problems, _ := load(t, "OR3_METRICS_ADDR="+addr); len(problems) != 1 || problems[0].Variable != setting.MetricsAddr {
 			t.Errorf("%s: %v", addr, problems)
 		}
+	}
+}
+
+func TestTheCollectorOfMetrics(t *testing.T) {
+	for _, c := range []struct{ endpoint, headers, refused string }{
+		{"http://127.0.0.1:4318", "", ""}, {"https://collector.example.org/otlp/", "a=1", ""}, {"", " a = 1 , b=two%2C%20three,", ""},
+		{"127.0.0.1:4318", "", setting.OTLPEndpoint}, {"unix:/run/collector", "", setting.OTLPEndpoint}, {"grpc://127.0.0.1:4317", "", setting.OTLPEndpoint},
+		{"https://ann:secret@collector.example.org", "", setting.OTLPEndpoint}, {"https://collector.example.org?key=secret", "", setting.OTLPEndpoint},
+		{"", "a secret", setting.OTLPHeaders}, {"", "=secret", setting.OTLPHeaders}, {"", "a=%zz", setting.OTLPHeaders},
+	} {
+		_, problems, _ := load(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.endpoint, "OTEL_EXPORTER_OTLP_HEADERS="+c.headers)
+		switch {
+		case c.refused == "" && len(problems) > 0, c.refused != "" && (len(problems) != 1 || problems[0].Variable != c.refused):
+			t.Errorf("%+v: %v", c, problems)
+		case c.headers != "" && strings.Contains(fmt.Sprint(problems), c.headers):
+			t.Errorf("%+v: a problem repeats the secret: %v", c, problems)
+		}
+	}
+	got, ok := setting.OTLPHeaderMap(" a = 1 , b=two%2C%20three,")
+	if want := map[string]string{"a": "1", "b": "two, three"}; !ok || !maps.Equal(got, want) {
+		t.Errorf("headers %q, %v", got, ok)
 	}
 }
 

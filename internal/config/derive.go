@@ -58,6 +58,7 @@ func (l *loader) derive(c *Config) {
 	l.checkMode(c.get(setting.NodeEnv))
 	l.checkAddr(c.get(setting.Addr))
 	l.checkMetricsAddr(c)
+	l.checkOTLP(c)
 	l.checkSocketMode(c.get(setting.SocketMode))
 	l.checkPublicURL(c.get(setting.PublicURL))
 	l.checkHTTPS(c)
@@ -325,6 +326,21 @@ func (l *loader) checkMetricsAddr(c *Config) {
 	if addr, err := netip.ParseAddr(host); (err != nil && host != "localhost" || err == nil && !addr.IsLoopback()) && c.String(setting.MetricsToken) == "" {
 		l.warnings = append(l.warnings, *v.problem("lets everyone who reaches it read the metrics",
 			"Set "+setting.MetricsToken+", or use an address of this machine, for example 127.0.0.1:"+port+"."))
+	}
+}
+
+// checkOTLP refuses an address that metrics cannot be sent to, and headers that cannot be read.
+func (l *loader) checkOTLP(c *Config) {
+	v := c.get(setting.OTLPEndpoint)
+	u, err := url.Parse(v.Text)
+	plain := err == nil && (u.Scheme == "http" || u.Scheme == "https") && isHost(u.Hostname()) && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+	if v.Text != "" && !plain {
+		l.problems = append(l.problems, *v.problem("is not the base URL of a collector",
+			"Use an address such as http://127.0.0.1:4318, and "+setting.OTLPHeaders+" for secrets."))
+	}
+	v = c.get(setting.OTLPHeaders)
+	if _, ok := setting.OTLPHeaderMap(v.Text); !ok {
+		l.problems = append(l.problems, *v.problem("is not a list of headers", "Use name=value with commas between, for example authorization=Bearer%20TOKEN."))
 	}
 }
 

@@ -21,18 +21,33 @@ import (
 // Prefix is what the names of all measurements of ours begin with.
 const Prefix = "or3_cloud_"
 
-// Handler answers with the figures of reporters, and with those of the process and of Go's runtime. What a reporter cannot say is missing
-// from the answer, and in the log.
-func Handler(log *slog.Logger, reporter metric.Reporter) http.Handler {
+// Source is what is measured, as the library asks for it.
+type Source struct {
+	process  *prometheus.Registry
+	reporter metric.Reporter
+}
+
+// Of is the figures of a reporter, and those of the process and of Go's runtime.
+func Of(reporter metric.Reporter) Source {
 	process := prometheus.NewRegistry()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return Source{process, reporter}
+}
+
+// Gatherer returns the figures of the moment when it is asked, until ctx ends. Figures that a reporter cannot get are missing, and
+// the error says why.
+func (s Source) Gatherer(ctx context.Context) prometheus.Gatherer {
+	return prometheus.Gatherers{s.process, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := s.reporter.Metrics(ctx)
+		return Families(families), err
+	})}
+}
+
+// Handler answers with the figures of a source. Figures that it cannot get are missing from the answer, and the log says why.
+func Handler(log *slog.Logger, source Source) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		ours := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-			families, err := reporter.Metrics(r.Context())
-			return Families(families), err
-		})
-		promhttp.HandlerFor(prometheus.Gatherers{process, ours}, promhttp.HandlerOpts{
+		promhttp.HandlerFor(source.Gatherer(r.Context()), promhttp.HandlerOpts{
 			ErrorLog: told{r.Context(), log}, ErrorHandling: promhttp.ContinueOnError,
 		}).ServeHTTP(w, r)
 	})

@@ -35,7 +35,7 @@ func both() ([]metric.Family, error) {
 
 func TestTheFormOfTheAnswer(t *testing.T) {
 	w := httptest.NewRecorder()
-	Handler(slog.New(slog.DiscardHandler), figures(both)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	Handler(slog.New(slog.DiscardHandler), Of(figures(both))).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for _, want := range []string{
 		"# HELP or3_cloud_ops_total Changes.\n# TYPE or3_cloud_ops_total counter\nor3_cloud_ops_total{result=\"accepted\"} 2\nor3_cloud_ops_total{result=\"invalid\"} 1\n",
 		"# TYPE or3_cloud_users gauge\nor3_cloud_users 25\n",
@@ -53,9 +53,9 @@ func TestTheFormOfTheAnswer(t *testing.T) {
 
 func TestWhatCannotBeHadIsMissingAndLogged(t *testing.T) {
 	var log bytes.Buffer
-	h := Handler(slog.New(slog.NewTextHandler(&log, nil)), figures(func() ([]metric.Family, error) {
+	h := Handler(slog.New(slog.NewTextHandler(&log, nil)), Of(figures(func() ([]metric.Family, error) {
 		return []metric.Family{metric.Of(metric.Gauge, "users", "Users.", 25)}, errors.New("the disk is gone")
-	}))
+	})))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "or3_cloud_users 25") || !strings.Contains(w.Body.String(), "go_goroutines") || !strings.Contains(log.String(), "the disk is gone") {
@@ -73,7 +73,7 @@ func TestWhatCannotBeHadIsMissingAndLogged(t *testing.T) {
 func TestAnAddressOfItsOwn(t *testing.T) {
 	var log patience.Output
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	stop := Listen("127.0.0.1:0", Behind("secret", Handler(logger, figures(both))), logger)
+	stop := Listen("127.0.0.1:0", Behind("secret", Handler(logger, Of(figures(both)))), logger)
 	_, addr, found := strings.Cut(log.String(), "msg=metrics addr=")
 	if !found {
 		t.Fatal(log.String())
