@@ -20,11 +20,7 @@ func (h *Host) Measured() metrics.Source { return metrics.Of(h.reporter()) }
 
 // Metrics answers a monitoring system with everything that is measured. If there is a token, requests have to bring it.
 func (h *Host) Metrics() http.Handler {
-	all := metrics.Handler(h.log, h.Measured())
-	if token := h.config.String(setting.MetricsToken); token != "" {
-		return metrics.Behind(token, all)
-	}
-	return all
+	return metrics.Behind(h.config.String(setting.MetricsToken), metrics.Handler(h.log, h.Measured()))
 }
 
 func (h *Host) reporter() metric.Reporter {

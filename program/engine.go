@@ -22,6 +22,8 @@ import (
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/localsocket"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/metrics"
+	"or3.chat/cloud/internal/otlp"
 	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/program/vault"
 	"or3.chat/cloud/setting"
@@ -233,6 +235,10 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 		return whileThere(serving, err) // told to stop before it was ready, which is no fault
 	}
 	held.Opened(e.log)
+	source := metrics.Of(instance.Measured(data))
+	guarded := metrics.Behind(e.String(setting.MetricsToken), metrics.Handler(e.log, source))
+	defer metrics.Listen(e.String(setting.MetricsAddr), guarded, e.log)()
+	defer otlp.Send(e.log, source, e.Config, buildVersion())()
 	stopControl := serveCommand{app: e.app}.startControl(e.log, e.settings, data, configuredAddr(e.settings))
 	defer func() { err = errors.Join(err, stopControl()) }()
 	withdraw, err := e.announce(ln.Place, buildVersion(), front.Spoken(), os.Getpid(), false)

@@ -325,6 +325,44 @@ func TestAnEngineOnALoopbackAddress(t *testing.T) {
 	}
 }
 
+// A host of its own has no /metrics for what the engine knows, so the engine answers itself.
+func TestAnEngineIsMeasured(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	t.Setenv("OR3_METRICS_ADDR", free.Addr().String())
+	t.Setenv("OR3_METRICS_TOKEN", "a token for metrics that is long enough")
+	s := startEngine(t, filepath.Join(t.TempDir(), "data"), "--attached")
+	s.said()
+	for token, want := range map[string]int{"": http.StatusUnauthorized, "a token for metrics that is long enough": http.StatusOK} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+free.Addr().String()+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatalf("%v: %s", err, s.log)
+		}
+		text, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != want {
+			t.Fatalf("%q: %d %s %v", token, res.StatusCode, text, err)
+		}
+		for _, figure := range []string{"\nor3_cloud_ready 1\n", "\nor3_cloud_users 0\n", "\nor3_cloud_sync_log_bytes 0\n", "\ngo_goroutines "} {
+			if want == http.StatusOK && !strings.Contains(string(text), figure) {
+				t.Errorf("%q is missing: %s", figure, text)
+			}
+		}
+	}
+	s.stdin.Close()
+	if err := s.gone(); err != nil {
+		t.Errorf("%v: %s", err, s.log)
+	}
+}
+
 // Strict mode misses no provider that is the host's own, and says when there is nothing to serve.
 func TestAnEngineServesWhatItHas(t *testing.T) {
 	t.Setenv("NODE_ENV", "production")

@@ -113,15 +113,18 @@ func sample(f metric.Family, s metric.Sample) *dto.Metric {
 	return m
 }
 
-// Behind lets those through to a handler who bring a token (RFC 6750).
+// Behind lets a request through to a handler if it brings the token (RFC 6750), or if there is none.
 func Behind(token string, next http.Handler) http.Handler {
+	if token == "" {
+		return next
+	}
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, brought, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		got := sha256.Sum256([]byte(strings.TrimSpace(brought)))
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="metrics"`)
-			http.Error(w, "The metrics are for who brings the token of OR3_METRICS_TOKEN.", http.StatusUnauthorized)
+			http.Error(w, "Metrics need the token of OR3_METRICS_TOKEN.", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r)
