@@ -105,11 +105,19 @@ var architectureSteps = []step{
 	{text: "go list", elsewhere: "imports_test.go runs it"},
 	{text: "go generate", elsewhere: "TestProvidersAreGenerated runs what it runs"},
 	{text: "go run ./docs/site/write FOLDER", run: `folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && go run ./docs/site/write "$folder" && ls "$folder"`, want: `index\.html`, repository: true},
-	{text: "or3-cloud log WORKSPACE 17", run: "or3-cloud log --help", want: `WORKSPACE \[VERSION`},
 	{text: "make dist", run: "make -n dist", want: `scripts/dist`, repository: true},
-	{text: "scripts/matrix newest_host", run: "grep -q '^newest_host()' scripts/matrix", repository: true},
+}
+
+var (
+	// logStep follows docs/internals/sync.md.
+	logStep = step{text: "or3-cloud log WORKSPACE 17", run: "or3-cloud log --help", want: `WORKSPACE \[VERSION`}
+	// matrixStep follows docs/internals/client.md.
+	matrixStep = step{text: "scripts/matrix newest_host", run: "grep -q '^newest_host()' scripts/matrix", repository: true}
+)
+
+// testingSteps follow docs/internals/testing.md.
+var testingSteps = []step{
 	{text: "scripts/run.mjs PAIR", run: "grep -q 'host-fixture/scripts/run.mjs' scripts/npm", repository: true},
-	{text: "go test", elsewhere: "go_tests of scripts/test"},
 	{text: "scripts/matrix releases", run: "grep -q '^releases()' scripts/matrix", repository: true},
 	{text: "make bench", run: "make -n bench", repository: true},
 	{text: `make bench BENCHFLAGS="-only sync -against PATH"`, run: `make -n bench BENCHFLAGS="-only sync -against PATH"`, want: `-only sync -against PATH`, repository: true},

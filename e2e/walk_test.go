@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -82,7 +83,12 @@ var stepsOf = map[string][]step{
 	"accounts-api.md":    accountsAPISteps,
 	"engine.md":          engineSteps,
 	"architecture.md":    architectureSteps,
-	"glossary.md":        glossarySteps,
+
+	"internals/client.md":  {matrixStep},
+	"internals/sync.md":    {logStep},
+	"internals/testing.md": testingSteps,
+
+	"glossary.md": glossarySteps,
 }
 
 // outsideDocs are the documents that stand in the repository's root.
@@ -92,13 +98,13 @@ var outsideDocs = []string{"README.md", "CONTRIBUTING.md"}
 // type or to copy is done here, or by the test that says so with "walk:follows". An instruction that no one follows fails.
 func TestDocumentsAreFollowed(t *testing.T) {
 	t.Parallel()
-	found, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	documents := slices.Clone(outsideDocs)
-	for _, path := range found {
-		documents = append(documents, filepath.Base(path))
+	for _, pattern := range []string{"*.md", "internals/*.md"} {
+		found, err := fs.Glob(os.DirFS("../docs"), pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, found...)
 	}
 	for doc := range stepsOf {
 		if !slices.Contains(documents, doc) {

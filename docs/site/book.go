@@ -21,6 +21,18 @@ var book = []part{
 		"contract/host-integration.md",
 	}},
 	{"How it is made", []string{"architecture.md", "glossary.md", "asvs.md"}},
+	{"Inside the code", []string{
+		"internals/requests.md",
+		"internals/sync.md",
+		"internals/files.md",
+		"internals/accounts.md",
+		"internals/answers.md",
+		"internals/operator.md",
+		"internals/process.md",
+		"internals/web.md",
+		"internals/client.md",
+		"internals/testing.md",
+	}},
 }
 
 // part is a heading of the menu and the documents below it.

@@ -72,7 +72,7 @@ func TestNoLinkIsDead(t *testing.T) {
 // TestEveryDocumentHasAPage keeps the menu complete.
 func TestEveryDocumentHasAPage(t *testing.T) {
 	var names []string
-	for _, pattern := range []string{"*.md", "contract/*.md"} {
+	for _, pattern := range []string{"*.md", "contract/*.md", "internals/*.md"} {
 		found, err := fs.Glob(docs.Files, pattern)
 		if err != nil {
 			t.Fatal(err)
