@@ -37,14 +37,11 @@ func TestEveryUseCaseIsServed(t *testing.T) {
 			}
 			for _, spec := range vars.Specs {
 				for _, value := range spec.(*ast.ValueSpec).Values {
-					call, ok := value.(*ast.CallExpr)
-					if !ok {
+					arguments := nameFirst(value, makers)
+					if arguments == nil {
 						continue
 					}
-					if maker, ok := call.Fun.(*ast.Ident); !ok || !slices.Contains(makers, maker.Name) {
-						continue
-					}
-					name, err := strconv.Unquote(call.Args[0].(*ast.BasicLit).Value)
+					name, err := strconv.Unquote(arguments[0].(*ast.BasicLit).Value)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -60,11 +57,29 @@ func TestEveryUseCaseIsServed(t *testing.T) {
 	}
 }
 
+// nameFirst returns what a use case is made of, its name first, or nil if value is not a use case: a call of one of the makers, or a
+// literal of UseCase.
+func nameFirst(value ast.Expr, makers []string) []ast.Expr {
+	switch v := value.(type) {
+	case *ast.CallExpr:
+		if maker, ok := v.Fun.(*ast.Ident); ok && slices.Contains(makers, maker.Name) {
+			return v.Args
+		}
+	case *ast.CompositeLit:
+		if generic, ok := v.Type.(*ast.IndexListExpr); ok {
+			if kind, ok := generic.X.(*ast.Ident); ok && kind.Name == "UseCase" {
+				return v.Elts
+			}
+		}
+	}
+	return nil
+}
+
 // reading are the use cases that change nothing.
 var reading = []string{
 	ListAccounts.Name, ListSessions.Name, PreviewDeletion.Name, ListInvites.Name, FindWorkspaces.Name, ListMembers.Name, ListStored.Name,
 	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name, ListAdmins.Name,
-	DescribeProviders.Name, SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name, ListJobs.Name, CountJobs.Name, ReadLog.Name,
+	DescribeProviders.Name, SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name, ListJobs.Name, CountJobs.Name, ReadLog.Name, ReadJournal.Name,
 }
 
 // TestEveryUseCaseIsRecordedOrReads demands of each use case to say whether it changes anything.
