@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"or3.chat/cloud/internal/openapi"
 )
 
 // apiClient is the device name of the plain HTTP client in recordings. It acts for several accounts.
@@ -211,10 +214,29 @@ func (r *replay) exchange(e *exchange, used *tally) {
 	for _, problem := range r.compare(e, want, got) {
 		r.t.Errorf("%s: %s", e, problem)
 	}
+	if err := r.described(e, got); err != nil {
+		r.t.Errorf("%s: the answer is not as %s says: %v", e, openapi.File, err)
+	}
 	if r.t.Failed() {
 		r.t.Logf("recorded %d %.1500s\nchanged by %q", e.Response.Status, e.Response.Body, reasons)
 		r.t.Fatalf("got %d %.1500s", got.status, got.body)
 	}
+}
+
+// described compares an answer with the description of the API.
+func (r *replay) described(e *exchange, got *reply) error {
+	doc, err := openapi.Read()
+	if err != nil {
+		return err
+	}
+	op := doc.Find(e.Request.Method, e.route())
+	switch {
+	case op != nil:
+		return op.CheckAnswer(got.status, got.header.Get("Content-Type"), got.body, false)
+	case got.status != http.StatusNotFound:
+		return errors.New("the route is not there")
+	}
+	return nil
 }
 
 // device returns the device that an exchange belongs to.

@@ -22,6 +22,7 @@ import (
 	"or3.chat/cloud/instance"
 	settings "or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/internal/openapi"
 	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/providers/basicauth"
 	"or3.chat/cloud/providers/fs"
@@ -117,7 +118,7 @@ func (r *real) visitor(t testing.TB) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &person{t: t, url: r.url, client: &http.Client{Jar: jar, Transport: &http.Transport{}}}
+	return &person{t: t, url: r.url, client: &http.Client{Jar: jar, Transport: openapi.Transport(t, &http.Transport{})}}
 }
 
 // resolve asks for the session.
