@@ -19,6 +19,7 @@ var constantTime = map[string]int{
 	"internal/invite/invite.go":                      1, // the signature of an invite
 	"engine/engine.go":                               1, // the secret of an engine on a loopback address
 	"examples/provider/household/household.go":       2, // the proof in a cookie, and the household's key
+	"examples/provider/portal/portal.go":             1, // the proof in a cookie
 	"internal/metrics/metrics.go":                    1, // the token of a monitoring system
 	"internal/passwd/passwd.go":                      1, // a password hash; bcrypt compares its own
 	"internal/superadmin/superadmin.go":              1, // names, passwords and sessions of the super administrator

@@ -47,7 +47,8 @@ var (
 	span       = regexp.MustCompile("`([^`]+)`")
 )
 
-// instructions reads a document in Markdown. A fenced block of the language "text" is what a program prints.
+// instructions reads a document in Markdown. A fenced block of the language "text" is what a program prints, and one of
+// "go" is source, which TestTheGuidePrintsSource compares with files.
 func instructions(text string) []instruction {
 	var found []instruction
 	var block, paragraph []string
@@ -64,7 +65,7 @@ func instructions(text string) []instruction {
 		for len(block) > 0 && strings.TrimSpace(block[len(block)-1]) == "" {
 			block = block[:len(block)-1]
 		}
-		if len(block) > 0 && language != "text" {
+		if len(block) > 0 && language != "text" && language != "go" {
 			for _, in := range blockInstructions(begin, block) {
 				in.name = name
 				found = append(found, in)

@@ -201,15 +201,15 @@ var providersSteps = []step{
 		text: "go mod edit -replace or3.chat/cloud=../or3-cloud",
 		run: `top=$(mktemp -d) && trap 'rm -rf "$top"' EXIT && ln -s "$PWD" "$top/or3-cloud" && cp -r examples/provider "$top/mycloud" && cd "$top/mycloud" &&
 			go mod edit -replace or3.chat/cloud=../or3-cloud && GOPROXY=off go list -test -deps ./...`,
-		want: `or3\.chat/cloud/program.*example\.org/mycloud/household`, repository: true,
+		want: `or3\.chat/cloud/program.*example\.org/mycloud/household.*example\.org/mycloud/portal`, repository: true,
 	},
 	{
 		text: "go mod edit -dropreplace or3.chat/cloud", run: "cd examples/provider && go mod edit -dropreplace or3.chat/cloud -print",
 		want: `require or3\.chat/cloud v`, repository: true,
 	},
 	{text: "or3-cloud build --with example.org/mycloud/household=../mycloud", elsewhere: "TestBuilds follows operations.md"},
-	{text: "func TestSync(t *testing.T) {", elsewhere: "providers/sqlite/sqlite_test.go"},
-	{text: "go test -race", elsewhere: "go_tests of scripts/test"},
+	{text: "go test -race ./...", elsewhere: "go_tests of scripts/test"},
+	{text: "git tag v1.0.0", run: "git tag --list v1.0.0", repository: true},
 	{text: "make generate", run: "make -n generate", want: `scripts/generate`, repository: true},
 	{text: "go test .", elsewhere: "go_tests of scripts/test"},
 }

@@ -27,9 +27,6 @@ const example = "../examples/provider"
 // TestAProgramWithAProviderOfAnotherModule builds examples/provider, which can import nothing but exported packages, and with what its
 // go.mod demands, runs its tests, starts it and signs in.
 //
-//walk:follows providers.md // Command mycloud is OR3 Cloud with a provider of our own for accounts.
-//walk:follows providers.md // Package household signs people in who have the key of the household. They trust each other: the key is the same for all,
-//walk:follows providers.md package household
 //walk:follows providers.md go test ./...
 //walk:follows providers.md go build -o mycloud .
 //walk:follows providers.md AUTH_PROVIDER=household HOUSEHOLD_KEY=a-key-that-the-whole-household-knows ./mycloud serve

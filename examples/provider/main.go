@@ -1,4 +1,4 @@
-// Command mycloud is OR3 Cloud with a provider of our own for accounts.
+// Command mycloud is OR3 Cloud with providers of our own for accounts.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"or3.chat/cloud/providers/sqlite"
 
 	"example.org/mycloud/household"
+	"example.org/mycloud/portal"
 )
 
-func main() { program.Main(household.Register, sqlite.Register, fs.Register) }
+func main() { program.Main(portal.Register, household.Register, sqlite.Register, fs.Register) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/metric"
 	"or3.chat/cloud/providertest"
 )
 
@@ -52,14 +53,47 @@ func TestSignInTakesTheKeyOfTheHousehold(t *testing.T) {
 	}
 }
 
-func opened(t *testing.T) *or3cloud.Instance {
+func TestSignInTakesAddressesOfTheDomain(t *testing.T) {
+	inst := opened(t, settingDomain+"=example.org")
+	if answer := signIn(inst, "ann@example.org", key); answer.StatusCode != http.StatusOK {
+		t.Error(answer.Status)
+	}
+	if answer := signIn(inst, "ann@notexample.org", key); answer.StatusCode != http.StatusUnauthorized {
+		t.Error(answer.Status)
+	}
+	families, err := inst.Auth.(metric.Reporter).Metrics(t.Context())
+	if err != nil || len(families) != 1 {
+		t.Fatal(families, err)
+	}
+	for i, sample := range families[0].Samples {
+		if sample.Value != 1 {
+			t.Errorf("%s is %v", families[0].Key(families[0].Samples[i]), sample.Value)
+		}
+	}
+	status, err := inst.Admin[or3cloud.ProviderAuth].GetStatus(t.Context())
+	if err != nil || len(status.Warnings) != 0 || status.Details["signIns"] != 1.0 {
+		t.Errorf("%+v, %v", status, err)
+	}
+}
+
+func TestCheckFindsDomainsThatMatchNothing(t *testing.T) {
+	for domain, problems := range map[string]int{"example.org": 0, "": 0, "@example.org": 1} {
+		if got := check(providertest.Config(t, Register, settingDomain+"="+domain), false); len(got) != problems {
+			t.Errorf("%q: %v", domain, got)
+		}
+	}
+}
+
+func opened(t *testing.T, environ ...string) *or3cloud.Instance {
 	t.Helper()
 	var registry or3cloud.Registry
 	if err := Register(&registry); err != nil {
 		t.Fatal(err)
 	}
 	p, _ := registry.Lookup(id)
-	inst, err := p.Open(t.Context(), or3cloud.Env{Now: time.Now, Secret: func(string) (string, error) { return key, nil }})
+	inst, err := p.Open(t.Context(), or3cloud.Env{
+		Config: providertest.Config(t, Register, environ...), Now: time.Now, Secret: func(string) (string, error) { return key, nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
