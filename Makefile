@@ -1,7 +1,7 @@
 # make run      starts a local instance
 # make test     runs everything that has to pass before a change is merged
 # make matrix   runs what is published with the versions and package managers that hosts use
-# make generate writes the generated files anew
+# make generate rebuilds the generated files
 # make bench    measures and writes bench/RESULTS.md, on a machine that does nothing else; BENCHFLAGS="-only sync -against PATH"
 #               compares sync with another build in the same rounds, and "-soak 30m" shows whether memory and files stay flat
 # make bench-files measures the transfer of files alone (three minutes)

@@ -5,6 +5,7 @@ import { asSyncError, SyncError } from './errors.js'
 import type { Emit } from './events.js'
 import type { Http } from './http.js'
 import type { Stores, Transfer } from './stores.js'
+import type { Schemas } from './wire.js'
 
 /** What is synced of a file; a row of the table `file_meta`. */
 export interface FileInfo {
@@ -17,8 +18,6 @@ export interface FileInfo {
   /** Absent as long as the content is only on the device that added it. */
   storage_id?: string
 }
-
-interface Presigned { url: string, method?: string, headers?: Record<string, string>, storageId?: string, intentId?: string }
 
 /** Waits between attempts, in milliseconds. */
 const retry = { first: 1_000, longest: 10 * 60_000, refused: 60 * 60_000 }
@@ -165,23 +164,24 @@ export class Files {
     const info = await fileMeta.get(hash) as FileInfo | undefined
     const blob = (await blobs.get(hash))?.blob
     if (!info || !blob) return // removed meanwhile
-    const about = { workspace_id: workspace, hash, mime_type: info.mime_type, size_bytes: blob.size, file_kind_capability: 'v1' }
-    const signed = await this.#ask<Presigned>('presign-upload', { ...about, expires_in_ms: expiry })
+    const about = { workspace_id: workspace, hash, mime_type: info.mime_type, size_bytes: blob.size, file_kind_capability: 'v1' } as const
+    const signed = await this.#presign('upload', { ...about, expires_in_ms: expiry })
     const method = signed.method?.toUpperCase() ?? (signed.url.startsWith('/api/storage/fs/upload') ? 'PUT' : 'POST')
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)])
     const answer = await this.#http.open(signed.url, { method, body: blob, headers: { 'content-type': info.mime_type, ...signed.headers } }, signal)
     const text = await this.#http.text(answer)
     const id = signed.storageId ?? storageIdOf(text)
     if (!id) throw new SyncError('bad-answer', 'The server has not said where the file is')
-    await this.#ask('commit', { ...about, storage_id: id, storage_provider_id: provider, name: info.name, kind: info.kind, ...(signed.intentId ? { intent_id: signed.intentId } : {}) })
+    const commit: Schemas['Commit'] = { ...about, storage_id: id, storage_provider_id: provider, name: info.name, kind: info.kind, ...(signed.intentId ? { intent_id: signed.intentId } : {}) }
+    await this.#http.post('/api/storage/commit', commit, this.#signal)
     await this.#db.transaction('rw', fileMeta, async () => {
       if (await fileMeta.get(hash)) await fileMeta.update(hash, { storage_id: id, storage_provider_id: provider, updated_at: seconds() })
     })
   }
 
-  async #ask<T>(path: string, body: object): Promise<T> {
-    const { json } = await this.#http.post(`/api/storage/${path}`, body, this.#signal)
-    return json as T
+  async #presign(way: 'upload' | 'download', body: Schemas['PresignUpload'] | Schemas['PresignDownload']): Promise<Schemas['Presigned']> {
+    const { json } = await this.#http.post(`/api/storage/presign-${way}`, body, this.#signal)
+    return json as Schemas['Presigned']
   }
 
   async #download(hash: string): Promise<Blob> {
@@ -197,7 +197,7 @@ export class Files {
         throw new SyncError('unavailable', 'The file has not been uploaded yet')
       }
       await this.#note(transfer, { state: 'running', workspace_id: workspace })
-      const signed = await this.#ask<Presigned>('presign-download', { workspace_id: workspace, hash, storage_id: info.storage_id, mime_type: info.mime_type, expires_in_ms: expiry, file_kind_capability: 'v1' })
+      const signed = await this.#presign('download', { workspace_id: workspace, hash, storage_id: info.storage_id, mime_type: info.mime_type, expires_in_ms: expiry, file_kind_capability: 'v1' })
       const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)])
       const answer = await this.#http.open(signed.url, { method: signed.method ?? 'GET', headers: signed.headers ?? {} }, signal)
       const body = await answer.blob().catch((cause: unknown) => {
@@ -221,7 +221,7 @@ export class Files {
 
 function storageIdOf(text: string): string | undefined {
   try {
-    const { storageId, storage_id: id } = JSON.parse(text) as { storageId?: string, storage_id?: string }
+    const { storageId, storage_id: id } = JSON.parse(text) as Partial<Schemas['Uploaded']> & { storageId?: string }
     return storageId ?? id
   }
   catch {

@@ -1,6 +1,7 @@
 // Who is signed in, and how that changes with the accounts of OR3 Cloud (basic-auth).
 import { SyncError } from './errors.js'
 import { Http } from './http.js'
+import type { Schemas } from './wire.js'
 
 /** Who is signed in. */
 export interface Session {
@@ -16,7 +17,7 @@ export const sessionChanged = 'or3:auth-session-changed'
 /** Asks who is signed in; null if no one is. */
 export async function readSession(http: Http, signal: AbortSignal): Promise<Session | null> {
   const { json } = await http.get('/api/auth/session', signal)
-  const { session } = json as { session?: (Session & { authenticated?: boolean }) | null }
+  const { session } = json as Partial<Schemas['SessionAnswer']>
   if (session === undefined) throw new SyncError('bad-answer', 'Something other than the server has answered')
   return session?.authenticated && session.user?.id && session.workspace?.id ? session : null
 }

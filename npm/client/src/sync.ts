@@ -12,7 +12,7 @@ import { readSession, sessionChanged } from './session.js'
 import { storesOf, type State } from './stores.js'
 import { Tables } from './tables.js'
 import { Tabs } from './tabs.js'
-import { readPull, readPush, readSnapshot, type Change, type PullAnswer, type SnapshotAnswer, type WireOp, type WireTable } from './wire.js'
+import { readPull, readPush, readSnapshot, type Change, type PullAnswer, type Schemas, type SnapshotAnswer, type WireOp, type WireTable } from './wire.js'
 
 /** What `connect` takes. */
 export interface SyncOptions {
@@ -381,7 +381,7 @@ export class Sync {
   }
 
   /** What every request of sync says: for which workspace, and that rows of any kind are kept as they come. */
-  get #common(): object {
+  get #common(): Pick<Schemas['PullRequest'], 'scope' | 'fileKindCapability' | 'workspaceItemCapability'> {
     return { scope: { workspaceId: this.#workspace }, fileKindCapability: 'v1', workspaceItemCapability: 'v1' }
   }
 
@@ -406,7 +406,7 @@ export class Sync {
   }
 
   async #snapshotPage(pageToken: string | null): Promise<Page> {
-    const request = { ...this.#common, pageSize, tables: this.#tables.wire, ...(pageToken === null ? {} : { pageToken }) }
+    const request: Schemas['SnapshotRequest'] = { ...this.#common, pageSize, tables: this.#tables.wire, ...(pageToken === null ? {} : { pageToken }) }
     const { json, text } = await this.#http.post('/api/sync/snapshot', request, this.#ended.signal)
     const answer = readSnapshot(json)
     await this.#mine(answer.items)
@@ -457,7 +457,8 @@ export class Sync {
   }
 
   async #pullPage(cursor: number): Promise<PullAnswer & Marked> {
-    const { json, text } = await this.#http.post('/api/sync/pull', { ...this.#common, cursor, limit: pageSize, tables: this.#tables.wire }, this.#ended.signal)
+    const request: Schemas['PullRequest'] = { ...this.#common, cursor, limit: pageSize, tables: this.#tables.wire }
+    const { json, text } = await this.#http.post('/api/sync/pull', request, this.#ended.signal)
     const answer = readPull(json, cursor)
     if (answer.changes.length > 0 || answer.nextCursor > cursor) await this.#mine(answer.changes)
     return { ...answer, marks: mayHaveMarks(text) }
@@ -487,7 +488,8 @@ export class Sync {
   /** Sends writes. A request that is refused as a whole is halved until the one that it is refused for is alone. */
   async #send(ops: WireOp[]): Promise<void> {
     try {
-      const { json } = await this.#http.post('/api/sync/push', { ...this.#common, ops }, this.#ended.signal)
+      const request: Schemas['PushRequest'] = { ...this.#common, ops }
+      const { json } = await this.#http.post('/api/sync/push', request, this.#ended.signal)
       await this.#replica.settle(ops, readPush(json, new Map(ops.map(op => [op.stamp.opId, op]))))
     }
     catch (error) {
@@ -523,7 +525,8 @@ export class Sync {
     const state = await this.#replica.stores.state.get('sync')
     if (!state || state.cursor === this.#cursorSaid.cursor || Date.now() - this.#cursorSaid.at < cursorEvery) return
     this.#cursorSaid = { at: Date.now(), cursor: state.cursor }
-    await this.#http.post('/api/sync/update-cursor', { scope: { workspaceId: this.#workspace }, deviceId: state.device, version: state.cursor }, this.#ended.signal).catch(() => undefined)
+    const update: Schemas['CursorUpdate'] = { scope: { workspaceId: this.#workspace }, deviceId: state.device, version: state.cursor }
+    await this.#http.post('/api/sync/update-cursor', update, this.#ended.signal).catch(() => undefined)
   }
 }
 

@@ -1,6 +1,10 @@
 // The wire (contract, sync §2, §10): what is sent and what comes back, and whether that is what it should be.
+import type { components } from './api.js'
 import { SyncError } from './errors.js'
 import type { Stamp } from './stamp.js'
+
+/** The bodies of requests and answers, as docs/contract/openapi.yaml describes them. */
+export type Schemas = components['schemas']
 
 /** The tables that a server keeps. */
 export const wireTables = ['threads', 'messages', 'projects', 'posts', 'file_meta', 'kv', 'notifications'] as const
@@ -12,17 +16,7 @@ export type WireTable = (typeof wireTables)[number]
 export type Payload = Record<string, unknown>
 
 /** One write, as it is sent. */
-export interface WireOp {
-  id: string
-  tableName: string
-  operation: 'put' | 'delete'
-  pk: string
-  payload: Payload
-  stamp: Stamp & { deviceId: string }
-  createdAt: number
-  attempts: number
-  status: 'pending'
-}
+export type WireOp = Schemas['PendingOp'] & { id: string, payload: Payload }
 
 /** The write by which a row is what it is on the server. */
 export interface Change {
@@ -34,16 +28,7 @@ export interface Change {
 }
 
 /** What the server says of one write. */
-export interface Result {
-  opId: string
-  success: boolean
-  serverVersion?: number
-  applied?: boolean
-  replayed?: boolean
-  winner?: Change
-  error?: string
-  errorCode?: string
-}
+export type Result = Omit<Schemas['OpResult'], 'winner'> & { winner?: Change }
 
 export interface PushAnswer { results: Result[], serverVersion: number }
 export interface PullAnswer { changes: Change[], nextCursor: number, hasMore: boolean, requiresSnapshot: boolean }
