@@ -118,6 +118,7 @@ var (
 // testingSteps follow docs/internals/testing.md.
 var testingSteps = []step{
 	{text: "scripts/run.mjs PAIR", run: "grep -q 'host-fixture/scripts/run.mjs' scripts/npm", repository: true},
+	{text: "make generate", run: "make -n generate", want: `scripts/generate`, repository: true},
 	{text: "scripts/matrix releases", run: "grep -q '^releases()' scripts/matrix", repository: true},
 	{text: "make bench", run: "make -n bench", repository: true},
 	{text: `make bench BENCHFLAGS="-only sync -against PATH"`, run: `make -n bench BENCHFLAGS="-only sync -against PATH"`, want: `-only sync -against PATH`, repository: true},
