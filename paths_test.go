@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// longestWay is the largest number of files that a walk through the code may ask its reader to follow.
-const longestWay = 6
+// longestPath is the largest number of files that a walk through the code may ask its reader to follow.
+const longestPath = 6
 
 // TestWalksNameWhatIsThere reads the walks through the code in docs/architecture.md and docs/internals: numbered steps
 // that begin with the name of a file. It checks that each walk is short enough, and that each file declares the
@@ -55,14 +55,14 @@ func TestWalksNameWhatIsThere(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"The way of a push", "The way of a sign-in", "The way of an upload"} {
+	for _, want := range []string{"The path of a push", "The path of a sign-in", "The path of an upload"} {
 		if len(files[want]) == 0 {
 			t.Errorf("there is no walk %q", want)
 		}
 	}
 	for walk, read := range files {
-		if len(read) > longestWay {
-			t.Errorf("%s: %d files, want %d at most", walk, len(read), longestWay)
+		if len(read) > longestPath {
+			t.Errorf("%s: %d files, want %d at most", walk, len(read), longestPath)
 		}
 	}
 }
