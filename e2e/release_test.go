@@ -25,7 +25,7 @@ func TestReleases(t *testing.T) {
 	}
 	dist := t.TempDir()
 	build := exec.Command("../scripts/dist", dist, "v9.8.7", "linux/arm", "windows/amd64", "freebsd/arm64")
-	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false '-gcflags=all=-N -l'") // as the step "crossed" of scripts/test, and for its reason
+	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false '-gcflags=all=-N -l'") // without the optimizer it takes two thirds of the time
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
