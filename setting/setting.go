@@ -145,7 +145,7 @@ const (
 	GroupClient   = "Client"
 	GroupAdmin    = "Administration"
 	GroupModels   = "Models"
-	GroupAnswers  = "Answers in the background"
+	GroupAnswers  = "Background answers"
 	GroupMail     = "Mail"
 	GroupFiles    = "File policy"
 	GroupWebhooks = "Webhooks"
@@ -159,84 +159,84 @@ func Host() []or3cloud.Setting {
 	return []or3cloud.Setting{
 		{
 			Name: Addr, Group: GroupStart, Label: "Listen address", Default: "127.0.0.1:3000", Example: "unix:/run/or3-cloud/http.sock", Asked: true,
-			Help: "Where the server listens: host:port, or unix:PATH; --addr overrides it.",
+			Help: "Where the server listens: host:port, or unix:PATH. --addr overrides it.",
 		},
 		{
 			Name: Port, Group: GroupStart, Label: "Port", Kind: or3cloud.KindInt, Min: 0, Max: 65535, Example: "8080",
-			Help: "Port of the default listen address, as hosting platforms set it; " + Addr + " and --addr win.",
+			Help: "Port of the default listen address, as hosting platforms set it. " + Addr + " and --addr take precedence.",
 		},
 		{
-			Name: SocketMode, Group: GroupStart, Label: "Mode of the Unix socket", Default: "0660", Example: "0666",
-			Help: "In octal digits; whoever may write to it can connect, and counts as a proxy where " + TrustedProxies + " is set.",
+			Name: SocketMode, Group: GroupStart, Label: "Unix socket mode", Default: "0660", Example: "0666",
+			Help: "Octal digits. Users who can write to the socket can connect, and count as a proxy if " + TrustedProxies + " is set.",
 		},
 		{
-			Name: SocketGroup, Group: GroupStart, Label: "Group of the Unix socket", Example: "www-data",
-			Help: "By name or number, such as that of the reverse proxy; by default the one of the server. " +
+			Name: SocketGroup, Group: GroupStart, Label: "Unix socket group", Example: "www-data",
+			Help: "Name or number, such as that of the reverse proxy. The default is the server's group. " +
 				"The server's user must be in it.",
 		},
 		{
 			Name: DataDir, Group: GroupStart, Label: "Data directory", Default: "./data", Example: "/var/lib/or3-cloud", Asked: true, AskedWhen: accounts, Check: or3cloud.CheckPath,
-			Help: "Directory of databases, files and generated secrets; under systemd the default is the state directory; --data overrides it.",
+			Help: "Directory for databases, files and generated secrets. Under systemd, the default is the state directory. --data overrides it.",
 		},
 		{
-			Name: SharedVolume, Group: GroupStart, Label: "Volume decides modes", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true says that no one else reaches the volume of the data directory, whatever its modes and owners show: some volumes decide " +
-				"those themselves. In the environment it also holds for the .env file and the files of _FILE variables.",
+			Name: SharedVolume, Group: GroupStart, Label: "Private volume", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true states that no one else can access the volume of the data directory, whatever modes and owners it shows: some volumes " +
+				"set these themselves. In the environment, it also applies to the .env file and the files of _FILE variables.",
 		},
 		{
 			Name: PublicURL, Group: GroupStart, Label: "Public address", Example: "https://cloud.example.org", Asked: true, AskedWhen: accounts,
-			Help: "Origin that users see; links are built from it only.",
+			Help: "Origin that users see. The server builds links from nothing else.",
 		},
 		{
 			Name: NodeEnv, Group: GroupStart, Label: "Mode of operation", Example: "production",
-			Help: "production means strict configuration, Secure cookies and redirection to HTTPS.",
+			Help: "production means strict configuration, Secure cookies, and redirects to HTTPS.",
 		},
 		{
 			Name: StrictConfig, Settable: true, Group: GroupStart, Label: "Strict configuration", Default: "false", Kind: or3cloud.KindBool,
-			Help: "Refuse every convenience that is not fit for production, also outside production.",
+			Help: "Refuse whatever is unsuitable for production, even outside production.",
 		},
 		{
-			Name: ShutdownTimeout, Group: GroupStart, Label: "Time to stop", Default: "15000", Kind: or3cloud.KindPositive, Min: 1, Max: 600_000,
-			Help: "Milliseconds that requests under way get to finish when the server is told to stop.",
+			Name: ShutdownTimeout, Group: GroupStart, Label: "Shutdown time", Default: "15000", Kind: or3cloud.KindPositive, Min: 1, Max: 600_000,
+			Help: "Milliseconds that running requests get to finish when the server stops.",
 		},
 		{
 			Name: LogLevel, Group: GroupStart, Label: "Log level", Default: "info", Options: []string{"debug", "info", "warn", "error"},
-			Help: "Least level that is logged.",
+			Help: "Lowest level that is logged.",
 		},
 		{
 			Name: LogFormat, Group: GroupStart, Label: "Log format", Default: "auto", Options: []string{"auto", "text", "json"},
-			Help: "auto is text on a terminal and JSON elsewhere.",
+			Help: "auto is text on a terminal, otherwise JSON.",
 		},
 
 		{
-			Name: MetricsToken, Group: GroupWatch, Label: "Token for metrics", Secret: true, Make: or3cloud.MakeKey, MinLength: or3cloud.MinKeyLength,
-			Help: "Token with which a monitoring system reads /metrics, as a Bearer token. Without it there is nothing at that path.",
+			Name: MetricsToken, Group: GroupWatch, Label: "Metrics token", Secret: true, Make: or3cloud.MakeKey, MinLength: or3cloud.MinKeyLength,
+			Help: "Bearer token with which a monitoring system can read /metrics. Without it, that path does not exist.",
 		},
 		{
-			Name: MetricsAddr, Group: GroupWatch, Label: "Address for metrics", Example: "127.0.0.1:9464",
-			Help: "Address beside that of the server where /metrics is answered, without a token if there is none; a port alone, such as :9464, is one of " +
-				"this machine only.",
+			Name: MetricsAddr, Group: GroupWatch, Label: "Metrics address", Example: "127.0.0.1:9464",
+			Help: "Separate address for /metrics. It requires the token only if one is set. A port alone, such as :9464, listens on the loopback " +
+				"interface.",
 		},
 		{
-			Name: OTLPEndpoint, Group: GroupWatch, Label: "Collector of OpenTelemetry", Example: "http://127.0.0.1:4318",
-			Help: "Base URL of a collector to which builds with the tag otlp send their metrics, over HTTP with Protocol Buffers.",
+			Name: OTLPEndpoint, Group: GroupWatch, Label: "OpenTelemetry collector", Example: "http://127.0.0.1:4318",
+			Help: "Base URL of a collector. Builds with the tag otlp send their metrics there, over HTTP with Protocol Buffers.",
 		},
 		{
-			Name: OTLPHeaders, Group: GroupWatch, Label: "Headers for the collector", Secret: true,
-			Help: "Headers of these requests, such as authorization=Bearer%20TOKEN, with commas between them.",
+			Name: OTLPHeaders, Group: GroupWatch, Label: "Collector headers", Secret: true,
+			Help: "Headers for the collector, such as authorization=Bearer%20TOKEN, separated by commas.",
 		},
 		{
-			Name: OTLPInterval, Group: GroupWatch, Label: "Time between metrics", Default: "60000", Kind: or3cloud.KindPositive, Min: 1000, Max: 3_600_000,
-			Help: "Milliseconds between two of these requests.",
+			Name: OTLPInterval, Group: GroupWatch, Label: "Export interval", Default: "60000", Kind: or3cloud.KindPositive, Min: 1000, Max: 3_600_000,
+			Help: "Milliseconds between two exports to the collector.",
 		},
 
 		{
 			Name: SSRAuthEnabled, Settable: true, Group: GroupFeatures, Label: "Accounts", Default: "true", Kind: or3cloud.KindBool,
-			Help: "false leaves a host for static files: no accounts, no cloud endpoint, nothing on disk.",
+			Help: "false serves static files only: no accounts, no cloud endpoints, nothing on disk.",
 		},
 		{
-			Name: AuthProvider, Alias: "OR3_AUTH_PROVIDER", Settable: true, Group: GroupFeatures, Label: "Provider of accounts", Default: "basic-auth",
-			Help: "Id of the provider that knows who is signed in.",
+			Name: AuthProvider, Alias: "OR3_AUTH_PROVIDER", Settable: true, Group: GroupFeatures, Label: "Accounts provider", Default: "basic-auth",
+			Help: "Id of the provider for accounts.",
 		},
 		{
 			Name: AutoProvision, Settable: true, Group: GroupFeatures, Label: "New users", Default: "true", Kind: or3cloud.KindBool,
@@ -245,38 +245,38 @@ func Host() []or3cloud.Setting {
 		{
 			Name: RegistrationMode, Settable: true, Group: GroupFeatures, Label: "Registration", Asked: true, AskedWhen: accounts,
 			Options: []string{RegistrationOpen, RegistrationInviteOnly, RegistrationDisabled},
-			Help:    "Who may register; by default open, or disabled when " + AutoProvision + " is false.",
+			Help:    "Who can register. The default is open, or disabled if " + AutoProvision + " is false.",
 		},
 		{
-			Name: InviteSecret, Group: GroupFeatures, Label: "Key of invites", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+			Name: InviteSecret, Group: GroupFeatures, Label: "Invite key", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
 			Demanded: true, DemandedWhen: or3cloud.Condition{Setting: RegistrationMode, Value: RegistrationInviteOnly},
-			Help: "Key that signs invites; generated if not set, except in strict mode.",
+			Help: "Key that signs invites. Generated if not set, except in strict mode.",
 		},
 		{
-			Name: InviteTTL, Settable: true, Group: GroupFeatures, Label: "Lifetime of invites", Default: "604800", Kind: or3cloud.KindInt, Min: 0, Max: 10 * 365 * 86400,
-			Help: "Seconds that an invite lives if nothing else is asked for; less than 60 counts as 60.",
+			Name: InviteTTL, Settable: true, Group: GroupFeatures, Label: "Invite lifetime", Default: "604800", Kind: or3cloud.KindInt, Min: 0, Max: 10 * 365 * 86400,
+			Help: "Seconds for which an invite is valid unless it says otherwise. Values below 60 count as 60.",
 		},
 		{
 			Name: ProvisioningFailure, Group: GroupFeatures, Label: "Unresolved identities", Default: "throw",
 			Options: []string{"throw", "unauthenticated", "service-unavailable"},
-			Help: "Answer when a signed-in identity cannot be resolved; unauthenticated makes a store fault look like a sign-out, and clients delete " +
+			Help: "Answer if a signed-in identity cannot be resolved. With unauthenticated, a refusal looks like a sign-out, and clients delete " +
 				"data then.",
 		},
 		{
 			Name: SyncEnabled, Alias: "OR3_CLOUD_SYNC_ENABLED", Settable: true, Group: GroupFeatures, Label: "Sync", Default: "true", Kind: or3cloud.KindBool,
-			Help: "Serve sync; only with accounts.",
+			Help: "Serve sync. Requires accounts.",
 		},
 		{
-			Name: SyncProvider, Settable: true, Group: GroupFeatures, Label: "Provider of sync", Default: "sqlite",
-			Help: "Id of the provider of sync and of the workspace store.",
+			Name: SyncProvider, Settable: true, Group: GroupFeatures, Label: "Sync provider", Default: "sqlite",
+			Help: "Id of the provider for sync, users and workspaces.",
 		},
 		{
 			Name: StorageEnabled, Alias: "OR3_CLOUD_STORAGE_ENABLED", Settable: true, Group: GroupFeatures, Label: "Files", Default: "true", Kind: or3cloud.KindBool,
-			Help: "Serve files; only with accounts.",
+			Help: "Serve files. Requires accounts.",
 		},
 		{
-			Name: StorageProvider, Alias: "OR3_STORAGE_PROVIDER", Settable: true, Group: GroupFeatures, Label: "Provider of files", Default: "fs",
-			Help: "Id of the provider of file storage.",
+			Name: StorageProvider, Alias: "OR3_STORAGE_PROVIDER", Settable: true, Group: GroupFeatures, Label: "Files provider", Default: "fs",
+			Help: "Id of the provider for files.",
 		},
 
 		{
@@ -285,319 +285,319 @@ func Host() []or3cloud.Setting {
 		},
 		{
 			Name: RequestsPerMinute, Settable: true, Group: GroupLimits, Label: "Messages per minute", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
-			Help: "What a user may send to models in a minute through this server, and what a client lets its user send.",
+			Help: "Messages that a user can send to models per minute. The server enforces it for answers that go through it, the client for all.",
 		},
 		{
 			Name: MaxConversations, Settable: true, Group: GroupLimits, Label: "Conversations", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
-			Help: "Conversations that a client lets its user have; 0 for any number.",
+			Help: "Conversations that the client allows its user. 0 means no limit.",
 		},
 		{
 			Name: MaxMessagesPerDay, Settable: true, Group: GroupLimits, Label: "Messages per day", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
-			Help: "What a user may send to models in 24 hours through this server, and what a client lets its user send; 0 for any number.",
+			Help: "Messages that a user can send to models in 24 hours, enforced like the limit per minute. 0 means no limit.",
 		},
 		{
-			Name: RateLimitOverrides, Settable: true, Group: GroupLimits, Label: "Other rate limits", Example: `{"sync:push":{"windowMs":60000,"maxRequests":200}}`,
-			Help: "Other budgets, by operation (see the table in operations.md). Strict mode refuses what cannot be read, others ignore it with a warning.",
+			Name: RateLimitOverrides, Settable: true, Group: GroupLimits, Label: "Rate limit overrides", Example: `{"sync:push":{"windowMs":60000,"maxRequests":200}}`,
+			Help: "Other limits, by operation (see the table in operations.md). Invalid JSON prevents the start in strict mode, and is otherwise ignored with a warning.",
 		},
 		{
 			Name: DisableRateLimit, Group: GroupLimits, Label: "No rate limits in development", Example: "1",
-			Help: "1 switches the sync and storage limits off outside production.",
+			Help: "1 turns off the limits for sync and files outside production.",
 		},
 
 		{
 			Name: AllowedOrigins, Settable: true, Group: GroupNetwork, Label: "Other origins", Kind: or3cloud.KindList, Example: "https://chat.example.org",
-			Help: "Origins whose pages may read answers with credentials and change things; if empty, pages of any origin may read what needs " +
+			Help: "Origins whose pages can read answers with credentials and make changes. If empty, pages of any origin can read what needs " +
 				"no credentials, and change nothing.",
 		},
 		{
 			Name: ForceHTTPS, Settable: true, Group: GroupNetwork, Label: "Redirect to HTTPS", Kind: or3cloud.KindBool, Example: "false",
-			Help: "Redirect plain HTTP; by default true in production; if set, only true is true.",
+			Help: "Redirect plain HTTP to HTTPS. The default is true in production. If set, only true means true.",
 		},
 		{
-			Name: TrustProxy, Settable: true, Group: GroupNetwork, Label: "Trust whoever connects", Default: "false", Kind: or3cloud.KindBool,
-			Help: "Take client address, host and protocol from the headers of whoever connects, which must be a reverse proxy that overwrites them.",
+			Name: TrustProxy, Settable: true, Group: GroupNetwork, Label: "Trust the proxy", Default: "false", Kind: or3cloud.KindBool,
+			Help: "Take the client address, host and protocol from the headers of every connection. Every connection must come from a reverse proxy that overwrites them.",
 		},
 		{
 			Name: TrustedProxies, Settable: true, Group: GroupNetwork, Label: "Trusted proxies", Kind: or3cloud.KindList, Example: "10.0.0.0/8,192.0.2.7,loopback",
 			Asked: true, AskedWhen: accounts,
-			Help: "Networks of the reverse proxies, as networks, addresses, loopback or private: only their headers are believed, and the client is the " +
-				"last address that is in none of them.",
+			Help: "Networks of the reverse proxies: networks, addresses, loopback or private. Only their headers are trusted, and the client is the " +
+				"last address outside of them.",
 		},
 		{
-			Name: ForwardedForHeader, Settable: true, Group: GroupNetwork, Label: "Header with the client's address", Default: "x-forwarded-for", Example: "cf-connecting-ip",
-			Help: "Of whoever the proxy speaks for: x-forwarded-for, x-real-ip, cf-connecting-ip or another one that the proxy sets; forwarded takes " +
-				"host and protocol from it as well (RFC 7239).",
+			Name: ForwardedForHeader, Settable: true, Group: GroupNetwork, Label: "Client address header", Default: "x-forwarded-for", Example: "cf-connecting-ip",
+			Help: "Header with the client's address: x-forwarded-for, x-real-ip, cf-connecting-ip or another one that the proxy sets. forwarded also " +
+				"takes the host and protocol from it (RFC 7239).",
 		},
 		{
-			Name: SecurityContact, Settable: true, Group: GroupNetwork, Label: "Contact for vulnerabilities", Kind: or3cloud.KindList,
+			Name: SecurityContact, Settable: true, Group: GroupNetwork, Label: "Security contact", Kind: or3cloud.KindList,
 			Example: "mailto:security@example.org,https://example.org/report",
-			Help: "Whom to tell of a vulnerability, the preferred address first: what /.well-known/security.txt says (RFC 9116). Without it there is " +
-				"no such file, but for the one of the client in --web, which wins.",
+			Help: "Contact for reports of vulnerabilities, preferred address first, published in /.well-known/security.txt (RFC 9116). A file of the " +
+				"client in --web takes precedence. Without either, there is no such file.",
 		},
 		{
-			Name: SecurityLanguages, Settable: true, Group: GroupNetwork, Label: "Languages of that contact", Kind: or3cloud.KindList, Default: "en",
-			Help: "Languages in which reports of vulnerabilities are read, for example en,de.",
+			Name: SecurityLanguages, Settable: true, Group: GroupNetwork, Label: "Security contact languages", Kind: or3cloud.KindList, Default: "en",
+			Help: "Languages in which you read reports, for example en,de.",
 		},
 
 		{
 			Name: Domain, Group: GroupHTTPS, Label: "Domain", Kind: or3cloud.KindList, Example: "chat.example.org",
-			Help: "Names under which the server itself speaks HTTPS, with certificates that it gets and renews; --domain overrides it. " + Addr + " is then :443 by default, " +
-				"and " + PublicURL + " https:// with the first name. To get certificates is to accept the terms of the authority.",
+			Help: "Domains for which the server speaks HTTPS, with certificates that it obtains and renews. --domain overrides it. The default of " + Addr + " is then :443, " +
+				"and that of " + PublicURL + " is https:// with the first name. By using it, you accept the terms of the certificate authority.",
 		},
 		{
-			Name: HTTPAddr, Group: GroupHTTPS, Label: "Address for plain HTTP", Example: ":8080",
-			Help: "With " + Domain + ", where the authority's questions are answered and browsers are redirected to HTTPS; :80 by default. The authority asks at port 80, " +
-				"so that has to lead here. " + NoHTTPAddr + " does without: the authority then asks at port 443 alone.",
+			Name: HTTPAddr, Group: GroupHTTPS, Label: "Plain HTTP address", Example: ":8080",
+			Help: "With " + Domain + ", the address for redirects to HTTPS and for the authority's challenges. The default is :80. The authority connects to port 80, " +
+				"which has to lead here. " + NoHTTPAddr + " disables it: the authority then only uses port 443.",
 		},
 		{
-			Name: ACMEEmail, Group: GroupHTTPS, Label: "Address for the authority", Example: "admin@example.org",
-			Help: "E-mail address that the authority may write to about certificates.",
+			Name: ACMEEmail, Group: GroupHTTPS, Label: "Contact for the authority", Example: "admin@example.org",
+			Help: "E-mail address to which the authority can write about certificates.",
 		},
 		{
-			Name: ACMEStaging, Group: GroupHTTPS, Label: "Certificates for a trial", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true gets certificates that no browser trusts from the staging service of Let's Encrypt, whose limits are generous.",
+			Name: ACMEStaging, Group: GroupHTTPS, Label: "Test certificates", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true obtains certificates from the staging service of Let's Encrypt. Browsers do not trust them, but the rate limits are generous.",
 		},
 		{
-			Name: ACMECA, Group: GroupHTTPS, Label: "Another authority", Example: "https://ca.example.org/acme/acme/directory",
-			Help: "Directory of the authority (ACME, RFC 8555); by default that of Let's Encrypt.",
+			Name: ACMECA, Group: GroupHTTPS, Label: "Certificate authority", Example: "https://ca.example.org/acme/acme/directory",
+			Help: "ACME directory (RFC 8555) of the certificate authority. The default is Let's Encrypt.",
 		},
 		{
-			Name: ACMERoots, Group: GroupHTTPS, Label: "Roots of the authority", Example: "/etc/or3-cloud/ca.pem", Check: or3cloud.CheckPath,
-			Help: "PEM file with the certificates by which the server knows " + ACMECA + ", where that is an authority of your own.",
+			Name: ACMERoots, Group: GroupHTTPS, Label: "Authority roots", Example: "/etc/or3-cloud/ca.pem", Check: or3cloud.CheckPath,
+			Help: "PEM file with the root certificates of " + ACMECA + ", for an authority of your own.",
 		},
 
 		{
 			Name: BasePath, Group: GroupClient, Label: "Path", Example: "/chat",
-			Help: "Path below which a reverse proxy shows this server, without a slash at the end; the client must have been built for it. " +
-				"The proxy hands on /api/ as well.",
+			Help: "Path below which a reverse proxy serves this server, without a trailing slash. The client must have been built for it. " +
+				"The proxy has to pass on /api/ as well.",
 		},
 		{
 			Name: CSP, Group: GroupClient, Label: "Content-Security-Policy", Default: "true", Kind: or3cloud.KindBool,
-			Help: "Send one with the pages of the client: scripts of this server alone, and connections to it and to OpenRouter.",
+			Help: "Send a policy with the pages of the client. It allows scripts of this server, and connections to it and to OpenRouter.",
 		},
 		{
-			Name: CSPSources, Group: GroupClient, Label: "Further sources", Example: "connect-src https://models.example.org; frame-src https://example.org",
-			Help: "What the policy allows besides, as directives with a semicolon between them.",
+			Name: CSPSources, Group: GroupClient, Label: "More CSP sources", Example: "connect-src https://models.example.org; frame-src https://example.org",
+			Help: "What the policy allows in addition, as directives separated by semicolons.",
 		},
 		{
 			Name: GuestAccess, Settable: true, Group: GroupClient, Label: "Guests", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true lets the client be used without signing in; nothing is synced then.",
+			Help: "true allows using the client without signing in. Nothing is synced then.",
 		},
 		{
 			Name: LockPage, Settable: true, Group: GroupClient, Label: "Lock page", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true lets newer clients lead whoever is not signed in to /welcome.",
+			Help: "With true, newer clients send people who are not signed in to /welcome.",
 		},
 		{
-			Name: LockPageAdapter, Settable: true, Group: GroupClient, Label: "Kind of the lock page", Example: "ours",
-			Help: "Id of the lock page among those that were built into the client, if not the one that it was built with.",
+			Name: LockPageAdapter, Settable: true, Group: GroupClient, Label: "Lock page type", Example: "ours",
+			Help: "Id of one of the lock pages in the client. The default is the one that it was built with.",
 		},
 		{
 			Name: SiteName, Settable: true, Group: GroupClient, Label: "Name", Example: "Our Chat",
-			Help: "What the client calls itself, if not what it was built with.",
+			Help: "Name of the client. The default is the one that it was built with.",
 		},
 		{
 			Name: LogoURL, Settable: true, Group: GroupClient, Label: "Logo", Example: "/logos/ours.svg",
-			Help: "Address of the logo, if not the one that the client was built with.",
+			Help: "Address of the logo. The default is the one that the client was built with.",
 		},
 		{
 			Name: DefaultTheme, Settable: true, Group: GroupClient, Label: "Theme", Example: "blank",
-			Help: "Theme that new users see first, if not the one that the client was built with.",
+			Help: "Theme for new users. The default is the one that the client was built with.",
 		},
 		{
 			Name: TermsURL, Settable: true, Group: GroupClient, Label: "Terms of service", Example: "https://example.org/terms",
-			Help: "Address that the client links to, if not the one that it was built with.",
+			Help: "Address that the client links to. The default is the one that it was built with.",
 		},
 		{
 			Name: PrivacyURL, Settable: true, Group: GroupClient, Label: "Privacy notice", Example: "https://example.org/privacy",
-			Help: "Address that the client links to, if not the one that it was built with.",
+			Help: "Address that the client links to. The default is the one that it was built with.",
 		},
 
 		{
 			Name: AdminUsername, Group: GroupAdmin, Label: "Super administrator", Example: "admin",
-			Help: "Name of an administrator who needs no account. With " + AdminPassword + " it switches the admin API and OR3 Chat's pages for it on; read at the first sign-in only.",
+			Help: "Name of an administrator who needs no account. Together with " + AdminPassword + ", it enables the admin API and OR3 Chat's admin pages. Only read at the first sign-in.",
 		},
 		{
-			Name: AdminPassword, Group: GroupAdmin, Label: "Password of the super administrator", Secret: true, Check: checkAdminPassword,
-			Help: "Read at the first sign-in only; then the data directory has it, and or3-cloud admin password changes it.",
+			Name: AdminPassword, Group: GroupAdmin, Label: "Super administrator password", Secret: true, Check: checkAdminPassword,
+			Help: "Only read at the first sign-in. Afterwards it is in the data directory, and or3-cloud admin password changes it.",
 		},
 		{
-			Name: AdminJWTSecret, Group: GroupAdmin, Label: "Key of the super administrator's cookie", Secret: true, Make: or3cloud.MakeKey, MinLength: or3cloud.MinKeyLength,
+			Name: AdminJWTSecret, Group: GroupAdmin, Label: "Super administrator cookie key", Secret: true, Make: or3cloud.MakeKey, MinLength: or3cloud.MinKeyLength,
 			Demanded: true, DemandedWhen: or3cloud.Condition{Setting: AdminPassword},
-			Help: "Signs the cookie; another key ends the sign-in.",
+			Help: "Signs the cookie. Another key ends all sessions of the super administrator.",
 		},
 		{
-			Name: AdminJWTExpiry, Group: GroupAdmin, Label: "Length of a super administrator's session", Default: "24h", Example: "8h",
-			Help: "A number and s, m, h or d.",
+			Name: AdminJWTExpiry, Group: GroupAdmin, Label: "Super administrator session", Default: "24h", Example: "8h",
+			Help: "How long the session lasts: a number with s, m, h or d.",
 		},
 		{
-			Name: AdminBasePath, Settable: true, Group: GroupAdmin, Label: "Path of the dashboard", Default: AdminPages,
-			Help: "Where the client shows its pages for administrators. With another one there is nothing at /admin.",
+			Name: AdminBasePath, Settable: true, Group: GroupAdmin, Label: "Dashboard path", Default: AdminPages,
+			Help: "Path of the client's admin pages. If you change it, /admin does not exist.",
 		},
 		{
-			Name: AdminAllowedHosts, Settable: true, Group: GroupAdmin, Label: "Names of the administration", Kind: or3cloud.KindList, Example: "admin.example.org",
-			Help: "Host names under which there is an administration at all, without ports; empty allows every name of the server.",
+			Name: AdminAllowedHosts, Settable: true, Group: GroupAdmin, Label: "Administration hosts", Kind: or3cloud.KindList, Example: "admin.example.org",
+			Help: "Host names under which the administration exists, without ports. Empty allows every name of the server.",
 		},
 		{
-			Name: AdminAllowedNetworks, Group: GroupAdmin, Label: "Networks of the administration", Kind: or3cloud.KindList, Example: "private,192.0.2.7",
-			Help: "Addresses, networks, loopback or private, from where there is an administration at all; empty allows every address. Behind a proxy set " + TrustedProxies + ", too.",
+			Name: AdminAllowedNetworks, Group: GroupAdmin, Label: "Administration networks", Kind: or3cloud.KindList, Example: "private,192.0.2.7",
+			Help: "Addresses, networks, loopback or private, from which the administration exists. Empty allows every address. Behind a proxy, set " + TrustedProxies + " as well.",
 		},
 
 		{
-			Name: OpenRouterURL, Settable: true, Group: GroupModels, Label: "Address of OpenRouter", Example: "https://models.example.org/api/v1",
-			Help: "Where chats go, from the client and through this server, if not to OpenRouter or to where the client was built for: what speaks like it.",
+			Name: OpenRouterURL, Settable: true, Group: GroupModels, Label: "OpenRouter address", Example: "https://models.example.org/api/v1",
+			Help: "Base URL of a server that speaks OpenRouter's protocol, for the client and for this server. The default is OpenRouter, or what the client was built with.",
 		},
 		{
-			Name: OpenRouterKey, Settable: true, Group: GroupModels, Label: "Key for all", Secret: true,
-			Help: "Key of OpenRouter with which members who may write can chat without one of their own; answers then come through this server.",
+			Name: OpenRouterKey, Settable: true, Group: GroupModels, Label: "Shared key", Secret: true,
+			Help: "OpenRouter key with which members who may write can chat without a key of their own. Answers then go through this server.",
 		},
 		{
-			Name: OpenRouterOverride, Settable: true, Group: GroupModels, Label: "Keys of users", Default: "true", Kind: or3cloud.KindBool,
-			Help: "false uses the key for all even for who has a key; as long as answers come through this server.",
+			Name: OpenRouterOverride, Settable: true, Group: GroupModels, Label: "Users' keys", Default: "true", Kind: or3cloud.KindBool,
+			Help: "false uses the shared key even for users who have their own, as long as answers go through this server.",
 		},
 		{
-			Name: OpenRouterUserKey, Settable: true, Group: GroupModels, Label: "Keys of users only", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true demands a key of the user's own for OpenRouter, whether there is one for all or not.",
+			Name: OpenRouterUserKey, Settable: true, Group: GroupModels, Label: "Only users' keys", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true requires users to have their own key for OpenRouter, even if there is a shared one.",
 		},
 		{
-			Name: ModelUpstreams, Group: GroupModels, Label: "Further servers of models", Kind: or3cloud.KindList,
+			Name: ModelUpstreams, Group: GroupModels, Label: "More model servers", Kind: or3cloud.KindList,
 			Example: "ollama=http://127.0.0.1:11434/v1,team=https://llm.example.org/v1",
-			Help: "Servers that speak like OpenAI's, as name=address: ollama/llama3.2 is then the model llama3.2 of the server ollama, for members who " +
+			Help: "Servers with an API like OpenAI's, as name=address. ollama/llama3.2 is then the model llama3.2 of the server ollama, for members who " +
 				"may write.",
 		},
 		{
-			Name: ModelKeys, Group: GroupModels, Label: "Their keys", Secret: true,
-			Help: "Keys of these servers, as name=key with commas or line breaks between them; a server that is not named gets none.",
+			Name: ModelKeys, Group: GroupModels, Label: "Keys of model servers", Secret: true,
+			Help: "Keys of these servers, as name=key, separated by commas or line breaks. A server that is not listed gets no key.",
 		},
 		{
-			Name: ModelPatience, Group: GroupModels, Label: "Time for the beginning of an answer", Default: "120000", Kind: or3cloud.KindInt, Min: 100, Max: 3_600_000,
-			Help: "Milliseconds that a server of models gets to begin an answer.",
+			Name: ModelPatience, Group: GroupModels, Label: "Time to first answer", Default: "120000", Kind: or3cloud.KindInt, Min: 100, Max: 3_600_000,
+			Help: "Milliseconds that a model server has to begin an answer.",
 		},
 		{
-			Name: ModelIdle, Group: GroupModels, Label: "Time for a pause", Default: "120000", Kind: or3cloud.KindInt, Min: 100, Max: 3_600_000,
-			Help: "Milliseconds that a server of models may be silent within an answer before it is broken off.",
+			Name: ModelIdle, Group: GroupModels, Label: "Longest pause", Default: "120000", Kind: or3cloud.KindInt, Min: 100, Max: 3_600_000,
+			Help: "Milliseconds that a model server can be silent within an answer before the answer ends.",
 		},
 
 		{
-			Name: BackgroundEnabled, Settable: true, Group: GroupAnswers, Label: "Answers in the background", Kind: or3cloud.KindBool, Default: "false",
-			Help: "true lets the server make answers that go on when the browser is closed, for members who may write; with sync and a server of models " +
-				"that can be asked for all.",
+			Name: BackgroundEnabled, Settable: true, Group: GroupAnswers, Label: "Background answers", Kind: or3cloud.KindBool, Default: "false",
+			Help: "With true, the server can generate answers that continue when the browser is closed, for members who may write. Requires sync and " +
+				"a model server with a shared key.",
 		},
 		{
-			Name: BackgroundKey, Group: GroupAnswers, Label: "Key of background answers", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+			Name: BackgroundKey, Group: GroupAnswers, Label: "Background answers key", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
 			Demanded: true, DemandedWhen: or3cloud.Condition{Setting: BackgroundEnabled, Value: "true"},
-			Help: "Key that encrypts what answers under way are made from, with keys of users among it; generated if not set, except in strict mode. " +
-				"Answers that are under way do not survive another key.",
+			Help: "Key that encrypts the requests of running answers, including users' keys. Generated if not set, except in strict mode. " +
+				"Changing it ends the answers that are running.",
 		},
 		{
-			Name: BackgroundJobs, Settable: true, Group: GroupAnswers, Label: "Background answers", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "20",
-			Help: "How many background answers may be under way at once; the memory may allow fewer.",
+			Name: BackgroundJobs, Settable: true, Group: GroupAnswers, Label: "Most background answers", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "20",
+			Help: "How many background answers can run at once. Memory may allow fewer.",
 		},
 		{
 			Name: BackgroundPerUser, Settable: true, Group: GroupAnswers, Label: "Background answers per user", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "5",
-			Help: "How many background answers of one user may be under way at once.",
+			Help: "How many background answers of one user can run at once.",
 		},
 		{
-			Name: BackgroundTimeout, Settable: true, Group: GroupAnswers, Label: "Time of a background answer", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "300",
-			Help: "Seconds that a background answer may take.",
+			Name: BackgroundTimeout, Settable: true, Group: GroupAnswers, Label: "Background answer time", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "300",
+			Help: "Seconds that a background answer can take.",
 		},
 
 		{
-			Name: AdminAllowRestart, Settable: true, Group: GroupAdmin, Label: "Start again from the admin pages", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true lets administrators have the server start again, so that it reads its configuration. The port stays open meanwhile, and a " +
-				"configuration that does not start changes nothing.",
+			Name: AdminAllowRestart, Settable: true, Group: GroupAdmin, Label: "Restart from the admin pages", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true lets administrators restart the server so that it reads its configuration. The port stays open, and a configuration that " +
+				"does not start changes nothing.",
 		},
 		{
-			Name: AdminProfiles, Group: GroupAdmin, Label: "Profiles of the program", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true lets the super administrator get profiles of the running program, for go tool pprof.",
+			Name: AdminProfiles, Group: GroupAdmin, Label: "Profiles", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true lets the super administrator download profiles of the running program, for go tool pprof.",
 		},
 
 		{
 			Name: SMTPURL, Group: GroupMail, Label: "Mail server", Secret: true, Example: "smtp://USER:PASSWORD@mail.example.org:587", Asked: true, AskedWhen: accounts,
-			Help: "As smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent.",
+			Help: "smtp://USER:PASSWORD@HOST:587 for STARTTLS, or smtps://USER:PASSWORD@HOST:465. Without it, no mail is sent.",
 		},
 		{
 			Name: SMTPFrom, Group: GroupMail, Label: "Sender", Example: "Our Cloud <cloud@example.org>",
 			Asked: true, AskedWhen: or3cloud.Condition{Setting: SMTPURL},
-			Help: "In whose name all mail is sent.",
+			Help: "Sender of all mail.",
 		},
 		{
-			Name: EHLOName, Group: GroupMail, Label: "Name before the mail server", Example: "cloud.example.org",
-			Help: "Name by which the server introduces itself to the mail server, a full domain name or an address such as [192.0.2.7]; by default the " +
-				"host of " + PublicURL + ", else the domain of " + SMTPFrom + ", else the machine's full name, else [127.0.0.1].",
+			Name: EHLOName, Group: GroupMail, Label: "EHLO name", Example: "cloud.example.org",
+			Help: "Name with which the server introduces itself to the mail server: a full domain name, or an address such as [192.0.2.7]. The default is the " +
+				"host of " + PublicURL + ", or else the domain of " + SMTPFrom + ", the machine's full name, or [127.0.0.1].",
 		},
 
 		{
-			Name: AllowedMIMETypes, Settable: true, Group: GroupFiles, Label: "Types of files", Kind: or3cloud.KindList, Example: "image/*,application/pdf",
+			Name: AllowedMIMETypes, Settable: true, Group: GroupFiles, Label: "File types", Kind: or3cloud.KindList, Example: "image/*,application/pdf",
 			Default: "image/jpeg,image/png,image/gif,image/webp,application/pdf,text/plain,text/markdown",
-			Help:    "Media types that may be uploaded; image/* stands for all of a kind.",
+			Help:    "Media types that can be uploaded. image/* stands for all images.",
 		},
 		{
-			Name: AllowAnyFileType, Settable: true, Group: GroupFiles, Label: "Every type of file", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true lets files of every type be uploaded, whatever the list says; the client in --web is told so.",
+			Name: AllowAnyFileType, Settable: true, Group: GroupFiles, Label: "Any file type", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true allows uploads of every type, whatever the list says. The client in --web is told so.",
 		},
 		{
 			Name: StorageQuotaBytes, Settable: true, Group: GroupFiles, Label: "Bytes per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "10737418240",
-			Help: "Bytes that the files of one workspace may take; unlimited when not set.",
+			Help: "Bytes that the files of one workspace can take. Unlimited if not set.",
 		},
 		{
 			Name: StorageQuotaFiles, Settable: true, Group: GroupFiles, Label: "Files per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "100000",
-			Help: "Number of files that one workspace may have; unlimited when not set.",
+			Help: "Number of files that one workspace can have. Unlimited if not set.",
 		},
 		{
 			Name: StorageUserQuota, Settable: true, Group: GroupFiles, Label: "Bytes per user", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "53687091200",
-			Help: "Bytes that the files of all workspaces of one user may take together; a workspace is its longest owner's. Unlimited when not set.",
+			Help: "Bytes that the files of all workspaces of one user can take together. A workspace counts for its longest-standing owner. Unlimited if not set.",
 		},
 		{
 			Name: StorageGCRetention, Settable: true, Group: GroupFiles, Label: "Keep unused files", Default: "2592000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
-			Help: "Seconds that an unreferenced file is kept.",
+			Help: "Seconds for which an unused file is kept.",
 		},
 		{
-			Name: StorageGCCooldown, Settable: true, Group: GroupFiles, Label: "Pause between collections", Default: "60000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
+			Name: StorageGCCooldown, Settable: true, Group: GroupFiles, Label: "Collection interval", Default: "60000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
 			Help: "Milliseconds between two collections of one workspace.",
 		},
 		{
 			Name: MaxFileSize, Settable: true, Group: GroupFiles, Label: "Largest file", Default: "104857600", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64,
-			Help: "Bytes of the largest file that may be uploaded.",
+			Help: "Size limit of an upload, in bytes.",
 		},
 
 		{
 			Name: WebhooksEnabled, Settable: true, Group: GroupWebhooks, Label: "Webhooks", Kind: or3cloud.KindBool, Example: "false",
-			Help: "Let users have events sent to addresses of their own; by default true with sync, in strict mode only if " + WebhooksKey + " is set.",
+			Help: "Let users have events sent to their own addresses. The default is true with sync; in strict mode, only if " + WebhooksKey + " is set.",
 		},
 		{
-			Name: WebhooksKey, Group: GroupWebhooks, Label: "Key of webhooks", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+			Name: WebhooksKey, Group: GroupWebhooks, Label: "Webhook key", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
 			Demanded: true, DemandedWhen: or3cloud.Condition{Setting: WebhooksEnabled, Value: "true"},
-			Help: "Key that encrypts the secrets of webhooks in the database; generated if not set, except in strict mode. With another key users have to " +
-				"make their webhooks again.",
+			Help: "Key that encrypts the secrets of webhooks in the database. Generated if not set, except in strict mode. If you change it, users have to " +
+				"create their webhooks again.",
 		},
 		{
 			Name: WebhooksPerUser, Settable: true, Group: GroupWebhooks, Label: "Webhooks per user", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
-			Help: "How many webhooks one user may have, in all workspaces.",
+			Help: "How many webhooks one user can have in all workspaces.",
 		},
 		{
-			Name: WebhooksOfAdmins, Settable: true, Group: GroupWebhooks, Label: "Webhooks of administrators", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
-			Help: "How many webhooks the administrators of the deployment may have together.",
+			Name: WebhooksOfAdmins, Settable: true, Group: GroupWebhooks, Label: "Administrators' webhooks", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
+			Help: "How many webhooks all administrators can have together.",
 		},
 		{
 			Name: WebhooksPerMinute, Settable: true, Group: GroupWebhooks, Label: "Deliveries per minute", Default: "120", Kind: or3cloud.KindInt, Min: 1, Max: 10_000,
-			Help: "How many deliveries a webhook gets in a minute; the others wait.",
+			Help: "How many deliveries a webhook gets per minute. The others wait.",
 		},
 		{
-			Name: WebhooksTimeout, Settable: true, Group: GroupWebhooks, Label: "Time for an answer", Default: "10000", Kind: or3cloud.KindInt, Min: 100, Max: 60_000,
-			Help: "Milliseconds that a receiver gets to take a delivery and to answer.",
+			Name: WebhooksTimeout, Settable: true, Group: GroupWebhooks, Label: "Delivery timeout", Default: "10000", Kind: or3cloud.KindInt, Min: 100, Max: 60_000,
+			Help: "Milliseconds that a receiver has to accept and answer a delivery.",
 		},
 		{
 			Name: WebhooksBlockPrivateIPs, Group: GroupWebhooks, Label: "Public addresses only", Default: "true", Kind: or3cloud.KindBool,
-			Help: "false lets deliveries go to private addresses as well, such as those of this machine and its network: every user can then reach " +
-				"services there that trust the server.",
+			Help: "false allows deliveries to private addresses, such as those of this machine and its network. Every user can then reach services " +
+				"there that trust the server.",
 		},
 		{
-			Name: WebhooksRetryHours, Settable: true, Group: GroupWebhooks, Label: "Time for tries", Default: "1", Kind: or3cloud.KindInt, Min: 0, Max: 72,
-			Help: "Hours in which a delivery that has failed is tried again.",
+			Name: WebhooksRetryHours, Settable: true, Group: GroupWebhooks, Label: "Retry time", Default: "1", Kind: or3cloud.KindInt, Min: 0, Max: 72,
+			Help: "Hours for which a failed delivery is retried.",
 		},
 		{
-			Name: WebhooksLogHours, Settable: true, Group: GroupWebhooks, Label: "Keep the log of deliveries", Default: "72", Kind: or3cloud.KindInt, Min: 1, Max: 720,
-			Help: "Hours that users see what became of a delivery. Events that could not be sent for so long are not sent any more.",
+			Name: WebhooksLogHours, Settable: true, Group: GroupWebhooks, Label: "Delivery log retention", Default: "72", Kind: or3cloud.KindInt, Min: 1, Max: 720,
+			Help: "Hours for which users can see a delivery. Events that could not be sent within this time are dropped.",
 		},
 	}
 }

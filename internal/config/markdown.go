@@ -13,16 +13,19 @@ const markdownHead = `# Configuration
 
 <!-- Generated from the catalogue by "make generate". Do not edit. -->
 
-Values come from a .env file in the working directory (or the one that --env-file names), from environment variables, and from flags;
-a later one wins. "or3-cloud config" prints every value and where it came from.
+Values come from a .env file in the working directory (or the one in --env-file), from environment variables, and from
+command-line flags. Later sources take precedence. "or3-cloud config" prints every value and its source.
 
-* Booleans: only the opposite of the default changes it. "1", "yes" and "TRUE" are not true, unless a variable is marked as a flag.
-* Every secret can also be given as a file: NAME_FILE=/path/to/file. A secret that is not set is generated into the data
-  directory, except in strict mode.
-* Strict mode (NODE_ENV=production or OR3_STRICT_CONFIG=true) refuses to start with anything that is not fit for production, and says all of it at once.
-* A .env file is read as OR3 Chat reads it: an unquoted value ends at the first #, and $NAME stands for another variable; write \$ for a dollar sign.
-* How much memory requests may take is no setting: it follows from GOMEMLIMIT, the cgroup or the machine. "or3-cloud config" ends with
-  both numbers (memory.limit, memory.budget) and where the limit comes from; see [Memory](operations.md#memory).
+- **Booleans.** Only the opposite of the default changes a value. "1", "yes" and "TRUE" do not mean true, unless the
+  variable is marked as a flag.
+- **Secrets** can also be in a file: NAME_FILE=/path/to/file. The server generates missing secrets and keeps them in the
+  data directory, except in strict mode.
+- **Strict mode** (NODE_ENV=production or OR3_STRICT_CONFIG=true) refuses to start with anything that is unsuitable for
+  production, and lists all of it at once.
+- **A .env file** is read as OR3 Chat reads it: an unquoted value ends at the first #, and $NAME stands for another
+  variable. Write \$ for a dollar sign.
+- **Memory** for requests is not a setting. It follows from GOMEMLIMIT, the cgroup or the machine. "or3-cloud config" ends
+  with both numbers (memory.limit, memory.budget) and the source of the limit; see [Memory](operations.md#memory).
 `
 
 // Markdown returns the catalogue as a page of documentation.
@@ -65,7 +68,7 @@ func meaningCell(s or3cloud.Setting) string {
 	parts := []string{strings.ReplaceAll(s.Help, "|", `\|`)}
 	switch {
 	case s.Secret && s.Make != "":
-		parts = append(parts, "Secret, made by `"+s.Make+"`.")
+		parts = append(parts, "Secret; `"+s.Make+"` generates one.")
 	case s.Secret:
 		parts = append(parts, "Secret.")
 	case len(s.Options) > 0:
@@ -79,19 +82,19 @@ func meaningCell(s or3cloud.Setting) string {
 	case s.Kind == or3cloud.KindFlag:
 		parts = append(parts, "A flag: 1, true and yes are true.")
 	case s.Kind == or3cloud.KindPositive:
-		parts = append(parts, "Anything but a positive number counts as the default.")
+		parts = append(parts, "Anything other than a positive number means the default.")
 	}
 	if s.MinLength > 0 {
 		parts = append(parts, fmt.Sprintf("At least %d characters.", s.MinLength))
 	}
 	if s.Demanded {
-		demand := "Strict mode demands it"
+		demand := "Strict mode requires it"
 		switch when := s.DemandedWhen; {
 		case when.Setting == "":
 		case when.Value == "":
-			demand += fmt.Sprintf(" where `%s` is set", when.Setting)
+			demand += fmt.Sprintf(" if `%s` is set", when.Setting)
 		default:
-			demand += fmt.Sprintf(" where `%s=%s`", when.Setting, when.Value)
+			demand += fmt.Sprintf(" if `%s=%s`", when.Setting, when.Value)
 		}
 		parts = append(parts, demand+".")
 	}

@@ -773,7 +773,7 @@ func TestSettingsOfAProviderOfAnotherModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	reference := catalogue.Markdown()
-	for _, text := range []string{"## Household (provider household)", label.Help, label.Example, "**" + label.Label + ".**", "Secret, made by `" + key.Make + "`."} {
+	for _, text := range []string{"## Household (provider household)", label.Help, label.Example, "**" + label.Label + ".**", "Secret; `" + key.Make + "` generates one."} {
 		if !strings.Contains(reference, text) {
 			t.Errorf("the reference does not say %q", text)
 		}

@@ -70,24 +70,24 @@ func Register(r *or3cloud.Registry) error {
 		ID:     ID, Package: "or3.chat/cloud/providers/fs",
 		Settings: []or3cloud.Setting{
 			{
-				Name: settingRoot, Settable: true, Group: group, Label: "Directory of files", Example: "/srv/or3-cloud/blobs",
-				Help: "Absolute path of the directory for uploaded files; the folder " + storeName + " in the data directory if unset.",
+				Name: settingRoot, Settable: true, Group: group, Label: "File directory", Example: "/srv/or3-cloud/blobs",
+				Help: "Absolute path of the directory for uploaded files. The default is the folder " + storeName + " in the data directory.",
 			},
 			{
-				Name: settingSecret, Settable: true, Group: group, Label: "Key of file addresses", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
-				Demanded: true, Help: "Secret that signs upload and download URLs; generated if not set, except in strict mode.",
+				Name: settingSecret, Settable: true, Group: group, Label: "File URL key", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+				Demanded: true, Help: "Key that signs upload and download URLs. Generated if not set, except in strict mode.",
 			},
 			{
-				Name: settingPreviousSecret, Settable: true, Group: group, Label: "Former key of file addresses", Secret: true,
-				Help: "The former signing secret, accepted for URLs that were handed out before it was replaced.",
+				Name: settingPreviousSecret, Settable: true, Group: group, Label: "Previous file URL key", Secret: true,
+				Help: "The key before the last change. URLs signed with it are still accepted.",
 			},
 			{
-				Name: settingTTL, Settable: true, Group: group, Label: "Lifetime of file addresses", Default: fmt.Sprint(defaultTTL), Kind: or3cloud.KindPositive, Min: 1, Max: maxTTL,
+				Name: settingTTL, Settable: true, Group: group, Label: "File URL lifetime", Default: fmt.Sprint(defaultTTL), Kind: or3cloud.KindPositive, Min: 1, Max: maxTTL,
 				Help: "Seconds for which an upload or download URL is valid, 1 to 3600.",
 			},
 			{
-				Name: settingGC, Settable: true, Group: group, Label: "Pause between collections", Default: "86400", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
-				Help: "How often unused files are collected in the background, in seconds; 0 switches it off.",
+				Name: settingGC, Settable: true, Group: group, Label: "Collection interval", Default: "86400", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
+				Help: "Seconds between two background collections of unused files. 0 turns them off.",
 			},
 		},
 		Check:   check,

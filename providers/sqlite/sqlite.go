@@ -81,35 +81,35 @@ func Register(r *or3cloud.Registry) error {
 		ID:      ID,
 		Package: "or3.chat/cloud/providers/sqlite",
 		Settings: []or3cloud.Setting{
-			{Name: varPath, Settable: true, Group: groupDatabase, Label: "Database of sync", Check: or3cloud.CheckPath, Example: "/var/lib/or3-cloud/" + defaultDB,
-				Help: "Path of the sync database; the default is " + defaultDB + " in the data directory."},
+			{Name: varPath, Settable: true, Group: groupDatabase, Label: "Sync database", Check: or3cloud.CheckPath, Example: "/var/lib/or3-cloud/" + defaultDB,
+				Help: "Path of the sync database. The default is " + defaultDB + " in the data directory."},
 			{Name: varJournalMode, Settable: true, Group: groupDatabase, Label: "Journal", Default: "WAL", Options: []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"}, Help: "SQLite's journal_mode."},
 			{
-				Name: varSynchronous, Settable: true, Group: groupDatabase, Label: "When writes are on disk", Default: "FULL", Options: []string{"FULL", "NORMAL", "EXTRA", "OFF"},
-				Help: "SQLite's synchronous. FULL keeps every acknowledged push across a power cut; NORMAL across a killed process only.",
+				Name: varSynchronous, Settable: true, Group: groupDatabase, Label: "Durability of writes", Default: "FULL", Options: []string{"FULL", "NORMAL", "EXTRA", "OFF"},
+				Help: "SQLite's synchronous. With FULL, acknowledged pushes survive a power failure; with NORMAL, only a killed process.",
 			},
-			{Name: varAllowInMemory, Settable: true, Group: groupDatabase, Label: "Allow a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Permit the path :memory:, which keeps nothing across a restart."},
-			{Name: varStrict, Settable: true, Group: groupDatabase, Label: "Forbid a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Forbid the path :memory: whatever else is set."},
+			{Name: varAllowInMemory, Settable: true, Group: groupDatabase, Label: "Allow a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Allow the path :memory:, which loses everything at a restart."},
+			{Name: varStrict, Settable: true, Group: groupDatabase, Label: "Forbid a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Forbid the path :memory:, whatever else is set."},
 			{
-				Name: varRetention, Settable: true, Group: groupLog, Label: "Keep replaced changes", Default: seconds(defaultRetention), Kind: or3cloud.KindInt, Min: 7200, Max: 10 * 365 * 86400,
-				Help: "How long superseded changes and deletions are kept, in seconds. A caller can only ask for longer.",
+				Name: varRetention, Settable: true, Group: groupLog, Label: "Retention of replaced changes", Default: seconds(defaultRetention), Kind: or3cloud.KindInt, Min: 7200, Max: 10 * 365 * 86400,
+				Help: "Seconds for which replaced changes and deletions are kept. A request can only ask for longer.",
 			},
 			{
 				Name: varDeviceStale, Settable: true, Group: groupLog, Label: "Forget silent devices", Default: seconds(defaultDeviceStale), Kind: or3cloud.KindInt, Min: 86400, Max: 10 * 365 * 86400,
-				Help: "A device that has been silent for longer, in seconds, no longer holds back compaction.",
+				Help: "Seconds after which a silent device no longer holds back compaction.",
 			},
 			{
-				Name: varMaintenance, Settable: true, Group: groupLog, Label: "Pause between compactions", Default: "3600", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
-				Help: "How often the log is compacted in the background, in seconds; 0 switches it off.",
+				Name: varMaintenance, Settable: true, Group: groupLog, Label: "Compaction interval", Default: "3600", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
+				Help: "Seconds between two background compactions of the log. 0 turns them off.",
 			},
 			{
 				Name: varQuota, Settable: true, Group: groupLog, Label: "Bytes per workspace", Default: "10737418240", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
-				Help: "Bytes that the changes of one workspace may take in the database, those that were superseded and are still kept included. " +
-					"Beyond it a push is 503 until there is room again; 0 is no bound.",
+				Help: "Bytes that the changes of one workspace can take in the database, including replaced ones that are still kept. " +
+					"Beyond that, pushes are 503 until there is space again. 0 means no limit.",
 			},
 			{
 				Name: varWorkspaces, Settable: true, Group: groupLog, Label: "Workspaces per user", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
-				Help: "How many workspaces one user may make. A deleted one counts until its files are gone as well.",
+				Help: "How many workspaces one user can create. A deleted one counts until its files are gone.",
 			},
 		},
 		Check:   check,
