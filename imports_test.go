@@ -124,7 +124,7 @@ var rooms = map[string][]string{
 
 // isContract reports whether every package may import this one, as it may the core.
 func isContract(dep string) bool {
-	return slices.Contains([]string{module + "/setting", module + "/audit", module + "/jobs", module + "/adminevent", module + "/metric"}, dep)
+	return slices.Contains([]string{module + "/setting", module + "/audit", module + "/census", module + "/jobs", module + "/adminevent", module + "/metric"}, dep)
 }
 
 // forbidden returns why one of our packages must not depend on another, directly or indirectly, or "" if it may.

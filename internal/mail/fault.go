@@ -49,7 +49,16 @@ type Error struct {
 
 // Error implements error.
 func (e *Error) Error() string {
-	text := map[Step]string{
+	text := fmt.Sprintf("%s: %v", e.Summary(), e.cause)
+	for _, secret := range e.secrets {
+		text = strings.ReplaceAll(text, secret, "[redacted]")
+	}
+	return text
+}
+
+// Summary says where it failed, and nothing that the server has said.
+func (e *Error) Summary() string {
+	return map[Step]string{
 		StepMessage:   "the message cannot be built",
 		StepConnect:   "no connection to the mail server",
 		StepEncrypt:   "no encrypted connection to the mail server",
@@ -59,11 +68,6 @@ func (e *Error) Error() string {
 		StepRecipient: "the mail server refuses the recipient",
 		StepContent:   "the mail server did not take the message",
 	}[e.Step]
-	text = fmt.Sprintf("%s: %v", text, e.cause)
-	for _, secret := range e.secrets {
-		text = strings.ReplaceAll(text, secret, "[redacted]")
-	}
-	return text
 }
 
 // Unwrap returns the cause.

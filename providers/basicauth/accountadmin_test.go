@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/census"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providertest"
@@ -304,5 +306,50 @@ func TestTheOperatorsDeedsAreInTheTrail(t *testing.T) {
 		if !strings.Contains(events.text, `"`+string(kind)+`"`) {
 			t.Errorf("%s is not in %s", kind, events.text)
 		}
+	}
+}
+
+// TestAccountsAreFoundPageByPage: the census shows every account that fits once, whatever the size of the pages.
+func TestAccountsAreFoundPageByPage(t *testing.T) {
+	in := openTest(t, nil)
+	all := in.Auth.(census.Accounts)
+	for _, name := range []string{"ann", "bob", "cem", "dora", "émile"} {
+		if _, err := in.admin().AddAccount(t.Context(), strings.ReplaceAll(name, "é", "e")+"@example.test", strings.ToUpper(name), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find := func(text string, limit int) (found []string) {
+		t.Helper()
+		for cursor := ""; ; {
+			page, next, err := all.SearchAccounts(t.Context(), census.AccountSearch{Text: text, Cursor: cursor, Limit: limit})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range page {
+				found = append(found, a.DisplayName)
+			}
+			if cursor = next; next == "" {
+				return found
+			}
+		}
+	}
+	for text, want := range map[string][]string{
+		"": {"ANN", "BOB", "CEM", "DORA", "ÉMILE"}, "example": {"ANN", "BOB", "CEM", "DORA", "ÉMILE"}, "émi": {"ÉMILE"}, "Bob@": {"BOB"}, "nobody": nil,
+	} {
+		for _, limit := range []int{1, 2, 100} {
+			if found := find(text, limit); !slices.Equal(slices.Sorted(slices.Values(found)), want) {
+				t.Errorf("%q, %d a page: %v, want %v", text, limit, found, want)
+			}
+		}
+	}
+	for _, q := range []census.AccountSearch{{}, {Limit: 101}, {Limit: 1, Cursor: "x"}, {Limit: 1, Cursor: "x", Text: "a"}} {
+		_, _, err := all.SearchAccounts(t.Context(), q)
+		wantCode(t, "a question that is none", err, or3cloud.CodeInvalid)
+	}
+	_, _, err := all.ListSignedIn(t.Context(), "x", 1)
+	wantCode(t, "a cursor that is none", err, or3cloud.CodeInvalid)
+	counts, err := all.CountAccounts(t.Context())
+	if err != nil || counts.Accounts != 5 || counts.SignedIn != 0 {
+		t.Errorf("%+v, %v", counts, err)
 	}
 }

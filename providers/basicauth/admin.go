@@ -5,6 +5,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/census"
 	"or3.chat/cloud/metric"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 )
@@ -18,7 +19,10 @@ type admin struct {
 	outbox *letters.Outbox // nil without a mail server
 }
 
-var _ or3cloud.AdminActionRunner = admin{}
+var (
+	_ or3cloud.AdminActionRunner = admin{}
+	_ census.Mail                = admin{}
+)
 
 // GetStatus implements or3cloud.ProviderAdminAdapter.
 func (a admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
@@ -45,6 +49,9 @@ func (a admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
 	}
 	return s, nil
 }
+
+// MailState implements census.Mail.
+func (a admin) MailState(ctx context.Context) (census.MailState, error) { return a.outbox.State(ctx) }
 
 // RunAction implements or3cloud.AdminActionRunner.
 func (a admin) RunAction(ctx context.Context, _, actionID string, _ map[string]any) (any, error) {

@@ -71,6 +71,16 @@ var beliefs = map[string]func(*provider) time.Duration{
 	"mail_outbox.attempts":        nil,
 	"mail_outbox.next_attempt_at": func(*provider) time.Duration { return letters.LongestBackOff },
 
+	// Why mail was not delivered is shown to administrators, and nothing else.
+	"mail_outbox.fault_at":   nil,
+	"mail_outbox.fault_code": nil,
+	"lost_mail.id":           nil,
+	"lost_mail.created_at":   nil,
+	"lost_mail.lost_at":      nil,
+	"lost_mail.attempts":     nil,
+	"lost_mail.fault_at":     nil,
+	"lost_mail.fault_code":   nil,
+
 	"security_events.id": nil,
 	"security_events.at": noLater,
 

@@ -33,6 +33,7 @@ var bounds = map[string]struct{ bound, test string }{
 	"passkeys":         {"maxPasskeys of an account", "TestTooManyPasskeys"},
 	"one_time_tokens":  {"maxTokensOfAKind of an account and a kind; maxCeremonies without an account", "TestOneTimeTokensAreBounded"},
 	"mail_outbox":      {"lettersOfAKind of an account and a kind; lettersToNobody without an account", "TestWaitingMailIsBounded"},
+	"lost_mail":        {"keptLost", "TestLostMailIsBounded"},
 	"security_events":  {"eventsOfAKind of an account and a kind", "TestTheTrailIsBounded"},
 	"rate_windows":     {"ratelimit.MaxKeys", "TestKeptWindowsAreBounded"},
 }

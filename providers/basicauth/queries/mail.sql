@@ -21,11 +21,36 @@ WHERE next_attempt_at > CAST(@latest_attempt AS INTEGER) OR expires_at > CAST(@l
 -- name: AttemptMail :exec
 UPDATE mail_outbox SET attempts = attempts + 1, next_attempt_at = @next_attempt_at WHERE id = @id;
 
+-- name: NoteMailFault :exec
+UPDATE mail_outbox SET fault_at = @fault_at, fault_step = @fault_step, fault_code = @fault_code, fault = @fault, fault_advice = @fault_advice
+WHERE id = @id;
+
+-- name: InsertLostMail :exec
+INSERT INTO lost_mail (account_id, kind, created_at, lost_at, attempts, reason, fault_at, fault_step, fault_code, fault, fault_advice)
+VALUES (@account_id, @kind, @created_at, @lost_at, @attempts, @reason, @fault_at, @fault_step, @fault_code, @fault, @fault_advice);
+
+-- name: TrimLostMail :exec
+DELETE FROM lost_mail WHERE id <= (SELECT MAX(l.id) FROM lost_mail l) - CAST(@keep AS INTEGER);
+
+-- name: LostMail :many
+SELECT sqlc.embed(l), CAST(COALESCE(a.email, '') AS TEXT) AS email
+FROM lost_mail l LEFT JOIN accounts a ON a.id = l.account_id ORDER BY l.id DESC;
+
+-- name: CountMail :one
+-- Requests for a link are no letters yet.
+SELECT CAST(COUNT(*) AS INTEGER) FROM mail_outbox WHERE kind <> @request;
+
+-- name: WaitingMail :many
+SELECT m.id, m.account_id, m.kind, m.created_at, m.expires_at, m.attempts, m.next_attempt_at,
+       m.fault_at, m.fault_step, m.fault_code, m.fault, m.fault_advice, CAST(COALESCE(a.email, '') AS TEXT) AS email
+FROM mail_outbox m LEFT JOIN accounts a ON a.id = m.account_id
+WHERE m.kind <> @request ORDER BY m.next_attempt_at, m.id LIMIT @rows;
+
 -- name: DeleteMail :exec
 DELETE FROM mail_outbox WHERE id = @id;
 
 -- name: DeleteExpiredMail :many
-DELETE FROM mail_outbox WHERE expires_at <= @now RETURNING kind, account_id, attempts;
+DELETE FROM mail_outbox WHERE expires_at <= @now RETURNING *;
 
 -- name: CountEventsSince :one
 SELECT CAST(COUNT(*) AS INTEGER) AS n FROM security_events

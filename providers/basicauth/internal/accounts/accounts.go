@@ -9,6 +9,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/census"
 	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
@@ -91,6 +92,7 @@ type Operator struct {
 
 var (
 	_ or3cloud.AccountAdmin        = (*Operator)(nil)
+	_ census.Accounts              = (*Operator)(nil)
 	_ or3cloud.SecondFactorExcuser = (*Operator)(nil)
 )
 

@@ -10,6 +10,53 @@ import (
 	"database/sql"
 )
 
+const accountNames = `-- name: AccountNames :many
+SELECT id, created_at, email, display_name FROM accounts
+WHERE created_at > ?1 OR (created_at = ?1 AND id > ?2)
+ORDER BY created_at, id LIMIT ?3
+`
+
+type AccountNamesParams struct {
+	CreatedAt int64
+	ID        string
+	Rows      int64
+}
+
+type AccountNamesRow struct {
+	ID          string
+	CreatedAt   int64
+	Email       string
+	DisplayName sql.NullString
+}
+
+func (q *Queries) AccountNames(ctx context.Context, arg AccountNamesParams) ([]AccountNamesRow, error) {
+	rows, err := q.db.QueryContext(ctx, accountNames, arg.CreatedAt, arg.ID, arg.Rows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AccountNamesRow
+	for rows.Next() {
+		var i AccountNamesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.Email,
+			&i.DisplayName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const accountOverview = `-- name: AccountOverview :one
 SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at, a.founder,
        CAST((SELECT COUNT(*) FROM sessions s
@@ -53,6 +100,22 @@ func (q *Queries) AccountOverview(ctx context.Context, arg AccountOverviewParams
 	return i, err
 }
 
+const accountTotals = `-- name: AccountTotals :one
+SELECT CAST(COUNT(*) AS INTEGER) AS accounts, CAST(COUNT(disabled_at) AS INTEGER) AS disabled FROM accounts
+`
+
+type AccountTotalsRow struct {
+	Accounts int64
+	Disabled int64
+}
+
+func (q *Queries) AccountTotals(ctx context.Context) (AccountTotalsRow, error) {
+	row := q.db.QueryRowContext(ctx, accountTotals)
+	var i AccountTotalsRow
+	err := row.Scan(&i.Accounts, &i.Disabled)
+	return i, err
+}
+
 const accountsPage = `-- name: AccountsPage :many
 SELECT id, created_at FROM accounts
 WHERE created_at > ?1 OR (created_at = ?1 AND id > ?2)
@@ -92,6 +155,23 @@ func (q *Queries) AccountsPage(ctx context.Context, arg AccountsPageParams) ([]A
 		return nil, err
 	}
 	return items, nil
+}
+
+const countSignedIn = `-- name: CountSignedIn :one
+SELECT CAST(COUNT(*) AS INTEGER) AS sessions, CAST(COUNT(DISTINCT account_id) AS INTEGER) AS signed_in
+FROM sessions WHERE revoked_at IS NULL AND expires_at > ?1
+`
+
+type CountSignedInRow struct {
+	Sessions int64
+	SignedIn int64
+}
+
+func (q *Queries) CountSignedIn(ctx context.Context, now int64) (CountSignedInRow, error) {
+	row := q.db.QueryRowContext(ctx, countSignedIn, now)
+	var i CountSignedInRow
+	err := row.Scan(&i.Sessions, &i.SignedIn)
+	return i, err
 }
 
 const deleteAccount = `-- name: DeleteAccount :execrows
@@ -191,4 +271,69 @@ func (q *Queries) SetDisabled(ctx context.Context, arg SetDisabledParams) (int64
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const signedIn = `-- name: SignedIn :many
+SELECT s.id, s.account_id, a.email, a.display_name, s.created_at, s.last_seen_at, s.expires_at, s.ip_address, s.user_agent
+FROM sessions s JOIN accounts a ON a.id = s.account_id
+WHERE s.revoked_at IS NULL AND s.expires_at > ?1
+  AND (s.last_seen_at < ?2 OR (s.last_seen_at = ?2 AND s.id < ?3))
+ORDER BY s.last_seen_at DESC, s.id DESC LIMIT ?4
+`
+
+type SignedInParams struct {
+	Now        int64
+	LastSeenAt int64
+	ID         string
+	Rows       int64
+}
+
+type SignedInRow struct {
+	ID          string
+	AccountID   string
+	Email       string
+	DisplayName sql.NullString
+	CreatedAt   int64
+	LastSeenAt  int64
+	ExpiresAt   int64
+	IpAddress   sql.NullString
+	UserAgent   sql.NullString
+}
+
+func (q *Queries) SignedIn(ctx context.Context, arg SignedInParams) ([]SignedInRow, error) {
+	rows, err := q.db.QueryContext(ctx, signedIn,
+		arg.Now,
+		arg.LastSeenAt,
+		arg.ID,
+		arg.Rows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SignedInRow
+	for rows.Next() {
+		var i SignedInRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.Email,
+			&i.DisplayName,
+			&i.CreatedAt,
+			&i.LastSeenAt,
+			&i.ExpiresAt,
+			&i.IpAddress,
+			&i.UserAgent,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

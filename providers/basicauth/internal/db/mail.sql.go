@@ -48,26 +48,46 @@ func (q *Queries) CountEventsSince(ctx context.Context, arg CountEventsSincePara
 	return n, err
 }
 
-const deleteExpiredMail = `-- name: DeleteExpiredMail :many
-DELETE FROM mail_outbox WHERE expires_at <= ?1 RETURNING kind, account_id, attempts
+const countMail = `-- name: CountMail :one
+SELECT CAST(COUNT(*) AS INTEGER) FROM mail_outbox WHERE kind <> ?1
 `
 
-type DeleteExpiredMailRow struct {
-	Kind      string
-	AccountID sql.NullString
-	Attempts  int64
+// Requests for a link are no letters yet.
+func (q *Queries) CountMail(ctx context.Context, request string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countMail, request)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
-func (q *Queries) DeleteExpiredMail(ctx context.Context, now int64) ([]DeleteExpiredMailRow, error) {
+const deleteExpiredMail = `-- name: DeleteExpiredMail :many
+DELETE FROM mail_outbox WHERE expires_at <= ?1 RETURNING id, account_id, kind, sealed, created_at, expires_at, attempts, next_attempt_at, fault_at, fault_step, fault_code, fault, fault_advice
+`
+
+func (q *Queries) DeleteExpiredMail(ctx context.Context, now int64) ([]MailOutbox, error) {
 	rows, err := q.db.QueryContext(ctx, deleteExpiredMail, now)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []DeleteExpiredMailRow
+	var items []MailOutbox
 	for rows.Next() {
-		var i DeleteExpiredMailRow
-		if err := rows.Scan(&i.Kind, &i.AccountID, &i.Attempts); err != nil {
+		var i MailOutbox
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.Kind,
+			&i.Sealed,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.Attempts,
+			&i.NextAttemptAt,
+			&i.FaultAt,
+			&i.FaultStep,
+			&i.FaultCode,
+			&i.Fault,
+			&i.FaultAdvice,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -112,7 +132,7 @@ func (q *Queries) DeleteSurplusMail(ctx context.Context, arg DeleteSurplusMailPa
 }
 
 const dueMail = `-- name: DueMail :one
-SELECT id, account_id, kind, sealed, created_at, expires_at, attempts, next_attempt_at FROM mail_outbox WHERE next_attempt_at <= ?1 ORDER BY attempts, next_attempt_at, id LIMIT 1
+SELECT id, account_id, kind, sealed, created_at, expires_at, attempts, next_attempt_at, fault_at, fault_step, fault_code, fault, fault_advice FROM mail_outbox WHERE next_attempt_at <= ?1 ORDER BY attempts, next_attempt_at, id LIMIT 1
 `
 
 // What has failed before waits for what is new: a person may be waiting for that, and one bad address must not hold it up.
@@ -128,8 +148,49 @@ func (q *Queries) DueMail(ctx context.Context, now int64) (MailOutbox, error) {
 		&i.ExpiresAt,
 		&i.Attempts,
 		&i.NextAttemptAt,
+		&i.FaultAt,
+		&i.FaultStep,
+		&i.FaultCode,
+		&i.Fault,
+		&i.FaultAdvice,
 	)
 	return i, err
+}
+
+const insertLostMail = `-- name: InsertLostMail :exec
+INSERT INTO lost_mail (account_id, kind, created_at, lost_at, attempts, reason, fault_at, fault_step, fault_code, fault, fault_advice)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+`
+
+type InsertLostMailParams struct {
+	AccountID   sql.NullString
+	Kind        string
+	CreatedAt   int64
+	LostAt      int64
+	Attempts    int64
+	Reason      string
+	FaultAt     sql.NullInt64
+	FaultStep   sql.NullString
+	FaultCode   sql.NullInt64
+	Fault       sql.NullString
+	FaultAdvice sql.NullString
+}
+
+func (q *Queries) InsertLostMail(ctx context.Context, arg InsertLostMailParams) error {
+	_, err := q.db.ExecContext(ctx, insertLostMail,
+		arg.AccountID,
+		arg.Kind,
+		arg.CreatedAt,
+		arg.LostAt,
+		arg.Attempts,
+		arg.Reason,
+		arg.FaultAt,
+		arg.FaultStep,
+		arg.FaultCode,
+		arg.Fault,
+		arg.FaultAdvice,
+	)
+	return err
 }
 
 const insertMail = `-- name: InsertMail :exec
@@ -189,6 +250,53 @@ func (q *Queries) KnownDevices(ctx context.Context, accountID string) ([]KnownDe
 	return items, nil
 }
 
+const lostMail = `-- name: LostMail :many
+SELECT l.id, l.account_id, l.kind, l.created_at, l.lost_at, l.attempts, l.reason, l.fault_at, l.fault_step, l.fault_code, l.fault, l.fault_advice, CAST(COALESCE(a.email, '') AS TEXT) AS email
+FROM lost_mail l LEFT JOIN accounts a ON a.id = l.account_id ORDER BY l.id DESC
+`
+
+type LostMailRow struct {
+	LostMail LostMail
+	Email    string
+}
+
+func (q *Queries) LostMail(ctx context.Context) ([]LostMailRow, error) {
+	rows, err := q.db.QueryContext(ctx, lostMail)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LostMailRow
+	for rows.Next() {
+		var i LostMailRow
+		if err := rows.Scan(
+			&i.LostMail.ID,
+			&i.LostMail.AccountID,
+			&i.LostMail.Kind,
+			&i.LostMail.CreatedAt,
+			&i.LostMail.LostAt,
+			&i.LostMail.Attempts,
+			&i.LostMail.Reason,
+			&i.LostMail.FaultAt,
+			&i.LostMail.FaultStep,
+			&i.LostMail.FaultCode,
+			&i.LostMail.Fault,
+			&i.LostMail.FaultAdvice,
+			&i.Email,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const makeMailDue = `-- name: MakeMailDue :exec
 UPDATE mail_outbox SET next_attempt_at = MIN(next_attempt_at, ?1)
 `
@@ -209,6 +317,32 @@ func (q *Queries) NextMailAttempt(ctx context.Context) (int64, error) {
 	return at, err
 }
 
+const noteMailFault = `-- name: NoteMailFault :exec
+UPDATE mail_outbox SET fault_at = ?1, fault_step = ?2, fault_code = ?3, fault = ?4, fault_advice = ?5
+WHERE id = ?6
+`
+
+type NoteMailFaultParams struct {
+	FaultAt     sql.NullInt64
+	FaultStep   sql.NullString
+	FaultCode   sql.NullInt64
+	Fault       sql.NullString
+	FaultAdvice sql.NullString
+	ID          int64
+}
+
+func (q *Queries) NoteMailFault(ctx context.Context, arg NoteMailFaultParams) error {
+	_, err := q.db.ExecContext(ctx, noteMailFault,
+		arg.FaultAt,
+		arg.FaultStep,
+		arg.FaultCode,
+		arg.Fault,
+		arg.FaultAdvice,
+		arg.ID,
+	)
+	return err
+}
+
 const settleMail = `-- name: SettleMail :exec
 UPDATE mail_outbox SET next_attempt_at = CASE WHEN next_attempt_at > CAST(?1 AS INTEGER) THEN CAST(?2 AS INTEGER) ELSE next_attempt_at END,
     expires_at = MIN(expires_at, CAST(?3 AS INTEGER))
@@ -225,4 +359,78 @@ type SettleMailParams struct {
 func (q *Queries) SettleMail(ctx context.Context, arg SettleMailParams) error {
 	_, err := q.db.ExecContext(ctx, settleMail, arg.LatestAttempt, arg.Now, arg.LatestEnd)
 	return err
+}
+
+const trimLostMail = `-- name: TrimLostMail :exec
+DELETE FROM lost_mail WHERE id <= (SELECT MAX(l.id) FROM lost_mail l) - CAST(?1 AS INTEGER)
+`
+
+func (q *Queries) TrimLostMail(ctx context.Context, keep int64) error {
+	_, err := q.db.ExecContext(ctx, trimLostMail, keep)
+	return err
+}
+
+const waitingMail = `-- name: WaitingMail :many
+SELECT m.id, m.account_id, m.kind, m.created_at, m.expires_at, m.attempts, m.next_attempt_at,
+       m.fault_at, m.fault_step, m.fault_code, m.fault, m.fault_advice, CAST(COALESCE(a.email, '') AS TEXT) AS email
+FROM mail_outbox m LEFT JOIN accounts a ON a.id = m.account_id
+WHERE m.kind <> ?1 ORDER BY m.next_attempt_at, m.id LIMIT ?2
+`
+
+type WaitingMailParams struct {
+	Request string
+	Rows    int64
+}
+
+type WaitingMailRow struct {
+	ID            int64
+	AccountID     sql.NullString
+	Kind          string
+	CreatedAt     int64
+	ExpiresAt     int64
+	Attempts      int64
+	NextAttemptAt int64
+	FaultAt       sql.NullInt64
+	FaultStep     sql.NullString
+	FaultCode     sql.NullInt64
+	Fault         sql.NullString
+	FaultAdvice   sql.NullString
+	Email         string
+}
+
+func (q *Queries) WaitingMail(ctx context.Context, arg WaitingMailParams) ([]WaitingMailRow, error) {
+	rows, err := q.db.QueryContext(ctx, waitingMail, arg.Request, arg.Rows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WaitingMailRow
+	for rows.Next() {
+		var i WaitingMailRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.Kind,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.Attempts,
+			&i.NextAttemptAt,
+			&i.FaultAt,
+			&i.FaultStep,
+			&i.FaultCode,
+			&i.Fault,
+			&i.FaultAdvice,
+			&i.Email,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -32,6 +32,21 @@ type DeletedAccount struct {
 	AccessUntil int64
 }
 
+type LostMail struct {
+	ID          int64
+	AccountID   sql.NullString
+	Kind        string
+	CreatedAt   int64
+	LostAt      int64
+	Attempts    int64
+	Reason      string
+	FaultAt     sql.NullInt64
+	FaultStep   sql.NullString
+	FaultCode   sql.NullInt64
+	Fault       sql.NullString
+	FaultAdvice sql.NullString
+}
+
 type MailOutbox struct {
 	ID            int64
 	AccountID     sql.NullString
@@ -41,6 +56,11 @@ type MailOutbox struct {
 	ExpiresAt     int64
 	Attempts      int64
 	NextAttemptAt int64
+	FaultAt       sql.NullInt64
+	FaultStep     sql.NullString
+	FaultCode     sql.NullInt64
+	Fault         sql.NullString
+	FaultAdvice   sql.NullString
 }
 
 type OneTimeToken struct {

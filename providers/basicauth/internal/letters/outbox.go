@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"or3.chat/cloud/census"
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/sealed"
@@ -31,6 +32,8 @@ type Outbox struct {
 	// Delivered, Refused and Failed count what the mail server made of letters; of those that have failed another try comes.
 	Delivered, Refused, Failed metric.Counter
 
+	server, from string // what the mail server and the sender are called
+
 	loop *background.Loop
 	// pause is how long there is nothing to do, as the last sweep has found.
 	pause time.Duration
@@ -45,7 +48,7 @@ func NewOutbox(smtp *mail.Config, st *store.Store, sealer *sealed.Sealer, log *s
 	if smtp == nil {
 		return nil
 	}
-	return &Outbox{store: st, sealer: sealer, log: log, now: now, Send: mail.NewSender(smtp, now, random).Send}
+	return &Outbox{store: st, sealer: sealer, log: log, now: now, Send: mail.NewSender(smtp, now, random).Send, server: smtp.Server(), from: smtp.From()}
 }
 
 // Start begins to deliver. Like close it does nothing without a mail server.
@@ -174,13 +177,16 @@ func (o *Outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	var row db.MailOutbox
 	var letter mail.Letter
 	var deliver bool
-	var expired []db.DeleteExpiredMailRow
+	var expired []db.MailOutbox
 	err = o.store.Tx(ctx, func(q store.Queries) error {
 		now := o.now()
 		if err := SettleMail(ctx, q, now); err != nil {
 			return err
 		}
 		if expired, err = q.DeleteExpiredMail(ctx, now.UnixMilli()); err != nil {
+			return err
+		}
+		if err := o.lose(ctx, q, census.MailExpired, expired...); err != nil {
 			return err
 		}
 		if row, err = q.DueMail(ctx, now.UnixMilli()); store.Absent(err) {
@@ -236,6 +242,9 @@ func (o *Outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 	if sent != nil && ctx.Err() != nil {
 		return nil // we are closing; the next start tries again
 	}
+	if sent != nil {
+		o.noteFault(ctx, &row, sent)
+	}
 	var failed *mail.Error
 	switch {
 	case sent == nil:
@@ -257,7 +266,16 @@ func (o *Outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 	// The letter is out: not even a shutdown may keep it in the box, or it would go out twice.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := o.store.Tx(ctx, func(q store.Queries) error { return q.DeleteMail(ctx, row.ID) }); err != nil {
+	err := o.store.Tx(ctx, func(q store.Queries) error {
+		if sent != nil {
+			row.Attempts++
+			if err := o.lose(ctx, q, census.MailRefused, row); err != nil {
+				return err
+			}
+		}
+		return q.DeleteMail(ctx, row.ID)
+	})
+	if err != nil {
 		return fmt.Errorf("remove delivered mail: %w", err)
 	}
 	return nil
