@@ -326,6 +326,8 @@ const MostListed = 1000
 type Filter struct {
 	Status              Status
 	UserID, WorkspaceID string
+	// Before is the id of a job than which all are older. Of one that is gone there are none.
+	Before string
 	// Limit is 1 to MostListed.
 	Limit int
 }

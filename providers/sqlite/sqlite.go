@@ -21,6 +21,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/audit"
+	"or3.chat/cloud/census"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
@@ -252,6 +253,7 @@ type Store struct {
 	*members.Directory
 	*members.Settings
 	*members.Admins
+	*members.Census
 	*changelog.Log
 	*collection.Collector
 	*inspect.Inspector
@@ -312,6 +314,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s.Directory = members.NewDirectory(s.Workspaces)
 	s.Settings = members.NewSettings(s.engine)
 	s.Admins = members.NewAdmins(s.Workspaces)
+	s.Census = members.NewCensus(s.Workspaces, members.CensusOptions{WorkspaceQuota: opts.WorkspaceQuota, DeviceStale: opts.DeviceStale})
 	s.Log, err = changelog.New(ctx, s.engine, s.Workspaces, changelog.Options{
 		WorkspaceQuota: opts.WorkspaceQuota, Noticed: s.noticed, RecentKeys: opts.recentKeys,
 	})
@@ -389,6 +392,7 @@ var (
 	_ or3cloud.UserFinder                = (*Store)(nil)
 	_ or3cloud.WorkspaceAdministrator    = (*Store)(nil)
 	_ or3cloud.WorkspaceLister           = (*Store)(nil)
+	_ census.Workspaces                  = (*Store)(nil)
 	_ or3cloud.WorkspaceSettingsComparer = (*Store)(nil)
 	_ or3cloud.DeploymentAdminStore      = (*Store)(nil)
 	_ or3cloud.DeploymentAdminChecker    = (*Store)(nil)

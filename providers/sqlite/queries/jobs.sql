@@ -103,6 +103,7 @@ UPDATE jobs SET notice = 0 WHERE id = @id;
 SELECT id FROM jobs
 WHERE (CAST(@status AS TEXT) = '' OR status = @status) AND (CAST(@user_id AS TEXT) = '' OR user_id = @user_id)
   AND (CAST(@workspace_id AS TEXT) = '' OR workspace_id = @workspace_id)
+  AND (CAST(@before AS TEXT) = '' OR num < (SELECT b.num FROM jobs b WHERE b.id = CAST(@before AS TEXT)))
 ORDER BY num DESC LIMIT @max;
 
 -- name: JobCounts :many

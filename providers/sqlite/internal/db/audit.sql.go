@@ -49,6 +49,23 @@ func (q *Queries) AppendAudit(ctx context.Context, arg AppendAuditParams) error 
 	return err
 }
 
+const auditStretch = `-- name: AuditStretch :one
+SELECT CAST(coalesce((SELECT a.num FROM audit a WHERE a.num < CAST(?1 AS INTEGER) ORDER BY a.num DESC LIMIT 1 OFFSET ?2), 0) AS INTEGER)
+`
+
+type AuditStretchParams struct {
+	Before int64
+	Most   int64
+}
+
+// The oldest entry of a stretch before another one; 0 if there are not so many.
+func (q *Queries) AuditStretch(ctx context.Context, arg AuditStretchParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, auditStretch, arg.Before, arg.Most)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const expireAudit = `-- name: ExpireAudit :exec
 DELETE FROM audit WHERE num IN (SELECT a.num FROM audit a WHERE a.at < ?1 LIMIT 1000)
 `
@@ -60,19 +77,20 @@ func (q *Queries) ExpireAudit(ctx context.Context, before int64) error {
 
 const listAudit = `-- name: ListAudit :many
 SELECT num, at, actor_kind, actor_id, actor_name, "action", refusal, workspace_id, user_id, settings, object, address, request_id, times FROM audit
-WHERE num < CAST(?1 AS INTEGER)
-  AND (CAST(?2 AS TEXT) = '' OR actor_id = CAST(?2 AS TEXT) OR actor_kind = CAST(?2 AS TEXT)
-    OR actor_name = CAST(?2 AS TEXT) COLLATE NOCASE)
-  AND (CAST(?3 AS TEXT) = '' OR substr(action || '.', 1, length(CAST(?3 AS TEXT)) + 1) = CAST(?3 AS TEXT) || '.')
-  AND (CAST(?4 AS TEXT) = '' OR workspace_id = CAST(?4 AS TEXT))
-  AND (CAST(?5 AS TEXT) = '' OR (refusal = '') = (CAST(?5 AS TEXT) = 'ok'))
-  AND (CAST(?6 AS INTEGER) = 0 OR at >= CAST(?6 AS INTEGER))
-  AND (CAST(?7 AS INTEGER) = 0 OR at < CAST(?7 AS INTEGER))
-ORDER BY num DESC LIMIT ?8
+WHERE num < CAST(?1 AS INTEGER) AND num >= CAST(?2 AS INTEGER)
+  AND (CAST(?3 AS TEXT) = '' OR actor_id = CAST(?3 AS TEXT) OR actor_kind = CAST(?3 AS TEXT)
+    OR actor_name = CAST(?3 AS TEXT) COLLATE NOCASE)
+  AND (CAST(?4 AS TEXT) = '' OR substr(action || '.', 1, length(CAST(?4 AS TEXT)) + 1) = CAST(?4 AS TEXT) || '.')
+  AND (CAST(?5 AS TEXT) = '' OR workspace_id = CAST(?5 AS TEXT))
+  AND (CAST(?6 AS TEXT) = '' OR (refusal = '') = (CAST(?6 AS TEXT) = 'ok'))
+  AND (CAST(?7 AS INTEGER) = 0 OR at >= CAST(?7 AS INTEGER))
+  AND (CAST(?8 AS INTEGER) = 0 OR at < CAST(?8 AS INTEGER))
+ORDER BY num DESC LIMIT ?9
 `
 
 type ListAuditParams struct {
 	Before      int64
+	Lowest      int64
 	Actor       string
 	Action      string
 	WorkspaceID string
@@ -86,6 +104,7 @@ type ListAuditParams struct {
 func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
 	rows, err := q.db.QueryContext(ctx, listAudit,
 		arg.Before,
+		arg.Lowest,
 		arg.Actor,
 		arg.Action,
 		arg.WorkspaceID,

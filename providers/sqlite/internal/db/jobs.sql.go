@@ -707,13 +707,15 @@ const listedJobs = `-- name: ListedJobs :many
 SELECT id FROM jobs
 WHERE (CAST(?1 AS TEXT) = '' OR status = ?1) AND (CAST(?2 AS TEXT) = '' OR user_id = ?2)
   AND (CAST(?3 AS TEXT) = '' OR workspace_id = ?3)
-ORDER BY num DESC LIMIT ?4
+  AND (CAST(?4 AS TEXT) = '' OR num < (SELECT b.num FROM jobs b WHERE b.id = CAST(?4 AS TEXT)))
+ORDER BY num DESC LIMIT ?5
 `
 
 type ListedJobsParams struct {
 	Status      string
 	UserID      string
 	WorkspaceID string
+	Before      string
 	Max         int64
 }
 
@@ -723,6 +725,7 @@ func (q *Queries) ListedJobs(ctx context.Context, arg ListedJobsParams) ([]strin
 		arg.Status,
 		arg.UserID,
 		arg.WorkspaceID,
+		arg.Before,
 		arg.Max,
 	)
 	if err != nil {

@@ -18,7 +18,7 @@ func (j *Jobs) ListJobs(ctx context.Context, f jobs.Filter) ([]jobs.Job, error) 
 		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown status of a job")
 	}
 	ids, err := j.e.Q.ListedJobs(ctx, db.ListedJobsParams{
-		Status: string(f.Status), UserID: f.UserID, WorkspaceID: f.WorkspaceID, Max: int64(f.Limit),
+		Status: string(f.Status), UserID: f.UserID, WorkspaceID: f.WorkspaceID, Before: f.Before, Max: int64(f.Limit),
 	})
 	return j.those(ctx, ids, err)
 }

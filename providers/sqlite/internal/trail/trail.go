@@ -97,6 +97,9 @@ func cut(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), audit.MaxText)], "")
 }
 
+// mostLooked is how many entries one question looks at, so that none takes long that finds little.
+const mostLooked = 20_000
+
 // ListAudit implements audit.Store. A cursor is the number of the last entry.
 func (a *Trail) ListAudit(ctx context.Context, in audit.Query) (page audit.Page, err error) {
 	before := int64(math.MaxInt64)
@@ -112,8 +115,12 @@ func (a *Trail) ListAudit(ctx context.Context, in audit.Query) (page audit.Page,
 	if in.Limit > 0 {
 		limit = min(in.Limit, limit)
 	}
+	lowest, err := a.e.Q.AuditStretch(ctx, db.AuditStretchParams{Before: before, Most: mostLooked})
+	if err != nil {
+		return page, sqlitex.Translate(err)
+	}
 	rows, err := a.e.Q.ListAudit(ctx, db.ListAuditParams{
-		Before: before, Actor: in.Actor, Action: strings.TrimSuffix(in.Action, "."), WorkspaceID: in.WorkspaceID, Outcome: string(in.Outcome),
+		Before: before, Lowest: lowest, Actor: in.Actor, Action: strings.TrimSuffix(in.Action, "."), WorkspaceID: in.WorkspaceID, Outcome: string(in.Outcome),
 		Since: milliseconds(in.Since), Until: milliseconds(in.Until), Max: int64(limit) + 1,
 	})
 	if err != nil {
@@ -122,6 +129,8 @@ func (a *Trail) ListAudit(ctx context.Context, in audit.Query) (page audit.Page,
 	if len(rows) > limit {
 		rows = rows[:limit]
 		page.Next = strconv.FormatInt(rows[limit-1].Num, 10)
+	} else if lowest > 0 {
+		page.Next = strconv.FormatInt(lowest, 10)
 	}
 	page.Entries = make([]audit.Entry, len(rows))
 	for i, r := range rows {
