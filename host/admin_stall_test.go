@@ -74,7 +74,23 @@ var adminStalls = []adminStall{
 	{route: "POST webhooks/:id/toggle", needs: super, want: 200, path: adminHook("/toggle")},
 	{route: "POST webhooks/:id/test", needs: super, want: 200, path: adminHook("/test")},
 	{route: "PUT log/level", ours: true, needs: super, want: 501, body: func(*scene) string { return `{"level":"info"}` }},
+	{route: "POST accounts", ours: true, needs: super, want: 409, body: func(*scene) string { return `{"email":"none"}` }}, // links need an address
+	{route: "POST accounts/:id/disable", ours: true, needs: super, want: 404, path: noAccount("disable")},
+	{route: "POST accounts/:id/enable", ours: true, needs: super, want: 404, path: noAccount("enable")},
+	{route: "POST accounts/:id/reset-link", ours: true, needs: super, want: 409, path: noAccount("reset-link")},
+	{route: "POST accounts/:id/reset-factors", ours: true, needs: super, want: 404, path: noAccount("reset-factors")},
+	{route: "POST accounts/:id/excuse-factor", ours: true, needs: super, want: 404, path: noAccount("excuse-factor"),
+		body: func(*scene) string { return `{"seconds":60}` }},
+	{route: "POST accounts/:id/revoke-sessions", ours: true, needs: super, want: 404, path: noAccount("revoke-sessions"),
+		body: func(*scene) string { return `{"session":""}` }},
+	{route: "POST accounts/:id/delete", ours: true, needs: super, want: 404, path: noAccount("delete")},
+	{route: "POST jobs/:id/abort", ours: true, needs: super, want: 404, path: func(*scene) string { return "jobs/none/abort" }},
 	{route: "DELETE webhooks/:id", needs: super, want: 404, path: func(*scene) string { return "webhooks/unknown" }},
+}
+
+// noAccount is the path of what is done to an account that is not there.
+func noAccount(what string) func(*scene) string {
+	return func(*scene) string { return "accounts/none/" + what }
 }
 
 // adminHook is the path of what the administrators' webhook of a scene has.

@@ -374,9 +374,13 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 	if run.admin, err = adminapi.New(administration); err != nil {
 		return nil, err
 	}
+	ownPages := []string{setting.OwnAdminPages}
 	if h.opt.Client {
 		run.web = run.admin.Pages(run.web)
+	} else {
+		ownPages = append(ownPages, h.config.String(setting.AdminBasePath))
 	}
+	run.web = run.admin.OwnPages(run.web, ownPages...)
 	run.sessions = &sessions{
 		host: h, auth: p.Auth, store: p.Workspaces, invites: p.Invites, failure: h.config.String(setting.ProvisioningFailure),
 	}

@@ -17,6 +17,8 @@ type (
 		// User is a part of the e-mail address or the name of a user, or the id.
 		User        string `json:"user,omitempty"`
 		WorkspaceID string `json:"workspaceId,omitempty"`
+		// Before is the id of a job than which all are older.
+		Before string `json:"before,omitempty"`
 		// Limit is 1 to jobs.MostListed.
 		Limit int `json:"limit"`
 	}
@@ -86,7 +88,7 @@ func listJobs(ctx context.Context, d *Desk, store jobStore, in JobQuery) (out Jo
 			return out, err
 		}
 	}
-	list, err := store.ListJobs(ctx, jobs.Filter{Status: in.Status, UserID: of.ID, WorkspaceID: in.WorkspaceID, Limit: in.Limit})
+	list, err := store.ListJobs(ctx, jobs.Filter{Status: in.Status, UserID: of.ID, WorkspaceID: in.WorkspaceID, Before: in.Before, Limit: in.Limit})
 	if err != nil {
 		return out, err
 	}

@@ -77,6 +77,7 @@ func (d *Desk) Commands() control.Commands {
 		ReadLog, ListAudit, SetSuperAdminPassword,
 		DescribeProviders, RunAction,
 		ReadJournal, SetLogLevel,
+		SearchAccounts, ListSignedIn, DescribeAccount, WeighWorkspaces, DescribeSync, CountAll, ReportMail,
 	} {
 		name, command := u.command(d)
 		commands[name] = command

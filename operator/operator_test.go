@@ -23,7 +23,7 @@ func TestEveryUseCaseIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	makers := []string{"onAccounts", "onMembers", "onAdmins", "onStored", "onStore", "untilClosing"}
+	makers := []string{"onAccounts", "onMembers", "onAdmins", "onStored", "onStore", "onAccountCensus", "untilClosing"}
 	var declared []string
 	for _, file := range files {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
@@ -80,6 +80,7 @@ var reading = []string{
 	ListAccounts.Name, ListSessions.Name, PreviewDeletion.Name, ListInvites.Name, FindWorkspaces.Name, ListMembers.Name, ListStored.Name,
 	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name, ListAdmins.Name,
 	DescribeProviders.Name, SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name, ListJobs.Name, CountJobs.Name, ReadLog.Name, ReadJournal.Name,
+	SearchAccounts.Name, ListSignedIn.Name, DescribeAccount.Name, WeighWorkspaces.Name, DescribeSync.Name, CountAll.Name, ReportMail.Name,
 }
 
 // TestEveryUseCaseIsRecordedOrReads demands of each use case to say whether it changes anything.

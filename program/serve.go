@@ -35,6 +35,7 @@ import (
 	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/program/probe"
 	"or3.chat/cloud/program/vault"
+	"or3.chat/cloud/program/version"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
 )
@@ -108,7 +109,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	program := adminapi.Program{Configuration: file, Restarter: upgrades}
+	program := adminapi.Program{Configuration: file, Restarter: upgrades, About: version.Contents(release, s.registry)}
 	i, err := c.turn(s, journal, memory, program)
 	if err != nil {
 		return err

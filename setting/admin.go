@@ -19,6 +19,9 @@ func OfAdmin(name string) bool {
 // AdminPages is where clients have their pages for administrators, wherever browsers see them (AdminBasePath).
 const AdminPages = "/admin"
 
+// OwnAdminPages is where the built-in pages for administrators are, whatever client there is.
+const OwnAdminPages = "/or3/admin"
+
 // defaultAdminSession is how long a super administrator's session lasts if nothing else is said.
 const defaultAdminSession = 24 * time.Hour
 

@@ -107,7 +107,7 @@ func New(o Options) (*API, error) {
 	}
 	a.serve(slices.Concat(a.auth(), workspacesAPI{a}.table(), membersAPI{a}.table(), invitesAPI{a}.table(), usersAPI{a}.table(),
 		packagesAPI{a}.table(), configAPI{o.Program.Configuration}.table(), systemAPI{a}.table(), a.webhooks(),
-		ours(slices.Concat(journalAPI{a}.table(), profilesAPI{a}.table()))))
+		ours(slices.Concat(journalAPI{a}.table(), profilesAPI{a}.table(), accountsAPI{a}.table(), censusAPI{a}.table(), deskAPI{a}.table()))))
 	return a, nil
 }
 

@@ -51,6 +51,20 @@ func (a *API) Pages(next http.Handler) http.Handler {
 	})
 }
 
+// OwnPages keeps the built-in pages for administrators from where there is no administration. What they show comes from the endpoints.
+func (a *API) OwnPages(next http.Handler, paths ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, base := range paths {
+			if _, ours := below(path.Clean("/"+r.URL.Path), base); ours && !a.visible(r) {
+				w.Header().Set("Cache-Control", "no-store") // it depends on who asks
+				httpapi.Respond(w, r, httpapi.NotFound)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // below returns what is left of a path at or below another, whatever their case.
 func below(at, base string) (rest string, ok bool) {
 	if len(at) < len(base) || !strings.EqualFold(at[:len(base)], base) {

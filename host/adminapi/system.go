@@ -22,6 +22,8 @@ type Program struct {
 	Configuration *settable.Configuration
 	// Restarter starts the server again; nil where that is not possible.
 	Restarter Restarter
+	// About is what it says of itself and what it is made of, as JSON; nil where that is not known.
+	About any
 }
 
 // Restarter starts the server again, with its configuration as it is then, and without a closed port. What does not start leaves the server
