@@ -31,36 +31,45 @@ var documents = sync.OnceValues(func() (*static, error) {
 	}, nil
 })
 
-// documented has the documentation below some paths, and leaves the others to the next handler.
-type documented struct {
+func withDocuments(next http.Handler, base string, paths ...string) http.Handler {
+	return below{next, base, paths, documentation{}}
+}
+
+// documentation is the documentation at the path where it is.
+type documentation struct{}
+
+// ServeHTTP implements http.Handler.
+func (documentation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s, err := documents()
+	if err != nil {
+		httpapi.RecordOf(r).Err = err
+		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+		return
+	}
+	s.ServeHTTP(w, r)
+}
+
+// below has pages below some paths, and leaves the others to the next handler.
+type below struct {
 	next  http.Handler
 	base  string // the path below which browsers see this server
 	paths []string
-}
-
-func withDocuments(next http.Handler, base string, paths ...string) http.Handler {
-	return documented{next, base, paths}
+	pages http.Handler
 }
 
 // ServeHTTP implements http.Handler.
-func (d documented) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for _, path := range d.paths {
+func (b below) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for _, path := range b.paths {
 		switch {
 		case r.URL.Path == path: // links of the pages are relative
-			http.Redirect(w, r, d.base+path+"/", http.StatusMovedPermanently)
+			http.Redirect(w, r, b.base+path+"/", http.StatusMovedPermanently)
 			return
 		case strings.HasPrefix(r.URL.Path, path+"/"):
-			s, err := documents()
-			if err != nil {
-				httpapi.RecordOf(r).Err = err
-				http.Error(w, "Internal Server Error", http.StatusInternalServerError)
-				return
-			}
-			http.StripPrefix(path, s).ServeHTTP(w, r)
+			http.StripPrefix(path, b.pages).ServeHTTP(w, r)
 			return
 		}
 	}
-	d.next.ServeHTTP(w, r)
+	b.next.ServeHTTP(w, r)
 }
 
 // memoryFolder is a folder of files in memory.

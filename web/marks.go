@@ -16,10 +16,17 @@ type marks struct {
 	accounts bool
 	// client is the address of the client that the page is beside; empty if there is none.
 	client string
+	// superAdmin says that the environment names an administrator, who signs in with a name and a password.
+	superAdmin bool
 }
 
 // marked returns the files of the built-in page with its marks.
 func marked(files fs.FS, m marks) (fs.FS, error) {
+	return markedPage(files, "index.html", m)
+}
+
+// markedPage returns the files with another page of them as their index.
+func markedPage(files fs.FS, name string, m marks) (fs.FS, error) {
 	attributes := ""
 	if !m.accounts {
 		attributes += `data-accounts="off" `
@@ -27,12 +34,15 @@ func marked(files fs.FS, m marks) (fs.FS, error) {
 	if m.client != "" {
 		attributes += `data-client="` + html.EscapeString(m.client) + `" `
 	}
-	if attributes == "" {
+	if m.superAdmin {
+		attributes += `data-super-admin="on" `
+	}
+	if attributes == "" && name == "index.html" {
 		return files, nil
 	}
-	index, err := fs.ReadFile(files, "index.html")
-	if err != nil {
-		return nil, err
+	index, err := fs.ReadFile(files, name)
+	if err != nil || attributes == "" {
+		return retold{files, index}, err
 	}
 	told := bytes.Replace(index, []byte("<html "), []byte("<html "+attributes), 1)
 	if bytes.Equal(told, index) {

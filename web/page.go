@@ -32,6 +32,11 @@ func page(m marks) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ownStatic(files)
+}
+
+// ownStatic serves files of the built-in pages.
+func ownStatic(files fs.FS) (*static, error) {
 	s, err := newStatic(files, newCache())
 	if err != nil {
 		return nil, err

@@ -38,8 +38,9 @@ const DocumentsPath = "/or3/docs"
 
 // New returns the handler for everything outside /api/. With a directory it serves the client in it, told of this server where the
 // server has accounts; without one it serves the built-in page, or nothing in a binary that was built without it (build tag noweb). The built-in
-// page is below /account/ as well, whatever is shown. The documentation is there as well (requirement 7.1), but for a client without a cloud, which is
-// served alone. For all of them it has the file that says whom to tell of vulnerabilities.
+// page is below /account/ as well, whatever is shown. The documentation is there as well (requirement 7.1), and where there are accounts the pages
+// for administrators, but for a client without a cloud, which is served alone. For all of them it has the file that says whom to tell of
+// vulnerabilities.
 func New(o Options) (http.Handler, error) {
 	var client *directory
 	if o.Dir != "" {
@@ -65,12 +66,17 @@ func New(o Options) (http.Handler, error) {
 // pages are a client and what is beside it, or the built-in page if client is nil; nil if there is neither.
 func pages(o Options, client *directory) (http.Handler, error) {
 	base := o.Config.String(setting.BasePath)
+	m := marks{accounts: true, superAdmin: o.Config.String(setting.AdminUsername) != "" && o.Config.String(setting.AdminPassword) != ""}
 	if client == nil {
 		own, err := page(marks{accounts: o.Config.Bool(setting.SSRAuthEnabled)})
 		if own == nil || err != nil {
 			return nil, err
 		}
-		return withDocuments(&entrance{account: own, base: base}, base, "/docs", DocumentsPath), nil
+		shown := http.Handler(&entrance{account: own, base: base})
+		if o.Config.Bool(setting.SSRAuthEnabled) {
+			shown, err = withAdministration(shown, base, m, o.Config.String(setting.AdminBasePath), setting.OwnAdminPages)
+		}
+		return withDocuments(shown, base, "/docs", DocumentsPath), err
 	}
 	if !o.Plan.Cloud() {
 		return client, nil
@@ -83,7 +89,8 @@ func pages(o Options, client *directory) (http.Handler, error) {
 	if o.Config.Bool(setting.GuestAccess) { // the client is of use to whoever has no session
 		e.signedIn = nil
 	}
-	return withDocuments(e, base, DocumentsPath), nil
+	administered, err := withAdministration(e, base, m, setting.OwnAdminPages)
+	return withDocuments(administered, base, DocumentsPath), err
 }
 
 // Inspect returns what a directory is recognised as. The error is the one for which New refuses it.

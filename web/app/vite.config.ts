@@ -15,7 +15,7 @@ const noIcons: Plugin = {
 }
 
 // What the page has of other packages, for the SBOM of a release (release/sbom): the modules of its scripts, and the packages that
-// its style sheets import. It is written into a folder that is not embedded.
+// its style sheets import. It is written into a folder that is not embedded; the list with licences is for the pages themselves.
 const folders = new Set<string>()
 const listPackages: Plugin = {
   name: 'list-packages',
@@ -29,9 +29,10 @@ const listPackages: Plugin = {
       const folder = /^[^\0].*\/node_modules\/(@[^/]+\/)?[^/]+/.exec(id)?.[0]
       if (folder) folders.add(folder)
     }
-    const packages = [...folders].map(folder => JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as Record<'name' | 'version', string>)
-    const lines = packages.map(({ name, version }) => JSON.stringify({ name, version })).sort()
-    this.emitFile({ type: 'asset', fileName: '.vite/packages.json', source: `[\n  ${lines.join(',\n  ')}\n]\n` })
+    const packages = [...folders].map(folder => JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as Record<'name' | 'version' | 'license', string>)
+    const list = (lines: string[]) => `[\n  ${lines.sort().join(',\n  ')}\n]\n`
+    this.emitFile({ type: 'asset', fileName: '.vite/packages.json', source: list(packages.map(({ name, version }) => JSON.stringify({ name, version }))) })
+    this.emitFile({ type: 'asset', fileName: 'packages.json', source: list(packages.map(({ name, version, license }) => JSON.stringify({ name, version, license }))) })
   },
 }
 
@@ -51,7 +52,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // the policy of the page allows no data: addresses
     modulePreload: { polyfill: false },
     reportCompressedSize: false, // scripts/web tells
-    rolldownOptions: { checks: { pluginTimings: false } },
+    rolldownOptions: { input: ['index.html', 'admin.html'], checks: { pluginTimings: false } },
   },
   plugins: [
     noIcons,

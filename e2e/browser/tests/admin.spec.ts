@@ -1,0 +1,240 @@
+import { ann, bob, expect, fill, heading, look, press, signIn, test, type Page } from '../lib/test.ts'
+
+const phone = 390
+
+/** The pages, by what stands in the list of them and in their headings. */
+const pages = [
+  ['Overview', 'Overview'], ['People', 'People'], ['Workspaces', 'Workspaces'], ['Jobs', 'Jobs'], ['Files and integrity', 'Files and integrity'], ['Mail', 'Mail'],
+  ['Configuration', 'Configuration'], ['Audit trail', 'Audit trail'], ['About', 'About this server'],
+] as const
+
+const nobody = 'GET /api/or3/admin/auth/session 401'
+
+async function enter(page: Page, person = ann) {
+  await heading(page, 'Administration')
+  await signIn(page, person)
+  await heading(page, 'Overview')
+}
+
+/** follow opens a page by its link in the list. */
+async function follow(page: Page, [link, title]: readonly [string, string]) {
+  await page.getByRole('navigation', { name: 'Administration' }).getByRole('link', { name: link, exact: true }).click()
+  await heading(page, title)
+  await expect(page.getByText('Loading…')).toHaveCount(0)
+}
+
+test('an administrator looks at every page', async ({ cloud, open, refused }) => {
+  refused.add(nobody)
+  await cloud.register(ann)
+  const page = await open(`${cloud.url}/or3/admin`)
+  await heading(page, 'Administration')
+  await look(page, 'admin-sign-in', { phone })
+  await enter(page)
+  for (const entry of pages) {
+    await follow(page, entry)
+    await look(page, `admin-${entry[0].toLowerCase().replaceAll(' ', '-')}`, { phone })
+  }
+  await follow(page, ['Configuration', 'Configuration'])
+  await page.getByLabel('Find a setting').fill('registration')
+  await page.getByRole('button', { name: /^Change / }).first().click()
+  await look(page, 'admin-setting', { phone })
+  await follow(page, ['People', 'People'])
+  await page.getByRole('link', { name: 'Signed in', exact: true }).click()
+  await heading(page, 'Who is signed in')
+  await expect(page.getByRole('row', { name: /ann@example.org.*Chrome on Linux/ })).toBeVisible()
+  await look(page, 'admin-signed-in', { phone })
+  await page.getByRole('link', { name: 'Administrators', exact: true }).click()
+  await heading(page, 'Administrators')
+  await look(page, 'admin-administrators', { phone })
+  await page.getByRole('link', { name: 'Signed in', exact: true }).click()
+  await page.getByRole('link', { name: ann.email }).first().click()
+  await heading(page, ann.email)
+  await look(page, 'admin-person', { phone })
+  await page.getByRole('list', { name: 'Workspaces' }).getByRole('link').click()
+  await expect(page.getByRole('table', { name: 'Members' })).toBeVisible()
+  await look(page, 'admin-workspace', { phone })
+})
+
+test('an account is added, switched off and deleted', async ({ cloud, open, refused }) => {
+  refused.add(nobody).add('POST /api/or3/admin/accounts 400')
+  await cloud.register(ann)
+  const page = await open(`${cloud.url}/admin`)
+  await enter(page)
+  await follow(page, ['People', 'People'])
+  await press(page, 'Add an account')
+  const dialog = page.getByRole('dialog')
+  await fill(dialog, { 'E-mail': 'no address', 'Name': 'Bob' })
+  await press(dialog, 'Add')
+  await expect(dialog.getByRole('alert')).toContainText('is no e-mail address')
+  await fill(dialog, { 'E-mail': bob.email })
+  await press(dialog, 'Add')
+  await expect(dialog.getByText(/#reset=/)).toBeVisible()
+  await look(page, 'admin-added', { phone })
+  await press(dialog, 'Done')
+  await page.getByRole('link', { name: bob.email }).click()
+  await heading(page, bob.email)
+
+  await press(page, 'Switch off…')
+  await expect(dialog).toContainText('signed out everywhere at once')
+  await press(dialog, 'Switch off')
+  await expect(page.getByRole('status').filter({ hasText: 'The account is switched off.' })).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Switch on', exact: true })).toBeVisible()
+
+  await press(page, 'Delete…')
+  await look(page, 'admin-delete', { phone })
+  await press(dialog, 'Delete for good')
+  await expect(dialog).toContainText(`Type ${bob.email} to go on.`)
+  await fill(dialog, { [`Type ${bob.email} to confirm`]: bob.email })
+  await press(dialog, 'Delete for good')
+  await heading(page, 'People')
+  await expect(page.getByRole('link', { name: bob.email })).toHaveCount(0)
+
+  await page.getByRole('link', { name: ann.email }).click()
+  await heading(page, ann.email)
+  refused.add(await refusal(page, 'delete'))
+  await press(page, 'Delete…')
+  await fill(dialog, { [`Type ${ann.email} to confirm`]: ann.email })
+  await press(dialog, 'Delete for good')
+  await expect(dialog.getByRole('alert')).toContainText('This is your own account')
+  await press(dialog, 'Cancel')
+
+  await follow(page, ['Audit trail', 'Audit trail'])
+  await expect(page.getByRole('row', { name: /Account: delete.*Done/ })).toBeVisible()
+  await expect(page.getByRole('row', { name: /Account: disable.*Done/ })).toBeVisible()
+  await page.getByLabel('Outcome').selectOption('Refused')
+  await press(page, 'Search')
+  await expect(page.getByRole('row', { name: /Account: delete.*Refused: conflict/ })).toBeVisible()
+  await expect(page.getByRole('row', { name: /Account: disable/ })).toHaveCount(0)
+  await look(page, 'admin-audit-refused', { phone })
+})
+
+/** refusal is how the server refuses what is done to the account that a page shows. */
+async function refusal(page: Page, what: string): Promise<string> {
+  const id = new URL(page.url()).hash.split('/').at(-1)
+  return `POST /api/or3/admin/accounts/${id}/${what} 409`
+}
+
+test('who administers nothing is told what to do', async ({ cloud, open, refused }) => {
+  refused.add(nobody)
+  await cloud.register(ann)
+  await cloud.register(bob)
+  const page = await open(`${cloud.url}/or3/admin`)
+  await heading(page, 'Administration')
+  await signIn(page, bob)
+  await heading(page, 'You are no administrator here')
+  await expect(page.getByText(`or3-cloud user admin grant ${bob.email}`)).toBeVisible()
+  await look(page, 'admin-no-permission', { phone })
+  await cloud.run('user', 'admin', 'grant', bob.email)
+  await press(page, 'Look again')
+  await heading(page, 'Overview')
+})
+
+test.describe('with a super administrator', () => {
+  test.use({ environment: { OR3_ADMIN_USERNAME: 'keeper', OR3_ADMIN_PASSWORD: 'Correct horse 1' } })
+
+  test('name and password are enough', async ({ cloud, open, refused }) => {
+    refused.add(nobody).add('POST /api/or3/admin/auth/login 401')
+    const page = await open(`${cloud.url}/admin/`)
+    await heading(page, 'Administration')
+    await press(page, 'Sign in as the super administrator')
+    await fill(page, { Name: 'keeper', Password: 'wrong' })
+    await press(page, 'Sign in')
+    await expect(page.getByRole('alert')).toHaveText('Name or password is wrong.')
+    await look(page, 'admin-by-name', { phone })
+    await fill(page, { Password: 'Correct horse 1' })
+    await press(page, 'Sign in')
+    await heading(page, 'Overview')
+    await follow(page, ['People', 'People'])
+    await expect(page.getByText('There is no account yet.')).toBeVisible()
+    await look(page, 'admin-people-empty', { phone })
+    await press(page, 'Sign out')
+    await heading(page, 'Administration')
+  })
+})
+
+test('what fails says so and can be tried again', async ({ cloud, open, refused }) => {
+  refused.add(nobody).add('GET /api/or3/admin/mail 500').add('GET /api/or3/admin/accounts 503')
+  await cloud.register(ann)
+  const page = await open(`${cloud.url}/or3/admin`)
+  await enter(page)
+  const broken = (status: number) => ({ status, json: { statusCode: status, statusMessage: 'Server Error' } })
+  await page.route('**/api/or3/admin/mail', route => route.fulfill(broken(500)))
+  await follow(page, ['Mail', 'Mail'])
+  await expect(page.getByRole('alert')).toHaveText('The server has a problem. Nothing was changed; its log says more.')
+  await look(page, 'admin-error', { phone })
+  await page.unroute('**/api/or3/admin/mail')
+  await press(page, 'Try again')
+  await expect(page.getByRole('heading', { name: 'No mail server is configured' })).toBeVisible()
+
+  let answer = () => {}
+  await page.route('**/api/or3/admin/accounts', async (route) => {
+    await new Promise<void>(resolve => answer = resolve)
+    await route.fulfill(broken(503))
+  })
+  await page.getByRole('link', { name: 'People', exact: true }).click()
+  await heading(page, 'People')
+  await expect(page.getByRole('status').filter({ hasText: 'Loading…' })).toBeAttached()
+  await look(page, 'admin-loading', { phone })
+  answer()
+  await expect(page.getByRole('alert').filter({ hasText: 'The server has a problem.' })).toBeVisible()
+})
+
+test('the keyboard reaches everything', async ({ cloud, open, refused }) => {
+  refused.add(nobody)
+  await cloud.register(ann)
+  const page = await open(`${cloud.url}/or3/admin`)
+  await enter(page)
+  await page.getByRole('link', { name: 'Skip to the page' }).focus()
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('main')).toBeFocused()
+  await page.setViewportSize({ width: phone, height: 800 })
+  const menu = page.getByRole('button', { name: 'Menu' })
+  await menu.focus()
+  await page.keyboard.press('Enter')
+  await expect(menu).toHaveAttribute('aria-expanded', 'true')
+  await look(page, 'admin-menu', { phone })
+  await page.setViewportSize({ width: phone, height: 800 })
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Escape')
+  await expect(menu).toBeFocused()
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Tab')
+  await expect(page.getByRole('link', { name: 'People', exact: true })).toBeFocused()
+  await page.keyboard.press('Enter')
+  await heading(page, 'People')
+  await page.getByLabel('E-mail or name').focus()
+  await page.keyboard.type('ann')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('link', { name: ann.email })).toBeVisible()
+  await page.getByRole('link', { name: ann.email }).focus()
+  await page.keyboard.press('Enter')
+  await heading(page, ann.email)
+  await page.getByRole('button', { name: 'Switch off…' }).focus()
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('dialog')).toBeVisible()
+  await page.keyboard.press('Escape')
+  await expect(page.getByRole('button', { name: 'Switch off…' })).toBeFocused()
+})
+
+test('no page loads more than 200 KB', async ({ cloud, open, refused }) => {
+  refused.add(nobody)
+  await cloud.register(ann)
+  const page = await open(`${cloud.url}/or3/admin`)
+  await enter(page)
+  const network = await page.context().newCDPSession(page)
+  await network.send('Network.enable')
+  await network.send('Network.setCacheDisabled', { cacheDisabled: true })
+  let loaded = 0
+  network.on('Network.loadingFinished', ({ encodedDataLength }) => {
+    loaded += encodedDataLength
+  })
+  for (const [link, title] of pages) {
+    await follow(page, [link, title])
+    loaded = 0
+    await page.reload({ waitUntil: 'networkidle' })
+    await heading(page, title)
+    console.log(`${title}: ${loaded} bytes`)
+    expect(loaded, title).toBeLessThanOrEqual(200_000)
+  }
+})

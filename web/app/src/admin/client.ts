@@ -1,0 +1,133 @@
+import { inject, type App, type InjectionKey } from 'vue'
+
+/** The endpoints of the administration for these pages. */
+const prefix = '/api/or3/admin/'
+
+/** Every failure of a question. `status` is 0 when there was no answer; `message` is for whoever reads it. */
+export class AdminError extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'AdminError'
+    this.status = status
+  }
+}
+
+export type Query = Record<string, string | number | boolean | undefined>
+
+/** Admin asks the administration. What reads is a get, what changes something a post. */
+export interface Admin {
+  get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T>
+  post<T>(path: string, body?: unknown): Promise<T>
+  /** Called when the server does not know the administrator any more. */
+  onEnded(call: () => void): void
+  install(app: App): void
+}
+
+export interface AdminSettings {
+  fetch: typeof globalThis.fetch
+  /** Renews the session of an account; true when there is one afterwards. */
+  renew: () => Promise<boolean>
+  timeoutMs?: number
+}
+
+const adminKey: InjectionKey<Admin> = Symbol('or3 admin')
+
+export function useAdmin(): Admin {
+  const admin = inject(adminKey)
+  if (!admin) throw new Error('install createAdmin() in the Vue app before its pages are used.')
+  return admin
+}
+
+export function createAdmin({ fetch, renew, timeoutMs = 30_000 }: AdminSettings): Admin {
+  let ended = () => {}
+
+  async function ask<T>(method: 'GET' | 'POST', path: string, { body, signal }: { body?: unknown, signal?: AbortSignal } = {}): Promise<T> {
+    const limit = new AbortController()
+    const stop = () => limit.abort()
+    const timer = setTimeout(stop, timeoutMs)
+    signal?.addEventListener('abort', stop, { once: true })
+    if (signal?.aborted) stop()
+    try {
+      const response = await fetch(prefix + path, {
+        method,
+        cache: 'no-store',
+        credentials: 'same-origin',
+        headers: {
+          'Accept': 'application/json',
+          ...(method === 'POST' ? { 'Content-Type': 'application/json', 'x-or3-admin-intent': 'admin' } : {}),
+        },
+        body: method === 'POST' ? JSON.stringify(body ?? {}) : undefined,
+        signal: limit.signal,
+      })
+      const answer: unknown = await response.json()
+      if (!response.ok) throw refusal(response, answer)
+      return answer as T
+    }
+    catch (cause) {
+      if (cause instanceof AdminError || signal?.aborted) throw cause
+      if (limit.signal.aborted) throw new AdminError(0, 'The server takes too long to answer. Try again.', cause)
+      throw new AdminError(0, 'The server cannot be reached. Check the network, then try again.', cause)
+    }
+    finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  /** A session of an account runs out while a page is open; whoever is signed in by name and password has none to renew. */
+  async function signedIn<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    }
+    catch (error) {
+      if (!(error instanceof AdminError) || error.status !== 401) throw error
+      if (await renew().catch(() => false)) {
+        try {
+          return await run()
+        }
+        catch (again) {
+          if (!(again instanceof AdminError) || again.status !== 401) throw again
+        }
+      }
+      ended()
+      throw error
+    }
+  }
+
+  const admin: Admin = {
+    get: (path, query = {}, signal) => {
+      const asked = new URLSearchParams()
+      for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') asked.set(name, String(value))
+      const text = asked.toString()
+      return signedIn(() => ask('GET', path + (text && `?${text}`), { signal }))
+    },
+    post: (path, body) => path === 'auth/login' ? ask('POST', path, { body }) : signedIn(() => ask('POST', path, { body })),
+    onEnded(call) {
+      ended = call
+    },
+    install: app => void app.provide(adminKey, admin),
+  }
+  return admin
+}
+
+function refusal(response: Response, answer: unknown): AdminError {
+  const said = typeof answer === 'object' && answer !== null && 'statusMessage' in answer ? String(answer.statusMessage) : ''
+  return new AdminError(response.status, messageOf(response, said))
+}
+
+function messageOf({ status, headers }: Response, said: string): string {
+  if (status === 401) return 'Your session has ended. Sign in again.'
+  if (status === 429) {
+    const seconds = Number(headers.get('Retry-After')) || 60
+    return `Too many requests. Wait ${seconds} seconds, then try again.`
+  }
+  if (status === 503 && said) return said
+  if (status >= 500 && status !== 501) return 'The server has a problem. Nothing was changed; its log says more.'
+  return said ? said[0]!.toUpperCase() + said.slice(1) + (/[.!?]$/.test(said) ? '' : '.') : 'The server refuses this.'
+}
+
+export function messageFor(error: unknown): string {
+  return error instanceof AdminError ? error.message : 'Something unexpected happened. Load the page again.'
+}

@@ -1,0 +1,16 @@
+import { circle, icon } from '#account/icons/icon'
+
+export const GaugeIcon = icon('M4 18a9 9 0 1 1 16 0', 'M12 14l4-5', circle(12, 14, 1))
+export const PeopleIcon = icon(circle(9, 8, 3.5), 'M2.5 20c0-3.6 2.9-5.5 6.5-5.5s6.5 1.9 6.5 5.5', 'M16 4.8a3.5 3.5 0 0 1 0 6.4', 'M17.5 14.8c2.4.6 4 2.3 4 5.2')
+export const WorkspacesIcon = icon('M12 3l9 4.5-9 4.5-9-4.5z', 'M3 12l9 4.5 9-4.5', 'M3 16.5l9 4.5 9-4.5')
+export const JobsIcon = icon('M13 3L5 14h6l-1 7 8-11h-6z')
+export const FilesIcon = icon('M13 3H6v18h12V8z', 'M13 3v5h5', 'M9 14l2 2 4-4')
+export const MailIcon = icon('M3 6h18v12H3z', 'M3 7l9 6 9-6')
+export const ConfigurationIcon = icon('M4 7h9', 'M17 7h3', 'M4 17h3', 'M11 17h9', circle(15, 7, 2), circle(9, 17, 2))
+export const AuditIcon = icon('M9 5h11', 'M9 12h11', 'M9 19h11', circle(4.5, 5, 1), circle(4.5, 12, 1), circle(4.5, 19, 1))
+export const LogIcon = icon('M4 5h16v14H4z', 'M8 10l3 2.5-3 2.5', 'M13 15h4')
+export const AboutIcon = icon(circle(12, 12, 9), 'M12 11v5', 'M12 8v.01')
+export const MenuIcon = icon('M4 7h16', 'M4 12h16', 'M4 17h16')
+export const AlertIcon = icon('M12 4l9.5 16h-19z', 'M12 10v4', 'M12 17v.01')
+export const CheckIcon = icon(circle(12, 12, 9), 'M8 12.5l2.7 2.7L16 9.5')
+export const BackIcon = icon('M15 5l-7 7 7 7')

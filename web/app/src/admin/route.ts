@@ -1,0 +1,40 @@
+import { onScopeDispose, shallowRef, type ShallowRef } from 'vue'
+
+/** Where somebody is: what stands behind the # of the address. */
+export interface Route {
+  page: string
+  id: string
+  query: URLSearchParams
+  /** The whole of it, for what is drawn anew with it. */
+  path: string
+}
+
+function read(): Route {
+  const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?')
+  const [page = '', id = ''] = path.split('/').map(part => decodeURIComponent(part))
+  return { page: page || 'overview', id, query: new URLSearchParams(query), path }
+}
+
+/** useRoute follows the address. */
+export function useRoute(): ShallowRef<Route> {
+  const route = shallowRef(read())
+  const follow = () => {
+    route.value = read()
+  }
+  addEventListener('hashchange', follow)
+  onScopeDispose(() => removeEventListener('hashchange', follow))
+  return route
+}
+
+/** linkTo is the address of a page, and of one thing on it. */
+export const linkTo = (page: string, id = '', query: Record<string, string> = {}) => {
+  const asked = new URLSearchParams(query).toString()
+  return `#/${page}${id && `/${encodeURIComponent(id)}`}${asked && `?${asked}`}`
+}
+
+/** keepQuery notes what somebody has chosen in the address, so that it can be sent to others; the page stays as it is. */
+export function keepQuery(query: Record<string, string>) {
+  const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString()
+  const [path] = location.hash.split('?')
+  history.replaceState(null, '', `${location.pathname}${path}${asked && `?${asked}`}`)
+}

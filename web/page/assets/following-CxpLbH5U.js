@@ -1,1 +1,0 @@
-import{Ct as e,Kt as t}from"./Button-DKE1Uy5q.js";function n(n,r=15e3){let i=()=>void(document.visibilityState===`visible`&&n()),a;e(()=>{a=setInterval(i,r),addEventListener(`focus`,i),document.addEventListener(`visibilitychange`,i)}),t(()=>{clearInterval(a),removeEventListener(`focus`,i),document.removeEventListener(`visibilitychange`,i)})}export{n as t};
