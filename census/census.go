@@ -1,6 +1,6 @@
 // Package census is the contract of what administrators see of many accounts and workspaces at once. Lists come in pages: the first one has
 // an empty cursor, the last one no next. A page may have fewer entries than its limit, and even none, and a next all the same, because what
-// one question looks at is bounded: whoever wants a full page asks again. A cursor that no page has returned is CodeInvalid.
+// one question looks at is limited: ask again for a full page. A cursor that no page has returned is CodeInvalid.
 package census
 
 import (
@@ -170,7 +170,7 @@ type WorkspaceSync struct {
 	// Version is that of the newest change.
 	Version  int64 `json:"version"`
 	LogBytes int64 `json:"logBytes"`
-	// LogQuota is how many LogBytes there may be; 0 is no bound.
+	// LogQuota is how many LogBytes there may be; 0 is no limit.
 	LogQuota int64 `json:"logQuota,omitempty"`
 	// Devices are those that were heard of last, the latest first, MaxPage at most.
 	Devices []SyncDevice `json:"devices"`

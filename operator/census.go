@@ -28,7 +28,7 @@ type (
 	// AccountDetails is an account, and who its owner is here.
 	AccountDetails struct {
 		Account or3cloud.Account `json:"account"`
-		// UserID is the user of the workspace store; empty for whoever has never signed in.
+		// UserID is the user of the workspace store; empty for an account that has never signed in.
 		UserID     string                    `json:"userId,omitempty"`
 		Admin      bool                      `json:"admin"`
 		Sessions   []or3cloud.AccountSession `json:"sessions"`

@@ -3,7 +3,10 @@
 package web
 
 import (
+	"cmp"
+	"io/fs"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -55,5 +58,21 @@ func TestThePagesKnowWhetherThereIsASuperAdministrator(t *testing.T) {
 		if got := strings.Contains(body(t, get(h, "/or3/admin/", true)), `data-super-admin="on"`); got != want {
 			t.Errorf("%q: %v", environ, got)
 		}
+	}
+}
+
+// TestThePagesAreWhole: Go leaves out files whose names begin with a dot or an underscore, and a page that lacks one stays empty.
+func TestThePagesAreWhole(t *testing.T) {
+	err := fs.WalkDir(os.DirFS("."), "page", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == "page/.vite" {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if _, missing := fs.Stat(pageFiles, name); missing != nil {
+			t.Error(missing)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -52,7 +52,12 @@ export default defineConfig({
     assetsInlineLimit: 0, // the policy of the page allows no data: addresses
     modulePreload: { polyfill: false },
     reportCompressedSize: false, // scripts/web tells
-    rolldownOptions: { input: ['index.html', 'admin.html'], checks: { pluginTimings: false } },
+    rolldownOptions: {
+      input: ['index.html', 'admin.html'],
+      // Go embeds no file whose name begins with an underscore.
+      output: { chunkFileNames: ({ name }) => `assets/${name.replace(/^_+/, '')}-[hash].js` },
+      checks: { pluginTimings: false },
+    },
   },
   plugins: [
     noIcons,

@@ -5,10 +5,11 @@ const phone = 390
 /** The pages, by what stands in the list of them and in their headings. */
 const pages = [
   ['Overview', 'Overview'], ['People', 'People'], ['Workspaces', 'Workspaces'], ['Jobs', 'Jobs'], ['Files and integrity', 'Files and integrity'], ['Mail', 'Mail'],
-  ['Configuration', 'Configuration'], ['Audit trail', 'Audit trail'], ['About', 'About this server'],
+  ['Configuration', 'Configuration'], ['Audit trail', 'Audit trail'], ['Log', 'Log'], ['About', 'About this server'],
 ] as const
 
-const nobody = 'GET /api/or3/admin/auth/session 401'
+/** How the server answers the question who administers, before a sign-in. */
+const signedOut = 'GET /api/or3/admin/auth/session 401'
 
 async function enter(page: Page, person = ann) {
   await heading(page, 'Administration')
@@ -24,7 +25,7 @@ async function follow(page: Page, [link, title]: readonly [string, string]) {
 }
 
 test('an administrator looks at every page', async ({ cloud, open, refused }) => {
-  refused.add(nobody)
+  refused.add(signedOut)
   await cloud.register(ann)
   const page = await open(`${cloud.url}/or3/admin`)
   await heading(page, 'Administration')
@@ -34,6 +35,9 @@ test('an administrator looks at every page', async ({ cloud, open, refused }) =>
     await follow(page, entry)
     await look(page, `admin-${entry[0].toLowerCase().replaceAll(' ', '-')}`, { phone })
   }
+  await follow(page, ['Overview', 'Overview'])
+  await expect(page.getByRole('img', { name: /^Requests a second: now/ })).toBeVisible()
+  await look(page, 'admin-load', { phone })
   await follow(page, ['Configuration', 'Configuration'])
   await page.getByLabel('Find a setting').fill('registration')
   await page.getByRole('button', { name: /^Change / }).first().click()
@@ -56,7 +60,7 @@ test('an administrator looks at every page', async ({ cloud, open, refused }) =>
 })
 
 test('an account is added, switched off and deleted', async ({ cloud, open, refused }) => {
-  refused.add(nobody).add('POST /api/or3/admin/accounts 400')
+  refused.add(signedOut).add('POST /api/or3/admin/accounts 400')
   await cloud.register(ann)
   const page = await open(`${cloud.url}/admin`)
   await enter(page)
@@ -114,14 +118,14 @@ async function refusal(page: Page, what: string): Promise<string> {
   return `POST /api/or3/admin/accounts/${id}/${what} 409`
 }
 
-test('who administers nothing is told what to do', async ({ cloud, open, refused }) => {
-  refused.add(nobody)
+test('a member who administers nothing is told what to do', async ({ cloud, open, refused }) => {
+  refused.add(signedOut)
   await cloud.register(ann)
   await cloud.register(bob)
   const page = await open(`${cloud.url}/or3/admin`)
   await heading(page, 'Administration')
   await signIn(page, bob)
-  await heading(page, 'You are no administrator here')
+  await heading(page, 'You are not an administrator here')
   await expect(page.getByText(`or3-cloud user admin grant ${bob.email}`)).toBeVisible()
   await look(page, 'admin-no-permission', { phone })
   await cloud.run('user', 'admin', 'grant', bob.email)
@@ -133,7 +137,7 @@ test.describe('with a super administrator', () => {
   test.use({ environment: { OR3_ADMIN_USERNAME: 'keeper', OR3_ADMIN_PASSWORD: 'Correct horse 1' } })
 
   test('name and password are enough', async ({ cloud, open, refused }) => {
-    refused.add(nobody).add('POST /api/or3/admin/auth/login 401')
+    refused.add(signedOut).add('POST /api/or3/admin/auth/login 401')
     const page = await open(`${cloud.url}/admin/`)
     await heading(page, 'Administration')
     await press(page, 'Sign in as the super administrator')
@@ -152,8 +156,94 @@ test.describe('with a super administrator', () => {
   })
 })
 
+test('the log is shown as it comes', async ({ cloud, open, refused }) => {
+  refused.add(signedOut)
+  await cloud.register(ann)
+  const page = await open(`${cloud.url}/or3/admin`)
+  await enter(page)
+  await follow(page, ['Log', 'Log'])
+  const log = page.getByRole('region', { name: 'Log', exact: true })
+  await expect(log.getByText('ready', { exact: true })).toBeVisible()
+  const requests = log.getByRole('listitem').filter({ hasText: '/api/health' })
+  await expect(requests).toHaveCount(0)
+  await page.getByLabel('Show', { exact: true }).selectOption('Everything')
+  await expect(async () => { // the details are kept from when the stream has begun
+    await page.request.get(`${cloud.url}/api/health`)
+    expect(await requests.count()).toBeGreaterThan(0)
+  }).toPass()
+  await look(page, 'admin-log-everything', { phone })
+  await press(page, 'Pause')
+  await expect(page.getByRole('button', { name: 'Resume' })).toBeVisible()
+  await page.getByLabel('Write to the server’s output').selectOption('Warnings and above')
+  await expect(page.getByRole('status').filter({ hasText: 'The server writes warn and above to its output until its next start.' })).toBeVisible()
+  await press(page, 'Resume')
+  await page.getByLabel('Show', { exact: true }).selectOption('Errors')
+  await expect(log.getByText('Nothing at this level since the start.')).toBeVisible()
+  await look(page, 'admin-log-empty', { phone })
+})
+
+test.describe('with a mail server that does not answer', () => {
+  test.use({ environment: { OR3_SMTP_URL: 'smtp://127.0.0.1:1?tls=none', OR3_SMTP_FROM: 'cloud@example.org' } })
+
+  // The figure of clicks is what a new operator needs for an answer, from the page that comes first.
+  test('a new operator finds out what is asked first', async ({ cloud, open, refused }) => {
+    refused.add(signedOut)
+    await cloud.register(ann)
+    await cloud.run('workspace', 'create', 'Team', '--owner', ann.email, '--description', 'What all of us work on')
+    await cloud.run('workspace', 'create', 'A workspace with a rather long name that has to be broken somewhere', '--owner', ann.email)
+    const page = await open(`${cloud.url}/or3/admin`)
+    await enter(page)
+    await cloud.post('forgot-password', { email: ann.email })
+    const overview = () => follow(page, ['Overview', 'Overview'])
+
+    // Who is signed in: one click.
+    await page.getByRole('link', { name: /^Signed in/ }).click()
+    await expect(page.getByRole('row', { name: /ann@example.org.*Chrome on Linux/ })).toBeVisible()
+
+    // Which workspace uses most space: one click, the first row.
+    await overview()
+    await page.getByRole('link', { name: /^Workspaces \d/ }).click()
+    await expect(page.getByRole('table', { name: 'Workspaces' }).getByRole('row')).toHaveCount(4)
+    await look(page, 'admin-workspaces-full', { phone })
+
+    // Why mail fails: the page that comes first says that it does, and one click says why.
+    await overview()
+    await page.getByRole('link', { name: 'Why mail fails' }).click()
+    await heading(page, 'Mail')
+    await expect(page.getByRole('row', { name: /Link for a new password.*ann@example.org/ })).toContainText('refused')
+    await look(page, 'admin-mail-failing', { phone })
+    await overview()
+    await look(page, 'admin-attention', { phone })
+
+    // When files were last read back: the page that comes first says it, and one click says how many they were.
+    const files = page.getByRole('link', { name: /^Files .*ead back/ })
+    await files.click()
+    await heading(page, 'Files and integrity')
+    await expect(page.getByText('Last read back')).toBeVisible()
+  })
+})
+
+test('jobs are shown in each state', async ({ cloud, open, refused }) => {
+  refused.add(signedOut)
+  await cloud.register(ann)
+  const page = await open(`${cloud.url}/or3/admin`)
+  await enter(page)
+  const job = { kind: 'chat', userId: 'u', email: ann.email, workspaceId: 'w', model: 'example/large', attempts: 1, startedAt: '2026-11-01T10:00:00Z' }
+  await page.route('**/api/or3/admin/jobs', route => route.fulfill({ json: {
+    counts: { running: 1, waiting: 1, complete: 1, failed: 1, aborted: 1 },
+    jobs: [
+      { ...job, id: '1', status: 'streaming' }, { ...job, id: '2', status: 'streaming', waiting: true }, { ...job, id: '3', status: 'complete' },
+      { ...job, id: '4', status: 'error', attempts: 3, cause: 'The server of the model refused the request with status 429.' }, { ...job, id: '5', status: 'aborted' },
+    ],
+  } }))
+  await follow(page, ['Jobs', 'Jobs'])
+  for (const state of ['Running', 'Waiting', 'Done', 'Failed', 'Stopped']) await expect(page.getByRole('row', { name: new RegExp(`^${state} `) })).toBeVisible()
+  await expect(page.getByRole('button', { name: `Stop the job of ${ann.email}` })).toHaveCount(2)
+  await look(page, 'admin-jobs-full', { phone })
+})
+
 test('what fails says so and can be tried again', async ({ cloud, open, refused }) => {
-  refused.add(nobody).add('GET /api/or3/admin/mail 500').add('GET /api/or3/admin/accounts 503')
+  refused.add(signedOut).add('GET /api/or3/admin/mail 500').add('GET /api/or3/admin/accounts 503')
   await cloud.register(ann)
   const page = await open(`${cloud.url}/or3/admin`)
   await enter(page)
@@ -180,7 +270,7 @@ test('what fails says so and can be tried again', async ({ cloud, open, refused 
 })
 
 test('the keyboard reaches everything', async ({ cloud, open, refused }) => {
-  refused.add(nobody)
+  refused.add(signedOut)
   await cloud.register(ann)
   const page = await open(`${cloud.url}/or3/admin`)
   await enter(page)
@@ -218,7 +308,7 @@ test('the keyboard reaches everything', async ({ cloud, open, refused }) => {
 })
 
 test('no page loads more than 200 KB', async ({ cloud, open, refused }) => {
-  refused.add(nobody)
+  refused.add(signedOut)
   await cloud.register(ann)
   const page = await open(`${cloud.url}/or3/admin`)
   await enter(page)
@@ -232,8 +322,11 @@ test('no page loads more than 200 KB', async ({ cloud, open, refused }) => {
   for (const [link, title] of pages) {
     await follow(page, [link, title])
     loaded = 0
-    await page.reload({ waitUntil: 'networkidle' })
+    await page.reload()
     await heading(page, title)
+    await expect(page.getByText('Loading…')).toHaveCount(0)
+    if (title === 'Overview') await expect(page.getByRole('heading', { name: /^Load/ })).toBeVisible()
+    if (title !== 'Log') await page.waitForLoadState('networkidle') // its stream never ends
     console.log(`${title}: ${loaded} bytes`)
     expect(loaded, title).toBeLessThanOrEqual(200_000)
   }

@@ -16,7 +16,7 @@ import (
 
 // CensusOptions are what a Census says besides what it finds.
 type CensusOptions struct {
-	// WorkspaceQuota is how many bytes the log of a workspace may take; 0 is no bound.
+	// WorkspaceQuota is how many bytes the log of a workspace may take; 0 is no limit.
 	WorkspaceQuota int64
 	// DeviceStale is after which silence nothing is kept for a device.
 	DeviceStale time.Duration

@@ -3,7 +3,7 @@ import { inject, type App, type InjectionKey } from 'vue'
 /** The endpoints of the administration for these pages. */
 const prefix = '/api/or3/admin/'
 
-/** Every failure of a question. `status` is 0 when there was no answer; `message` is for whoever reads it. */
+/** Every failure of a question. `status` is 0 when there was no answer; `message` is for the reader. */
 export class AdminError extends Error {
   readonly status: number
 
@@ -16,10 +16,13 @@ export class AdminError extends Error {
 
 export type Query = Record<string, string | number | boolean | undefined>
 
-/** Admin asks the administration. What reads is a get, what changes something a post. */
+/** Admin asks the administration. What reads is a get, what changes something a post or a put. */
 export interface Admin {
   get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T>
   post<T>(path: string, body?: unknown): Promise<T>
+  put<T>(path: string, body: unknown): Promise<T>
+  /** events opens a stream of events. */
+  events(path: string, query: Query): EventSource
   /** Called when the server does not know the administrator any more. */
   onEnded(call: () => void): void
   install(app: App): void
@@ -43,7 +46,7 @@ export function useAdmin(): Admin {
 export function createAdmin({ fetch, renew, timeoutMs = 30_000 }: AdminSettings): Admin {
   let ended = () => {}
 
-  async function ask<T>(method: 'GET' | 'POST', path: string, { body, signal }: { body?: unknown, signal?: AbortSignal } = {}): Promise<T> {
+  async function ask<T>(method: 'GET' | 'POST' | 'PUT', path: string, { body, signal }: { body?: unknown, signal?: AbortSignal } = {}): Promise<T> {
     const limit = new AbortController()
     const stop = () => limit.abort()
     const timer = setTimeout(stop, timeoutMs)
@@ -56,9 +59,9 @@ export function createAdmin({ fetch, renew, timeoutMs = 30_000 }: AdminSettings)
         credentials: 'same-origin',
         headers: {
           'Accept': 'application/json',
-          ...(method === 'POST' ? { 'Content-Type': 'application/json', 'x-or3-admin-intent': 'admin' } : {}),
+          ...(method !== 'GET' ? { 'Content-Type': 'application/json', 'x-or3-admin-intent': 'admin' } : {}),
         },
-        body: method === 'POST' ? JSON.stringify(body ?? {}) : undefined,
+        body: method !== 'GET' ? JSON.stringify(body ?? {}) : undefined,
         signal: limit.signal,
       })
       const answer: unknown = await response.json()
@@ -76,7 +79,7 @@ export function createAdmin({ fetch, renew, timeoutMs = 30_000 }: AdminSettings)
     }
   }
 
-  /** A session of an account runs out while a page is open; whoever is signed in by name and password has none to renew. */
+  /** A session of an account runs out while a page is open; a sign-in by name and password has none to renew. */
   async function signedIn<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run()
@@ -97,19 +100,23 @@ export function createAdmin({ fetch, renew, timeoutMs = 30_000 }: AdminSettings)
   }
 
   const admin: Admin = {
-    get: (path, query = {}, signal) => {
-      const asked = new URLSearchParams()
-      for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') asked.set(name, String(value))
-      const text = asked.toString()
-      return signedIn(() => ask('GET', path + (text && `?${text}`), { signal }))
-    },
+    get: (path, query = {}, signal) => signedIn(() => ask('GET', withQuery(path, query), { signal })),
     post: (path, body) => path === 'auth/login' ? ask('POST', path, { body }) : signedIn(() => ask('POST', path, { body })),
+    put: (path, body) => signedIn(() => ask('PUT', path, { body })),
+    events: (path, query) => new EventSource(prefix + withQuery(path, query)),
     onEnded(call) {
       ended = call
     },
     install: app => void app.provide(adminKey, admin),
   }
   return admin
+}
+
+function withQuery(path: string, query: Query): string {
+  const asked = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') asked.set(name, String(value))
+  const text = asked.toString()
+  return path + (text && `?${text}`)
 }
 
 function refusal(response: Response, answer: unknown): AdminError {

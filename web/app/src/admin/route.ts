@@ -1,11 +1,11 @@
 import { onScopeDispose, shallowRef, type ShallowRef } from 'vue'
 
-/** Where somebody is: what stands behind the # of the address. */
+/** Where the reader is: what stands behind the # of the address. */
 export interface Route {
   page: string
   id: string
   query: URLSearchParams
-  /** The whole of it, for what is drawn anew with it. */
+  /** The whole of it, for what is drawn again with it. */
   path: string
 }
 
@@ -32,7 +32,7 @@ export const linkTo = (page: string, id = '', query: Record<string, string> = {}
   return `#/${page}${id && `/${encodeURIComponent(id)}`}${asked && `?${asked}`}`
 }
 
-/** keepQuery notes what somebody has chosen in the address, so that it can be sent to others; the page stays as it is. */
+/** keepQuery notes what was chosen in the address, so that it can be sent to others; the page stays as it is. */
 export function keepQuery(query: Record<string, string>) {
   const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString()
   const [path] = location.hash.split('?')

@@ -224,3 +224,12 @@ export interface About {
   tags: string[]
   modules: Module[]
 }
+
+export interface Load {
+  version: string
+  started: string
+  points: { at: string, requests: number, faults: number, ops: number, p95: number, memoryBytes: number, listeners: number }[]
+  disk?: { state: 'ok' | 'low' | 'full', freeBytes: number, sizeBytes: number, headroomBytes: number }
+}
+
+export interface LogLine { time: string, level: string, msg: string, [name: string]: unknown }

@@ -1,1 +1,0 @@
-import{$ as e,Jt as t,at as n,hn as r,vt as i}from"./Button-CXdQcEeW.js";import{s as a,u as o}from"./PageFrame-BlfDE5OB.js";var s=[`datetime`,`title`],c=n({__name:`MomentText`,props:{at:{},whole:{type:Boolean}},setup(n){return(c,l)=>(i(),e(`time`,{datetime:new Date(n.at).toISOString(),title:t(o)(n.at)},r(n.whole?`${t(o)(n.at)} (${t(a)(n.at)})`:t(a)(n.at)),9,s))}});export{c as t};

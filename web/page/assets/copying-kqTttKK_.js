@@ -1,0 +1,1 @@
+import{tt as e}from"./plugin-vue_export-helper-D63IreOD.js";function t(t,n){let r=e(``);async function i(e){try{await navigator.clipboard.writeText(e),r.value=t.copied}catch{n.value&&getSelection()?.selectAllChildren(n.value),r.value=t.byHand}}return{result:r,copy:i}}export{t};

@@ -1,0 +1,1 @@
+import{D as e,Q as t}from"./plugin-vue_export-helper-D63IreOD.js";function n(n,r=15e3){let i=()=>void(document.visibilityState===`visible`&&n()),a;e(()=>{a=setInterval(i,r),addEventListener(`focus`,i),document.addEventListener(`visibilitychange`,i)}),t(()=>{clearInterval(a),removeEventListener(`focus`,i),document.removeEventListener(`visibilitychange`,i)})}export{n as t};

@@ -1,1 +1,0 @@
-var e=(e,t,n)=>e===1?`1 ${t}`:`${e} ${n}`,t=t=>t<120?e(t,`second`,`seconds`):e(Math.ceil(t/60),`minute`,`minutes`);export{e as n,t};
