@@ -8,13 +8,16 @@ SELECT CAST(coalesce(sum(files), 0) AS INTEGER) AS files, CAST(coalesce(sum(byte
 SELECT CAST(coalesce(sum(bytes), 0) AS INTEGER) FROM counters;
 
 -- name: LargestWorkspaces :many
--- Those after a size and a number, the largest first.
-SELECT w.num, w.name, w.id, w.description, CAST(w.deleted_at IS NOT NULL AS BOOLEAN) AS deleted,
-  CAST(coalesce(c.bytes, 0) + coalesce(u.bytes, 0) AS INTEGER) AS size
-FROM workspaces w LEFT JOIN counters c ON c.workspace = w.num LEFT JOIN storage_usage u ON u.workspace = w.num
-WHERE coalesce(c.bytes, 0) + coalesce(u.bytes, 0) < CAST(@size AS INTEGER)
-  OR (coalesce(c.bytes, 0) + coalesce(u.bytes, 0) = CAST(@size AS INTEGER) AND w.num < @num)
-ORDER BY size DESC, w.num DESC LIMIT @max;
+-- Those after a size and a number, the largest first. Their sizes alone are sorted; what else there is of them is read once they are found.
+SELECT w.num, w.name, w.id, w.description, CAST(w.deleted_at IS NOT NULL AS BOOLEAN) AS deleted, CAST(s.size AS INTEGER) AS size
+FROM (
+  SELECT k.num AS num, coalesce(c.bytes, 0) + coalesce(u.bytes, 0) AS size
+  FROM workspaces k LEFT JOIN counters c ON c.workspace = k.num LEFT JOIN storage_usage u ON u.workspace = k.num
+  WHERE coalesce(c.bytes, 0) + coalesce(u.bytes, 0) < CAST(@size AS INTEGER)
+    OR (coalesce(c.bytes, 0) + coalesce(u.bytes, 0) = CAST(@size AS INTEGER) AND k.num < @num)
+  ORDER BY size DESC, k.num DESC LIMIT @max
+) s JOIN workspaces w ON w.num = s.num
+ORDER BY s.size DESC, w.num DESC;
 
 -- name: WorkspaceWeight :one
 SELECT CAST(coalesce((SELECT c.bytes FROM counters c WHERE c.workspace = @num), 0) AS INTEGER) AS log_bytes,

@@ -26,12 +26,15 @@ func (q *Queries) CountWorkspaces(ctx context.Context) (CountWorkspacesRow, erro
 }
 
 const largestWorkspaces = `-- name: LargestWorkspaces :many
-SELECT w.num, w.name, w.id, w.description, CAST(w.deleted_at IS NOT NULL AS BOOLEAN) AS deleted,
-  CAST(coalesce(c.bytes, 0) + coalesce(u.bytes, 0) AS INTEGER) AS size
-FROM workspaces w LEFT JOIN counters c ON c.workspace = w.num LEFT JOIN storage_usage u ON u.workspace = w.num
-WHERE coalesce(c.bytes, 0) + coalesce(u.bytes, 0) < CAST(?1 AS INTEGER)
-  OR (coalesce(c.bytes, 0) + coalesce(u.bytes, 0) = CAST(?1 AS INTEGER) AND w.num < ?2)
-ORDER BY size DESC, w.num DESC LIMIT ?3
+SELECT w.num, w.name, w.id, w.description, CAST(w.deleted_at IS NOT NULL AS BOOLEAN) AS deleted, CAST(s.size AS INTEGER) AS size
+FROM (
+  SELECT k.num AS num, coalesce(c.bytes, 0) + coalesce(u.bytes, 0) AS size
+  FROM workspaces k LEFT JOIN counters c ON c.workspace = k.num LEFT JOIN storage_usage u ON u.workspace = k.num
+  WHERE coalesce(c.bytes, 0) + coalesce(u.bytes, 0) < CAST(?1 AS INTEGER)
+    OR (coalesce(c.bytes, 0) + coalesce(u.bytes, 0) = CAST(?1 AS INTEGER) AND k.num < ?2)
+  ORDER BY size DESC, k.num DESC LIMIT ?3
+) s JOIN workspaces w ON w.num = s.num
+ORDER BY s.size DESC, w.num DESC
 `
 
 type LargestWorkspacesParams struct {
@@ -49,7 +52,7 @@ type LargestWorkspacesRow struct {
 	Size        int64
 }
 
-// Those after a size and a number, the largest first.
+// Those after a size and a number, the largest first. Their sizes alone are sorted; what else there is of them is read once they are found.
 func (q *Queries) LargestWorkspaces(ctx context.Context, arg LargestWorkspacesParams) ([]LargestWorkspacesRow, error) {
 	rows, err := q.db.QueryContext(ctx, largestWorkspaces, arg.Size, arg.Num, arg.Max)
 	if err != nil {

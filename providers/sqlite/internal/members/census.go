@@ -31,8 +31,11 @@ type Census struct {
 // NewCensus returns the census of all workspaces.
 func NewCensus(w *Workspaces, o CensusOptions) *Census { return &Census{w, o} }
 
-// mostLooked is how many workspaces one question looks at, so that none takes long.
-const mostLooked = 20_000
+// How many workspaces one question looks at, so that none takes long. By size it is fewer, because finding them compares all sizes.
+const (
+	mostLooked = 20_000
+	mostSorted = 5_000
+)
 
 // CountWorkspaces implements census.Workspaces.
 func (c *Census) CountWorkspaces(ctx context.Context) (out census.WorkspaceCounts, err error) {
@@ -77,14 +80,14 @@ func (c *Census) WeighWorkspaces(ctx context.Context, in census.WorkspaceQuery) 
 		return nil, "", or3cloud.Errorf(or3cloud.CodeInvalid, "A page has 1 to %d workspaces", census.MaxPage)
 	}
 	text := strings.ToLower(strings.TrimSpace(in.Text))
-	stretch := int64(page)
-	if in.Order == census.LargestFirst && text != "" { // each stretch sorts all of them
-		stretch = mostLooked
-	} else if text == "" {
+	stretch, most := int64(page), int64(mostLooked)
+	if text == "" {
 		stretch = int64(in.Limit) + 1
+	} else if in.Order == census.LargestFirst {
+		stretch, most = mostSorted, mostSorted
 	}
 	var found []int64
-	for looked := int64(0); looked < mostLooked; looked += stretch {
+	for looked := int64(0); looked < most; looked += stretch {
 		rows, err := read(ctx, after, stretch)
 		if err != nil {
 			return nil, "", sqlitex.Translate(err)
