@@ -210,7 +210,7 @@ test.describe('with a mail server that does not answer', () => {
     await overview()
     await page.getByRole('link', { name: 'Why mail fails' }).click()
     await heading(page, 'Mail')
-    await expect(page.getByRole('row', { name: /Link for a new password.*ann@example.org/ })).toContainText('refused')
+    await expect(page.getByRole('row', { name: /Link for a new password.*ann@example.org/ })).toContainText('Nothing listens at 127.0.0.1:1')
     await look(page, 'admin-mail-failing', { phone })
     await overview()
     await look(page, 'admin-attention', { phone })
