@@ -34,10 +34,10 @@ type self struct {
 // accountAnswer is what people see of their account.
 type accountAnswer struct {
 	Account accountSummary `json:"account"`
-	// Device is the browser that asks.
+	// Device is the browser that sends the request.
 	Device letters.Device `json:"device,omitzero"`
 	factors.Set
-	// Demand is the second factor that the operator demands; absent if none is.
+	// Demand is the second factor that the operator demands; absent if there is none.
 	Demand *demandAnswer `json:"secondFactorDemand,omitempty"`
 }
 
@@ -45,9 +45,9 @@ type accountAnswer struct {
 type demandAnswer struct {
 	// Met says that the account has a second factor.
 	Met bool `json:"met"`
-	// Due is from when on nothing works without one.
+	// Due is the time from which the account can do nothing without one.
 	Due time.Time `json:"due"`
-	// Restricted says that this is so now.
+	// Restricted says that this is the case now.
 	Restricted bool `json:"restricted"`
 }
 
@@ -56,7 +56,7 @@ type accountSummary struct {
 	Email       string    `json:"email"`
 	DisplayName string    `json:"displayName,omitempty"`
 	CreatedAt   time.Time `json:"createdAt"`
-	// PendingEmail is the new address that has still to be confirmed.
+	// PendingEmail is the new address that has not been confirmed yet.
 	PendingEmail string `json:"pendingEmail,omitempty"`
 }
 
@@ -93,7 +93,7 @@ func (s *self) showAccount(c call) error {
 	return c.reply(a)
 }
 
-// moment is a stored time as answers show it.
+// moment is a stored time in the form of answers.
 func moment(milliseconds int64) time.Time { return time.UnixMilli(milliseconds).UTC() }
 
 // changeDisplayName is POST /api/basic-auth/display-name.

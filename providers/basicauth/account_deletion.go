@@ -21,8 +21,8 @@ func (s *self) showDeletion(c call) error {
 	return c.reply(map[string]any{"workspaces": fates})
 }
 
-// deleteAccount is POST /api/basic-auth/delete-account. The user and what belongs to it go first, the account last: a crash
-// in between leaves an account with which one can sign in, as a user without anything, and delete it again.
+// deleteAccount is POST /api/basic-auth/delete-account. The user and everything they own go first, the account last: a
+// crash in between leaves an account that can still sign in, as a user without anything, and be deleted again.
 func (s *self) deleteAccount(c call) error {
 	who, f, err := asked(c, s.stepUp.UnrestrictedAndProven)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *self) deleteAccount(c call) error {
 	return c.answer(true)
 }
 
-// lastOwner says for which workspaces somebody else has to become an owner first.
+// lastOwner says for which workspaces someone else has to become an owner first.
 func (s *self) lastOwner(c call, accountID string) error {
 	fates, err := s.accounts.Fates(c.Context(), accountID)
 	if err != nil {

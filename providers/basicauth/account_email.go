@@ -9,7 +9,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// changeEmail is POST /api/basic-auth/email. With mail the new address has to confirm; without, the change is immediate.
+// changeEmail is POST /api/basic-auth/email. With mail the new address has to be confirmed; without mail, the change is
+// immediate.
 func (s *self) changeEmail(c call) error {
 	who, f, err := asked(c, s.stepUp.UnrestrictedAndProven)
 	if err != nil {

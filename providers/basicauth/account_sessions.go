@@ -46,7 +46,7 @@ func (s *self) listSessions(c call) error {
 	return c.reply(map[string]any{"sessions": out})
 }
 
-// rank puts the current session first.
+// rank sorts the current session first.
 func rank(s sessionAnswer) int {
 	if s.Current {
 		return 0
@@ -55,7 +55,7 @@ func rank(s sessionAnswer) int {
 }
 
 // revokeSession is POST /api/basic-auth/sessions/revoke. Revoking the current session signs out, which needs no proof;
-// ending another's does (ASVS 5.0, 7.5.2).
+// ending another does (ASVS 5.0, 7.5.2).
 func (s *self) revokeSession(c call) error {
 	who, f, err := asked(c, s.stepUp.SignedIn)
 	if err != nil {

@@ -14,12 +14,12 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
-// fakeUsers is the workspace store as far as an account needs it.
+// fakeUsers is as much of the workspace store as an account needs.
 type fakeUsers struct {
 	mu    sync.Mutex
 	fates []or3cloud.WorkspaceFate
 	fault error
-	// faultAfter lets that many removals succeed before fault.
+	// faultAfter is how many removals succeed before fault.
 	faultAfter int
 	removed    []string
 }
@@ -102,7 +102,7 @@ func TestANewDisplayNameShowsAtOnce(t *testing.T) {
 	}
 }
 
-// The request that changes the name may be the one that renews the tokens: then both cookies of the answer count.
+// The request that changes the name may be the one that renews the tokens: then both cookies of the answer are needed.
 func TestANewDisplayNameKeepsARotation(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
@@ -117,7 +117,7 @@ func TestANewDisplayNameKeepsARotation(t *testing.T) {
 	b.wantSignedIn()
 }
 
-// An access token that was signed anew must not outlive the revocation of its session, not even across a restart.
+// An access token that was signed again must not outlive the revocation of its session, not even across a restart.
 func TestARenewedAccessTokenEndsWithItsSession(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
@@ -202,7 +202,7 @@ func TestTheTrailShowsWhatHappened(t *testing.T) {
 	}
 }
 
-// later makes the last proof of who is there too old for sensitive changes.
+// later makes the last proof of identity too old for sensitive changes.
 func (in *instance) later() { in.clock.advance(11 * time.Minute) }
 
 func TestSensitiveChangesNeedAProof(t *testing.T) {
@@ -236,7 +236,7 @@ func TestANewAddressHasToConfirm(t *testing.T) {
 	pending := func() string {
 		return read[struct{ Account struct{ PendingEmail string } }](t, b.get("account")).Account.PendingEmail
 	}
-	// ask has an address changed and returns the token that confirms it.
+	// ask requests a change of the address and returns the token that confirms it.
 	ask := func(email string) string {
 		t.Helper()
 		b.post("email", `{"email":"`+email+`"}`).want(t, 200, `{"ok":true,"pending":true}`)
@@ -293,7 +293,7 @@ func TestTheBrowserThatConfirmsHasTheNewAddressAtOnce(t *testing.T) {
 	}
 }
 
-// Between the request and its confirmation somebody else may take the address; the link must not take it away.
+// Between the request and its confirmation someone else may take the address; the link must not take it away.
 func TestAnAddressThatWasTakenMeanwhileIsNotConfirmed(t *testing.T) {
 	in, server := openWithMail(t)
 	b := in.signedIn("ann@example.test")

@@ -38,7 +38,7 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// schema is what the database file is migrated with.
+// schema has the migrations of the database file.
 func schema() fs.FS {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -47,7 +47,7 @@ func schema() fs.FS {
 	return files
 }
 
-// hashLine is how many sign-ins may wait for a processor. At some 25 ms each the last one waits a second or two.
+// hashLine is how many sign-ins may wait for a processor. At some 25 ms each, the last one waits a second or two.
 const hashLine = 64
 
 // Register adds the provider "basic-auth" to a registry.
@@ -65,7 +65,8 @@ func Register(r *or3cloud.Registry) error {
 	})
 }
 
-// provider is the opened provider: what the host calls, and the rooms behind it. The endpoints have types of their own.
+// provider is the opened provider: what the host calls, and the packages behind it. The endpoints have types of their
+// own.
 type provider struct {
 	*accounts.Operator
 	opts     options
@@ -199,7 +200,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	}, nil
 }
 
-// furnish gives the endpoints the rooms that they call.
+// furnish gives the endpoints the parts that they call.
 func (p *provider) furnish(env or3cloud.Env) {
 	p.front = &front{host: env.Host, guard: p.guard, opts: &p.opts}
 	p.entrance = &entrance{
@@ -216,7 +217,7 @@ func (p *provider) furnish(env or3cloud.Env) {
 	}
 }
 
-// prepare brings memory and database to the state in which requests can be served.
+// prepare brings memory and database into a state in which requests can be served.
 func (p *provider) prepare(ctx context.Context) (err error) {
 	now := p.now()
 	if err := p.store.Tx(ctx, func(q store.Queries) error { return store.Prune(ctx, q, now, p.opts.grace) }); err != nil {
@@ -234,7 +235,7 @@ func (p *provider) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// warnOfPasskeysElsewhere tells the operator what a change of OR3_PUBLIC_URL has put out of use.
+// warnOfPasskeysElsewhere tells the operator which passkeys no longer work after a change of OR3_PUBLIC_URL.
 func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
 	counts, domains, err := p.factors.PasskeysElsewhere(ctx)
 	if err != nil || len(counts) == 0 {
@@ -256,11 +257,11 @@ func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
 	return nil
 }
 
-// secrets are the texts that keys are made of. Of the earlier ones, which may be empty, none signs or encrypts any more.
+// secrets are the texts that keys are made from. The earlier ones, which may be empty, no longer sign or encrypt.
 type secrets struct{ access, refresh, earlierAccess, earlierRefresh string }
 
-// readSecrets returns the configured secrets. In strict mode nothing is made up: a missing refresh secret is then the JWT
-// secret, as it always was (contract, env §7); the two are used for different algorithms.
+// readSecrets returns the configured secrets. In strict mode none is generated: a missing refresh secret is then the
+// JWT secret, as it always was (contract, env §7); the two are used for different algorithms.
 func readSecrets(env or3cloud.Env) (s secrets, err error) {
 	s.earlierAccess, s.earlierRefresh = env.Config.String(settingJWTPrevious), env.Config.String(settingRefreshPrevious)
 	if s.access, err = env.Secret(settingJWTSecret); err != nil {
@@ -276,13 +277,13 @@ func readSecrets(env or3cloud.Env) (s secrets, err error) {
 	return s, nil
 }
 
-// tokens returns what signs access tokens and accepts those of the key before.
+// tokens returns what signs access tokens and accepts those of the earlier key.
 func (s secrets) tokens(now func() time.Time) *sessions.AccessTokens {
 	return sessions.NewAccessTokens(now, s.access, given(s.earlierAccess)...)
 }
 
-// sealer returns what seals with the refresh secret and opens what any of the secrets has sealed: the refresh secret may
-// not have been set before, so that the JWT secret stood in for it.
+// sealer returns what seals with the refresh secret and opens what any of the secrets has sealed: before the refresh
+// secret was set, the JWT secret stood in for it.
 func (s secrets) sealer(rand io.Reader) (*sealed.Sealer, error) {
 	return sealed.New(rand, "or3-cloud basic-auth refresh seal", given(s.refresh, s.earlierRefresh, s.access, s.earlierAccess)...)
 }
@@ -292,7 +293,8 @@ func given(texts ...string) []string {
 	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 }
 
-// resolveDBPath returns where the database is: relative paths are relative to the working directory, as they were.
+// resolveDBPath returns where the database is: relative paths are relative to the working directory, as they always
+// were.
 func resolveDBPath(configured, dataDir string) string {
 	if configured == "" {
 		return filepath.Join(dataDir, defaultDB)
@@ -320,8 +322,8 @@ func (p *provider) Restriction(ctx context.Context, accountID string) (*or3cloud
 	return p.demands.Restriction(ctx, accountID)
 }
 
-// broker mints no tokens: basic-auth knows no other service. Every request is answered with "none", whoever asks
-// and whatever for (requirement 2.4; contract, auth §6).
+// broker issues no tokens: basic-auth knows no other service. The answer to every request is "none" (requirement 2.4;
+// contract, auth §6).
 type broker struct{}
 
 // GetProviderToken implements or3cloud.ProviderTokenBroker.

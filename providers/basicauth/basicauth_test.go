@@ -144,8 +144,8 @@ func TestBootstrapAccount(t *testing.T) {
 	b.post("sign-in", credentials("owner@example.test", "short")).want(t, 200, `{"ok":true}`)
 }
 
-// The passwords of an earlier installation, one of them beyond bcrypt's 72 bytes, open their accounts, and the next
-// sign-in leaves an Argon2id hash of the whole password.
+// The passwords of an earlier installation, one of them longer than bcrypt's 72 bytes, open their accounts, and the
+// next sign-in leaves an Argon2id hash of the whole password.
 func TestBcryptHashesOfAnEarlierInstallationAreUpgraded(t *testing.T) {
 	raw, err := os.ReadFile("testdata/npm-passwords.json")
 	if err != nil {
@@ -186,7 +186,7 @@ func TestBcryptHashesOfAnEarlierInstallationAreUpgraded(t *testing.T) {
 			t.Errorf("the highest cost of old hashes is %d, %v; want %d", cost, err, want)
 		}
 	}
-	wantCost(12) // as long as there are any, wrong passwords cost that much everywhere
+	wantCost(12) // while any are left, wrong passwords cost that much everywhere
 	defer wantCost(0)
 	long := false
 	for _, who := range people {

@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
-// exchange is one recorded request of an unmodified client with what the earlier server answered.
+// exchange is one recorded request of an unmodified client with the earlier server's answer.
 type exchange struct {
 	Scenario, Device, Path, Origin string
 	SentAccess                     bool
@@ -28,9 +28,9 @@ type exchange struct {
 	}
 }
 
-// TestCapturedTraffic plays the recorded sign-ins, sign-outs and refreshes again, also with an access lifetime of two seconds,
-// over before the next request. Two things are better here: the refresh cookie reaches /api, and the parallel refreshes with
-// one cookie that signed the recorded user out all succeed.
+// TestCapturedTraffic replays the recorded sign-ins, sign-outs and refreshes, also with an access lifetime of two
+// seconds, which is over before the next request. Two things are better here: the refresh cookie reaches /api, and the
+// parallel refreshes with one cookie that signed the recorded user out all succeed.
 func TestCapturedTraffic(t *testing.T) {
 	raw, err := os.ReadFile("testdata/captured.json")
 	if err != nil {
@@ -57,8 +57,8 @@ func replay(t *testing.T, scenario []exchange, accessTTL string, pause time.Dura
 	in.env.Production = true // as recorded: Secure cookies
 	in.restart()
 	devices := map[string]*browser{}
-	passwords := map[string]string{} // by e-mail; "" of the scenario's last one
-	var page *browser                // the cookies that a page of session-refresh holds when it begins to refresh
+	passwords := map[string]string{} // by e-mail; the last one of the scenario under ""
+	var page *browser                // the cookies that a page of session-refresh has when it begins to refresh
 	for i, e := range scenario {
 		in.clock.advance(pause)
 		b := devices[e.Device]
@@ -108,7 +108,7 @@ func replay(t *testing.T, scenario []exchange, accessTTL string, pause time.Dura
 	}
 }
 
-// fillIn puts passwords where the recording has none: wrong ones where the recorded answer was a refusal.
+// fillIn fills in passwords where the recording has none: wrong ones where the recorded answer was a refusal.
 func fillIn(e exchange, passwords map[string]string) string {
 	if e.Body == nil {
 		return ""

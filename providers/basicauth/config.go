@@ -2,12 +2,12 @@ package basicauth
 
 import "or3.chat/cloud/providers/basicauth/internal/accounts"
 
-// configAnswer is what the pages need to know before anybody has signed in (docs/accounts-api.md).
+// configAnswer is what the pages need to know before anyone has signed in (docs/accounts-api.md).
 type configAnswer struct {
 	Registration      accounts.RegistrationMode `json:"registration"`
 	Mail              bool                      `json:"mail"`
 	Passkeys          bool                      `json:"passkeys"`
-	PasskeyDomain     string                    `json:"passkeyDomain,omitempty"` // where browsers use them, and below it
+	PasskeyDomain     string                    `json:"passkeyDomain,omitempty"` // browsers use them there, and below it
 	PasswordMinLength int                       `json:"passwordMinLength"`
 	// SetupRequired says that there is no account yet: the first one is made with the setup link.
 	SetupRequired bool `json:"setupRequired"`

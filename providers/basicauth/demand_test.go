@@ -31,13 +31,13 @@ func (in *instance) restricted(accountID string) bool {
 	return why != nil
 }
 
-// TestOfWhomASecondFactorIsDemanded goes through policies, factors and graces.
+// TestWhoNeedsASecondFactor goes through policies, factors and graces.
 func TestOfWhomASecondFactorIsDemanded(t *testing.T) {
 	for _, tc := range []struct {
 		policy        factors.Policy
 		days          int
 		admin, factor bool
-		// restricted is what becomes of it at once and after the grace.
+		// restricted at once, and after the grace
 		atOnce, later bool
 	}{
 		{policy: factors.DemandOfNone},
@@ -66,12 +66,12 @@ func TestOfWhomASecondFactorIsDemanded(t *testing.T) {
 			if got := in.restricted(id); got != tc.atOnce {
 				t.Errorf("a second before the end of the grace: %t", got)
 			}
-			in.restart() // which begins no other grace
+			in.restart() // which starts no second grace
 			in.clock.advance(time.Second)
 			if got := in.restricted(id); got != tc.later {
 				t.Errorf("after the grace: %t", got)
 			}
-			if tc.later { // and with a factor it ends at once
+			if tc.later { // and the restriction ends as soon as there is a factor
 				again := in.browser()
 				again.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
 				again.enrol()
@@ -88,7 +88,8 @@ func TestOfWhomASecondFactorIsDemanded(t *testing.T) {
 	}
 }
 
-// TestARestrictedAccountChangesNothingElse tries the changes that are not open to whoever has no factor in time.
+// TestARestrictedAccountChangesNothingElse tries the changes that are closed to an account without a factor after its
+// grace.
 func TestARestrictedAccountChangesNothingElse(t *testing.T) {
 	in := openTest(t, demanding(factors.DemandOfAll, 0))
 	b := in.signedIn(ann)
@@ -112,7 +113,7 @@ func TestARestrictedAccountChangesNothingElse(t *testing.T) {
 	b.enrol()
 	b.post("display-name", `{"displayName":"Anna"}`).want(t, 200, `{"ok":true}`)
 
-	// The transaction asks again.
+	// The transaction checks again.
 	in.exec("DELETE FROM totp")
 	err := in.p.stepUp.As(t.Context(), func() factors.Actor { who := b.actor(); who.Unrestricted = true; return who }(),
 		func(store.Queries, factors.Actor) error {
@@ -124,7 +125,7 @@ func TestARestrictedAccountChangesNothingElse(t *testing.T) {
 	}
 }
 
-// TestExcuses lets accounts go on for a while.
+// TestExcuses lets accounts continue without a factor for a while.
 func TestExcuses(t *testing.T) {
 	in := openTest(t, demanding(factors.DemandOfAll, 2))
 	id := in.signedIn(ann).wantSignedIn().UserID
@@ -162,7 +163,7 @@ func TestExcuses(t *testing.T) {
 	if _, err := in.admin().(or3cloud.SecondFactorExcuser).ExcuseSecondFactor(t.Context(), "nobody@example.test", day); or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
 		t.Errorf("no one: %v", err)
 	}
-	// Whoever has lost their factors gets in with the password, and no further than to another one.
+	// Someone who has lost their factors gets in with the password, and can do nothing but set up another one.
 	if err := in.admin().ResetFactors(t.Context(), ann); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func TestADemandBeginsOnce(t *testing.T) {
 	}
 }
 
-// TestADemandOfAClockThatWasAhead begins its grace when the clock is right again.
+// TestADemandOfAClockThatWasAhead starts its grace when the clock is right again.
 func TestADemandOfAClockThatWasAhead(t *testing.T) {
 	in := openTest(t, demanding(factors.DemandOfAll, 1))
 	id := in.signedIn(ann).wantSignedIn().UserID
@@ -230,7 +231,7 @@ func TestADemandOfAClockThatWasAhead(t *testing.T) {
 	}
 }
 
-// TestLifetimesCountForSessionsThatBeganBefore shortens them.
+// TestLifetimesCountForSessionsThatBeganBefore shortens the lifetimes.
 func TestLifetimesCountForSessionsThatBeganBefore(t *testing.T) {
 	for name, short := range map[string]config{
 		"without use": {settingRefreshTTL: "86400"},
@@ -243,7 +244,7 @@ func TestLifetimesCountForSessionsThatBeganBefore(t *testing.T) {
 			fresh := in.browser()
 			fresh.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
 			in.clock.advance(4*time.Hour + time.Minute)
-			fresh.wantSignedIn() // with an access token of now
+			fresh.wantSignedIn() // with a new access token
 			in.env.Config = short
 			in.restart()
 			old.wantSignedOut()
@@ -261,7 +262,7 @@ func TestLifetimesCountForSessionsThatBeganBefore(t *testing.T) {
 	}
 }
 
-// TestAccessTokensEndWithShortenedSessions looks at a token that would be good for some minutes more.
+// TestAccessTokensEndWithShortenedSessions looks at a token that would be valid for some minutes more.
 func TestAccessTokensEndWithShortenedSessions(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)

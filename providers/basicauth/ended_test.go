@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A browser whose session was ended elsewhere is told what has ended it, once; nobody else is told anything.
+// A browser whose session was ended elsewhere is told once what ended it; other browsers are told nothing.
 func TestABrowserIsToldWhatHasEndedItsSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(in *instance, other, b *browser)

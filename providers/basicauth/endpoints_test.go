@@ -31,7 +31,7 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// fail2ban and its kind read this line: address and time, and no more of the e-mail than needed.
+// fail2ban and similar programs read this line: address and time, and no more of the e-mail address than needed.
 func TestFailedSignInLeavesOneStableLine(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.browser()
@@ -139,7 +139,7 @@ func TestChangePasswordEndsAllSessionsAtOnce(t *testing.T) {
 	before.wantSignedOut()
 }
 
-// The account's version alone ends access tokens too, whatever session they name, also after a restart.
+// The account's version alone ends access tokens, whichever session they name, also after a restart.
 func TestChangePasswordEndsTokensOfTheOldVersion(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
@@ -326,7 +326,7 @@ func TestSetupLinkCreatesTheFirstAccountInEveryMode(t *testing.T) {
 				t.Error("the link is still good")
 			}
 			if mode != "open" {
-				in.p.accounts.Setup.Remember(token) // as if a second request had passed the first check meanwhile
+				in.p.accounts.Setup.Remember(token) // as if a second request had passed the first check in the meantime
 				in.browser().post("register", withInvite("bob@example.test", token)).want(t, 403, in.p.accounts.Refusal().(*or3cloud.Error).Message)
 			}
 			if f := fragment(); f != "" {
@@ -349,7 +349,7 @@ func TestOriginRule(t *testing.T) {
 		{origin: "https://cloud.test:443", host: "cloud.test", want: true},
 		{origin: "http://cloud.test:80", host: "cloud.test", want: true},
 		{origin: "https://cloud.test:80", host: "cloud.test", want: false},
-		{origin: "https://cloud.test", host: "cloud.test:443", want: true}, // the default port is none on either side
+		{origin: "https://cloud.test", host: "cloud.test:443", want: true}, // neither side writes the default port
 		{origin: "http://127.0.0.1:3000", host: "127.0.0.1:3000", want: true},
 		{origin: "http://127.0.0.1:3001", host: "127.0.0.1:3000", want: false},
 		{origin: "http://[::1]:3000", host: "[::1]:3000", want: true},

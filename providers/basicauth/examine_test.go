@@ -10,7 +10,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// TestExamineLooksAtWhatTheSettingsName is about the directory of the database and the file of breached passwords.
+// TestExamineLooksAtWhatTheSettingsName checks the directory of the database and the file of breached passwords.
 func TestExamineLooksAtWhatTheSettingsName(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")

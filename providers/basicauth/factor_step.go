@@ -17,7 +17,7 @@ func (n *entrance) secondFactor(c call) error {
 		return err
 	}
 	var g *sessions.Grant
-	var refusal error // what is written with it has to stay
+	var refusal error // apart from the error, so that what is written with it stays
 	err = n.store.Tx(c.Context(), func(q store.Queries) (err error) {
 		g, refusal, err = n.factors.Answer(c.Context(), q, c.Request, challenge, s)
 		return err

@@ -51,7 +51,7 @@ func (a answer) wantCode(t *testing.T, status int, code string) answer {
 	return a
 }
 
-// body writes a JSON object of texts.
+// body writes a JSON object of strings.
 func body(members ...string) string {
 	object := map[string]string{}
 	for i := 0; i < len(members); i += 2 {
@@ -67,7 +67,7 @@ type app struct {
 	secret string
 }
 
-// code is what the app shows at a distance from now.
+// code is what the app shows at this distance from now.
 func (a app) code(distance time.Duration) string {
 	code, err := totp.GenerateCode(a.secret, a.in.clock.now().Add(distance))
 	if err != nil {
@@ -82,7 +82,7 @@ func (a app) next() string {
 	return a.code(0)
 }
 
-// enrol sets an authenticator app up and returns it with the recovery codes, if it is the first factor.
+// enrol sets up an authenticator app and returns it, with the recovery codes if it is the first factor.
 func (b *browser) enrol() (app, []string) {
 	t := b.in.t
 	t.Helper()
@@ -125,7 +125,7 @@ func TestSignInWithAnAuthenticatorApp(t *testing.T) {
 	b.post("second-factor", body("challenge", challenge, "code", phone.next())).wantCode(t, 400, "invalid_token")
 }
 
-// Whatever a password proves, it does not open a session of an account with a second factor.
+// No proof that is a password alone opens a session of an account with a second factor.
 func TestFactorIsDemandedOnEveryWayIn(t *testing.T) {
 	const next = "a new and long password"
 	signIn := func(password string) func(*instance, *browser) answer {
@@ -248,7 +248,7 @@ func (in *instance) weakenHash(email string) {
 	}
 }
 
-// A page that keeps its session through a change of the password has shown the factor already.
+// A page that keeps its session through a change of the password has already shown the factor.
 func TestChangeOfPasswordKeepsAProvenSession(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
@@ -325,7 +325,7 @@ func TestChallengeSurvivesARestart(t *testing.T) {
 	b.wantSignedIn()
 }
 
-// Who knows the password can begin as many challenges as they like, but not guess six digits with them.
+// Someone who knows the password can begin as many challenges as they like, but not guess six digits with them.
 func TestWrongCodesOfAllChallengesAreLimited(t *testing.T) {
 	in := openTest(t, nil)
 	owner := in.signedIn(ann)
@@ -367,12 +367,12 @@ func TestSecondFactorWantsOneProof(t *testing.T) {
 		b.post("second-factor", text).wantCode(t, 400, "invalid_request").wantCookiesKept(t)
 	}
 	b.post("second-factor", body("challenge", "unknown", "code", "123456")).wantCode(t, 400, "invalid_token")
-	// A ceremony without a passkey to answer it is a wrong attempt like any other.
+	// A ceremony that no passkey answers is a wrong attempt like any other.
 	b.post("second-factor", `{"challenge":"`+challenge+`","credential":{}}`).wantCode(t, 401, "invalid_code")
 	b.post("second-factor", body("challenge", challenge, "recoveryCode", codes[0])).want(t, 200, `{"ok":true}`)
 }
 
-// A challenge is for the second step only: tokens of other kinds, and this one elsewhere, are worth nothing.
+// A challenge is for the second step only: tokens of other kinds are useless there, and it is useless elsewhere.
 func TestChallengesAreNotInterchangeable(t *testing.T) {
 	in := openTest(t, nil)
 	owner := in.signedIn(ann)
@@ -386,7 +386,7 @@ func TestChallengesAreNotInterchangeable(t *testing.T) {
 	b.post("second-factor", body("challenge", options.Challenge, "code", phone.next())).wantCode(t, 400, "invalid_token")
 }
 
-// Of parallel attempts with one code exactly one gets in, whatever the challenge.
+// Of parallel attempts with one code, exactly one gets in, whatever the challenge.
 func TestParallelUsesOfOneCode(t *testing.T) {
 	in := openTest(t, nil)
 	phone, codes := in.signedIn(ann).enrol()
@@ -428,7 +428,7 @@ func TestParallelUsesOfOneCode(t *testing.T) {
 	}
 }
 
-// Parallel wrong attempts do not get more than their number.
+// Parallel wrong attempts get no more tries than the limit.
 func TestParallelWrongCodesAreCounted(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn(ann).enrol()
@@ -465,7 +465,7 @@ func TestWrongCodesAreToldToOperatorAndOwner(t *testing.T) {
 	}
 }
 
-// events are kind and detail of what has happened to an account, oldest first.
+// events are kind and detail of the events of an account, oldest first.
 func (in *instance) events(email string) []string {
 	in.t.Helper()
 	rows, err := in.p.store.File.Read.QueryContext(in.t.Context(),
@@ -531,7 +531,7 @@ func TestResetOfAllFactors(t *testing.T) {
 	in.browser().post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
 }
 
-// Changes of a factor, and only those, want a proof of the last ten minutes.
+// Changes of a factor, and only those, need a proof from the last ten minutes.
 func TestChangesOfFactorsWantAFreshProof(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
@@ -570,7 +570,7 @@ func (in *instance) factors(b *browser) factors.Set {
 	return f
 }
 
-// Two people with the same server do not get at each other's factors.
+// Two users of the same server cannot reach each other's factors.
 func TestFactorsBelongToOneAccount(t *testing.T) {
 	in := openTest(t, nil)
 	annAt, bobAt := in.signedIn(ann), in.signedIn("bob@example.test")
@@ -600,7 +600,7 @@ func TestFactorsOfAnotherOriginAreRefused(t *testing.T) {
 	}
 }
 
-// A store that fails is no wrong code.
+// A failure of the store is not a wrong code.
 func TestFactorsWithABrokenStore(t *testing.T) {
 	in := openTest(t, nil)
 	phone, _ := in.signedIn(ann).enrol()
@@ -649,7 +649,7 @@ func FuzzParseSecondFactor(f *testing.F) {
 	})
 }
 
-// Whoever changes a factor of a stolen session cannot do so unnoticed.
+// No one can change a factor with a stolen session unnoticed.
 func TestEveryChangeOfAFactorIsToldToTheOwner(t *testing.T) {
 	in, server := openWithMail(t)
 	b := in.signedIn(ann)

@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// onFaultyDisk opens the provider and moves it to a database on a disk whose faults the test decides.
+// onFaultyDisk opens the provider and moves it to a database on a disk whose failures the test decides.
 func onFaultyDisk(t *testing.T, fatal func(error)) (*instance, *faultydisk.Disk, string) {
 	in := openTest(t, nil)
 	disk := faultydisk.New(t)
@@ -22,7 +22,7 @@ func onFaultyDisk(t *testing.T, fatal func(error)) (*instance, *faultydisk.Disk,
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.p.behind.Close() // it looks at the store by itself
+	in.p.behind.Close() // it uses the store in the background
 	original := *in.p.store
 	*in.p.store = *st
 	t.Cleanup(func() {
@@ -60,7 +60,8 @@ func TestADiskThatIsFullIsWaitedOut(t *testing.T) {
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 }
 
-// After a failed fsync nothing more is acknowledged until the database is opened anew, which finds everything that was.
+// After a failed fsync nothing more is acknowledged until the database is reopened, which finds everything that was
+// acknowledged.
 func TestAFailedSyncIsFinal(t *testing.T) {
 	var told atomic.Int32
 	in, disk, path := onFaultyDisk(t, func(error) { told.Add(1) })

@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// founders returns the addresses of the accounts that are a founder's.
+// founders returns the addresses of the founders' accounts.
 func (in *instance) founders() (emails string) {
 	in.t.Helper()
 	err := in.p.store.File.Read.QueryRow("SELECT coalesce(group_concat(email, ' ' ORDER BY email), '') FROM accounts WHERE founder = 1").Scan(&emails)
@@ -28,7 +28,7 @@ func (in *instance) setup() string {
 	return strings.TrimPrefix(f, "setup=")
 }
 
-// TestFounders says whose account is the founder's.
+// TestFounders checks whose account is the founder's.
 func TestFounders(t *testing.T) {
 	const bob = "bob@example.test"
 	bootstrap := config{settingBootstrapEmail: ann, settingBootstrapPassword: password}

@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// maxBody holds the longest valid body, with every character written as an escape.
+// maxBody fits the longest valid body, with every character written as an escape.
 const maxBody = 32 << 10
 
 // front is the part of the pipeline that all endpoints share.
@@ -26,15 +26,15 @@ type front struct {
 	opts  *options
 }
 
-// call is one request to an endpoint. Its body has come before the endpoint decides anything.
+// call is one request to an endpoint. Its body has been read before the endpoint decides anything.
 type call struct {
 	*or3cloud.Request
 	w       http.ResponseWriter
 	text    []byte
-	textErr error // why text is not all
+	textErr error // why text is incomplete
 }
 
-// limited is an endpoint with a budget for each network address in a minute.
+// limited is an endpoint with a budget per network address and minute.
 func (f *front) limited(name string, max int, handle func(call) error) or3cloud.Route {
 	return f.route(name, func(c call) error {
 		if err := f.limit(c, name, max); err != nil {
@@ -44,7 +44,7 @@ func (f *front) limited(name string, max int, handle func(call) error) or3cloud.
 	})
 }
 
-// request is what the provider's own routes hand to the methods that are also called by the host.
+// request is what the provider's own routes pass to methods that the host calls as well.
 func (f *front) request(w http.ResponseWriter, r *http.Request) *or3cloud.Request {
 	return &or3cloud.Request{Request: r, ClientIP: f.host.ClientIP(r), ResponseHeader: w.Header()}
 }
@@ -105,7 +105,7 @@ func (c call) answer(ok bool) error {
 	}{ok})
 }
 
-// reply writes v as JSON. Its error is that v cannot be written; nothing has been answered then.
+// reply writes v as JSON. It returns an error only if v cannot be written as JSON; in that case nothing has been sent.
 func (c call) reply(v any) error { return httpapi.WriteJSON(c.w, http.StatusOK, v) }
 
 // body decodes the request's body.
@@ -116,7 +116,7 @@ func (c call) body() (form.Fields, error) {
 	return form.Parse(c.text)
 }
 
-// asked returns who sends a request, found out by StepUp.SignedIn or RecentlyProven, and then what with it.
+// asked returns who sent a request, as found by StepUp.SignedIn or RecentlyProven, and then the body.
 func asked(c call, by func(context.Context, *or3cloud.Request) (factors.Actor, error)) (factors.Actor, form.Fields, error) {
 	who, err := by(c.Context(), c.Request)
 	if err != nil {
@@ -126,9 +126,9 @@ func asked(c call, by func(context.Context, *or3cloud.Request) (factors.Actor, e
 	return who, f, err
 }
 
-// sameOrigin applies the Origin rule of contract security-middleware §5: a browser says where a request comes from,
-// and that must be a page of this instance or of the allow-list. Requests without either header are no browser's. The host
-// refuses foreign pages too; this rule also looks at the Referer, and at requests that only read.
+// sameOrigin applies the Origin rule of contract security-middleware §5: a browser says where a request comes from, and
+// that must be a page of this instance or of the allow-list. Requests without either header do not come from a browser.
+// The host refuses foreign pages too; this rule also looks at the Referer, and at requests that only read.
 func (o *options) sameOrigin(h http.Header, host string, hostKnown bool) bool {
 	if !hostKnown {
 		host = ""

@@ -34,7 +34,7 @@ func (in *instance) at(address string) *browser {
 	return b
 }
 
-// The limit on one address's requests comes first in a real flood; here each attempt has a minute of its own.
+// The limit on one address's requests comes first in a real flood; here each attempt has its own minute.
 func (b *browser) guess(email, password string) answer {
 	b.in.clock.advance(time.Minute)
 	return b.post("sign-in", credentials(email, password))
@@ -76,7 +76,7 @@ func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
 	}
 }
 
-// Whoever may be guessed at must not be told from whoever may not.
+// Limits must not tell an account that exists from one that does not.
 func TestUnknownAddressesHaveTheSameLimits(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.at("198.51.100.7")
@@ -120,7 +120,8 @@ func TestParallelGuessesAreNotFree(t *testing.T) {
 	}
 }
 
-// Many networks guess at one account: each gets a few attempts an hour, and the owner gets in from anywhere.
+// Many networks guess the password of one account: each gets a few attempts an hour, and the owner gets in from
+// anywhere.
 func TestAGuardedAccountIsOpenToItsOwner(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn("ann@example.test")
@@ -159,7 +160,7 @@ func TestAttemptsThatCouldNotBeMadeAreGivenBack(t *testing.T) {
 	b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
 }
 
-// A session that was taken over must not be good for guessing its password either.
+// A stolen session must not help with guessing its password either.
 func TestChangingThePasswordIsAGuessToo(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
@@ -178,7 +179,7 @@ func TestFailedSignInsStandInTheTrail(t *testing.T) {
 	b := in.at("198.51.100.7")
 	b.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
 	b.guess("nobody@example.test", "wrong").want(t, 401, "Invalid credentials")
-	in.restart() // writes what waits
+	in.restart() // writes what is waiting
 	b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
 	b.post("sign-out", "").want(t, 200, `{"ok":true}`)
 	in.wantEvents("registered", "sign_in_failed", "signed_in", "signed_out")
@@ -188,10 +189,11 @@ func TestFailedSignInsStandInTheTrail(t *testing.T) {
 	}
 }
 
-// What is written late stands where it belongs: an owner who reads the list sees the guesses before what came of them.
+// What is written late is stored with its own time: an owner who reads the list sees the guesses before their
+// consequences.
 func TestFailedSignInsHaveTheirOwnTime(t *testing.T) {
 	in := openTest(t, nil)
-	in.p.behind.Close() // the test says when it writes
+	in.p.behind.Close() // the test decides when it writes
 	b := in.signedIn("ann@example.test")
 	b.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
 	b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
@@ -241,10 +243,10 @@ func TestDisabledAccountsCannotSignIn(t *testing.T) {
 	in.browser().post("sign-in", credentials("ann@example.test", password)).want(t, 200, `{"ok":true}`)
 }
 
-// Passwords wait in a line for a processor; one network has a share of it, whatever addresses it sends from.
+// Passwords queue for a processor; one network has a share of the queue, whatever addresses it sends from.
 func TestOneNetworkDoesNotFillTheLineForPasswords(t *testing.T) {
 	in := openTest(t, nil)
-	in.p.guard.Passwords = passwd.New(rand.Reader, 0, 4) // nothing moves, and the share is one place
+	in.p.guard.Passwords = passwd.New(rand.Reader, 0, 4) // nothing leaves the queue, and the share is one place
 	signIn := func(ctx context.Context, address string) error {
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://cloud.test/api/basic-auth/sign-in",
 			strings.NewReader(credentials("ann@example.test", password)))
@@ -271,7 +273,6 @@ func TestOneNetworkDoesNotFillTheLineForPasswords(t *testing.T) {
 }
 
 // The recipes of docs/operations.md are tried on the lines that the server really writes, in both formats.
-//
 //walk:follows operations.md [Definition] failregex = ^.*level=WARN msg="sign-in failed" provider=basic-auth address=<HOST> email=
 //walk:follows operations.md [or3-cloud] enabled = true
 //walk:follows operations.md name: local/or3-cloud
@@ -316,7 +317,7 @@ func TestRecipesOfIntrusionDetectionMatchTheLine(t *testing.T) {
 				t.Errorf("%d expressions match %s", found, line)
 			}
 		}
-		// What a client chooses must not look like a line.
+		// What a client chooses must not look like a log line.
 		in.env.Log.Warn("password change refused", "address", "192.0.2.1", "email", `x msg="sign-in failed" address=203.0.113.5`)
 		all := strings.Split(strings.TrimSpace(lines.String()), "\n")
 		for _, p := range patterns {

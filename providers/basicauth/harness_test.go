@@ -27,7 +27,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// config is a configuration of texts over the defaults of the settings.
+// config is a configuration of strings over the defaults of the settings.
 type config map[string]string
 
 func (c config) String(name string) string {
@@ -77,13 +77,13 @@ func (c *clock) advance(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// fakeHost is the host as far as a provider sees it: no proxy, and a switch that makes the request's host unknown.
+// fakeHost is as much of the host as a provider sees: no proxy, and a switch that makes the request's host unknown.
 type fakeHost struct {
 	or3cloud.HostServices
 	hostUnknown bool
 	// invites are the addresses that invites are for, by token; nil if invites cannot be read.
 	invites map[string]string
-	// refusals are of invites that admit nobody any more, by token; the others are good until expires.
+	// refusals are those of invites that no longer admit anyone, by token; the others are good until expires.
 	refusals map[string]or3cloud.InviteRefusal
 	expires  time.Time
 	// users is nil for a workspace store that cannot remove any.
@@ -112,7 +112,7 @@ type instance struct {
 	host  *fakeHost
 	env   or3cloud.Env
 	log   *patience.Output
-	// secrets are those of all requests; none may stand in the log.
+	// secrets are those of all requests; none may appear in the log.
 	secrets leaktest.Watch
 }
 
@@ -134,7 +134,7 @@ func openTest(t *testing.T, cfg config) *instance {
 	return in
 }
 
-// reopen opens the provider as its surroundings are now.
+// reopen opens the provider with its surroundings as they are now.
 func (in *instance) reopen() (*or3cloud.Instance, error) {
 	in.t.Helper()
 	var r or3cloud.Registry
@@ -168,7 +168,7 @@ func (in *instance) dbPath() string { return filepath.Join(in.env.DataDir, "basi
 type browser struct {
 	in      *instance
 	address string
-	// host is what the browser addresses, if it is not cloud.test.
+	// host is the host that the browser sends to, if it is not cloud.test.
 	host string
 	mu   sync.Mutex
 	jar  []*http.Cookie
@@ -249,7 +249,7 @@ func (b *browser) request(method, path, body string, headers ...string) answer {
 	r.Host = cmp.Or(b.host, r.Host)
 	b.send(r)
 	w := httptest.NewRecorder()
-	var router httpapi.Router // which bounds bodies
+	var router httpapi.Router // which limits bodies
 	for _, route := range b.in.Routes {
 		if err := router.Add("basic-auth", route); err != nil {
 			b.in.t.Fatal(err)

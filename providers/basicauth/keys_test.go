@@ -57,7 +57,7 @@ func TestChangedSecretsSignNobodyOut(t *testing.T) {
 	b.wantSignedIn()
 }
 
-// The refresh secret may be set for the first time: until then the JWT secret had stood in for it.
+// When the refresh secret is set for the first time, the JWT secret has stood in for it until then.
 func TestTheFirstRefreshSecretOpensWhatTheJWTSecretHasSealed(t *testing.T) {
 	before := secrets{access: "jwt", refresh: "jwt"}
 	after := secrets{access: "jwt two", refresh: "refresh", earlierAccess: "jwt"}
@@ -83,11 +83,11 @@ func TestTheFirstRefreshSecretOpensWhatTheJWTSecretHasSealed(t *testing.T) {
 	}
 }
 
-// A valid access token costs no I/O: there is no database to ask, not even a closed one.
+// A valid access token costs no I/O: there is no database to use, not even a closed one.
 func TestASessionIsResolvedWithoutAnyStore(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	in.p.behind.Close() // it looks at the store by itself
+	in.p.behind.Close() // it uses the store in the background
 	st := *in.p.store
 	*in.p.store = store.Store{}
 	defer func() { *in.p.store = st }()
@@ -98,14 +98,14 @@ func TestASessionIsResolvedWithoutAnyStore(t *testing.T) {
 	}
 }
 
-// Revocation must be remembered for as long as a token is believed, the difference of clocks included.
+// A revocation must be remembered for as long as a token is believed, including the tolerance for clocks.
 func TestRevocationOutlivesEveryToken(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
 	old := b.copy()
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	in.clock.advance(in.p.opts.grace - time.Second)
-	old.post("refresh", "").want(t, 200, `{"ok":true}`) // the last token that can be given out without a trace
+	old.post("refresh", "").want(t, 200, `{"ok":true}`) // the last token that can be issued without a trace
 	b.post("sign-out", "").want(t, 200, `{"ok":true}`)
 	for step := time.Duration(0); step < in.p.opts.accessTTL+2*sessions.ClockSkew; step += time.Second {
 		if s := old.duringAnswer(); s != nil {

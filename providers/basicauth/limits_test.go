@@ -13,7 +13,7 @@ import (
 )
 
 // limitsOf are the requests that one address may send to each endpoint in a minute; endpoints that only read have none.
-// The numbers of the contract (auth §8.3) and those of docs/accounts-api.md; a new endpoint needs a line.
+// The numbers are those of the contract (auth §8.3) and of docs/accounts-api.md; a new endpoint needs a line.
 var limitsOf = map[string]int{
 	"sign-in": 20, "sign-out": 60, "change-password": 20, "register": 10, "refresh": 120,
 	"display-name": 30, "email": 30, "email/cancel": 30, "sessions/revoke": 30, "sessions/revoke-others": 30, "delete-account": 30,
@@ -72,7 +72,8 @@ func TestEveryEndpointLimitsTheRequestsOfAnAddress(t *testing.T) {
 	}
 }
 
-// Whoever has somebody's browser must not be able to guess the password where it is asked for again.
+// Someone who has got hold of another person's browser must not be able to guess the password where it is asked for
+// again.
 func TestGuessesAreCountedWhereverAPasswordIsAskedFor(t *testing.T) {
 	for name, ask := range map[string]func(b *browser, password string) answer{
 		"reauthenticate": func(b *browser, password string) answer { return b.post("reauthenticate", body("password", password)) },

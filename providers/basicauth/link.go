@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 )
 
-// linkState says what a link is good for (docs/accounts-api.md).
+// linkState says whether a link is good (docs/accounts-api.md).
 type linkState string
 
 const (
@@ -18,14 +18,13 @@ const (
 	linkUsed    linkState = "used"
 	linkRevoked linkState = "revoked"
 	linkExpired linkState = "expired"
-	// linkInvalid is a token that is not known, or not any more: of those that are deleted with their use, nothing is kept
-	// by which one could tell.
+	// linkInvalid is a token that is not known, or no longer: nothing is kept of tokens that are deleted when used.
 	linkInvalid linkState = "invalid"
 	// linkIgnored is an invite on a server whose registration mode takes none.
 	linkIgnored linkState = "ignored"
 )
 
-// linkAnswer is what the holder of a link may know of it. All but State is told of good invites only.
+// linkAnswer is what the holder of a link may know about it. Everything but State is for good invites only.
 type linkAnswer struct {
 	State     linkState     `json:"state"`
 	Email     string        `json:"email,omitempty"`
@@ -35,9 +34,9 @@ type linkAnswer struct {
 	ExpiresAt *time.Time    `json:"expiresAt,omitempty"`
 }
 
-// lookAtLink is POST /api/basic-auth/link: it says before a form is filled in whether it can be sent, and uses nothing up. A good
-// invite stays with the browser in a cookie, as that of a page's address does (contract, auth §9), because whoever has an
-// account signs in with it.
+// lookAtLink is POST /api/basic-auth/link: it says, before a form is filled in, whether it can be sent, and uses
+// nothing up. A good invite stays with the browser in a cookie, as the one in a page's address does (contract, auth
+// §9), because someone who has an account signs in with it.
 func (n *entrance) lookAtLink(c call) error {
 	f, err := c.body()
 	if err != nil {

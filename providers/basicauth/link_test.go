@@ -24,7 +24,7 @@ func (in *instance) setupToken() string {
 	return strings.TrimPrefix(f, "setup=")
 }
 
-// wantLink checks what is said of a link.
+// wantLink checks the answer about a link.
 func (in *instance) wantLink(kind, token, want string) answer {
 	in.t.Helper()
 	return in.browser().post("link", body("kind", kind, "token", token)).want(in.t, 200, want)
@@ -40,7 +40,7 @@ func TestASetupLinkSaysWhatItIsGoodFor(t *testing.T) {
 				in.wantLink("setup", wrong, invalid)
 			}
 			in.wantLink("setup", token, valid)
-			in.wantLink("setup", token, valid) // to be looked at uses nothing up
+			in.wantLink("setup", token, valid) // looking uses nothing up
 			in.browser().post("register", withInvite("ann@example.test", token)).want(t, 200, `{"ok":true}`)
 			in.wantLink("setup", token, used)
 			in.wantLink("setup", "wrong", used)
@@ -72,7 +72,7 @@ func TestAWrongSetupLinkMakesNoAccount(t *testing.T) {
 	in.browser().post("register", registration("first@example.test")).want(t, 200, `{"ok":true}`)
 	in.browser().post("register", withInvite("ann@example.test", stale)).wantRefusal(t, 403, "setup_invalid", "")
 
-	// What is no setup token is the contract's: ignored while everybody may register (auth §9).
+	// Anything that is not a setup token follows the contract: it is ignored while registration is open (auth §9).
 	for email, token := range map[string]string{"bob@example.test": "an.invite", "carl@example.test": "half-an-invite"} {
 		b := in.browser()
 		b.post("register", withInvite(email, token)).want(t, 200, `{"ok":true}`)

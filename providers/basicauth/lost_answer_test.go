@@ -18,7 +18,7 @@ import (
 
 const lostEmail = "ann@example.test"
 
-// refreshLost refreshes with the cookies of a browser, which never gets the answer. It returns a browser with what was in it.
+// refreshLost refreshes with the cookies of a browser, which never gets the answer. It returns a browser that did.
 func (b *browser) refreshLost() *browser {
 	b.in.t.Helper()
 	lost := b.copy()
@@ -78,7 +78,7 @@ func TestAnswersLostAgainAndAgain(t *testing.T) {
 		b.refreshLost()
 		in.clock.advance(time.Hour)
 	}
-	// The parallel requests of the page that opens at last: all get the same token.
+	// The parallel requests of the page that opens in the end: all get the same token.
 	tab := b.copy()
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	tab.post("refresh", "").want(t, 200, `{"ok":true}`)
@@ -100,11 +100,12 @@ func (in *instance) wantOneEnd() {
 	}
 }
 
-// Both have a copy of a token. Whatever they do with what they get for it, using both branches ends every session.
+// Both have a copy of a token. Whatever they do with the tokens they get for it, using both branches ends every
+// session.
 func TestTwoThatShareATokenAreFoundOut(t *testing.T) {
 	const used, unused = true, false
 	for name, c := range map[string]struct {
-		// use is what the first one does with what it has got before the second one repeats the token.
+		// use is what the first one does with what it has received before the second one repeats the token.
 		use func(*browser)
 		// wasUsed says that the repetition must be refused.
 		wasUsed bool
@@ -135,7 +136,7 @@ func TestTwoThatShareATokenAreFoundOut(t *testing.T) {
 				if first.duringAnswer() != nil {
 					t.Error("the access token of the dead end still lives")
 				}
-				first.wantSignedOut() // its refresh token is dead, and shown: a replay
+				first.wantSignedOut() // its refresh token is invalid, and was shown: a replay
 			}
 			for _, b := range []*browser{first, second, elsewhere} {
 				b.wantSignedOut()
@@ -151,7 +152,7 @@ func TestTwoThatShareATokenAreFoundOut(t *testing.T) {
 	}
 }
 
-// The access tokens of a branch that was replaced stay dead after a restart.
+// The access tokens of a branch that was replaced stay invalid after a restart.
 func TestReplacedAccessTokensStayDead(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(lostEmail)
@@ -184,8 +185,8 @@ func TestAnOlderTokenIsAReplay(t *testing.T) {
 	b.wantSignedOut()
 }
 
-// What a request is given in place is of the same generation as the refresh token beside it, also when the answer replaces
-// the access token for another reason.
+// An access token that a request is given in place is of the same generation as the refresh token beside it, even when
+// the answer replaces the access token for another reason.
 func TestAccessTokensNameTheirGeneration(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(lostEmail)
@@ -230,7 +231,8 @@ func TestAccessTokensNameTheirGeneration(t *testing.T) {
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 }
 
-// The note that a token was seen is written once and only while it matters; what cannot be written is tried again.
+// The record that a token was seen is written once and only while it matters; if it cannot be written, it is tried
+// again.
 func TestSightings(t *testing.T) {
 	in := openTest(t, nil)
 	in.p.behind.Close()
@@ -271,7 +273,7 @@ func TestSightings(t *testing.T) {
 	}
 }
 
-// party is somebody with cookies in a random history: the owner, or a thief with a copy.
+// party is someone with cookies in a random history: the owner, or a thief with a copy.
 type party struct{ *browser }
 
 // step does something random with the cookies of a party and reports whether it was refused.
@@ -299,8 +301,8 @@ func (w *party) step(r *rand.Rand) (refused bool) {
 	return !ok
 }
 
-// Random histories of one browser that loses answers, over restarts and small corrections of the clock: it is never signed
-// out. With a thief beside it who copied its cookies at some moment, the two never both go on: once both have been served
+// Random histories of one browser that loses answers, with restarts and small corrections of the clock: it is never
+// signed out. With a thief who copied its cookies at some moment, the two never both go on: once both have been served
 // from different branches, and both show up again, no session is left.
 func TestRandomHistoriesOfLostAnswers(t *testing.T) {
 	for seed := range int64(12) {
@@ -362,7 +364,7 @@ func TestRandomHistoriesOfLostAnswers(t *testing.T) {
 	}
 }
 
-// wantOneOfTwo lets two parties take turns, beyond every grace, until it is plain that at most one of them goes on.
+// wantOneOfTwo lets two parties take turns, beyond every grace, until it is clear that at most one of them goes on.
 func wantOneOfTwo(t *testing.T, in *instance, a, b *browser, seed int64, history []string) {
 	t.Helper()
 	alive := func(b *browser) bool {

@@ -26,7 +26,7 @@ func withMail(s *smtptest.Server) config {
 	}
 }
 
-// openWithMail returns a provider and the server to which it sends.
+// openWithMail returns a provider and the server that receives its mail.
 func openWithMail(t *testing.T) (*instance, *smtptest.Server) {
 	t.Helper()
 	server := smtptest.Start(t, smtptest.Options{})
@@ -205,7 +205,7 @@ func TestNewMailGoesBeforeMailThatHasFailed(t *testing.T) {
 	}
 }
 
-// What was sealed with a key that is gone, or moved to another row, is dropped and does not stop the rest.
+// Mail that was sealed with a key that is gone, or moved to another row, is dropped and does not stop the rest.
 func TestUnreadableMailIsDropped(t *testing.T) {
 	server := smtptest.Start(t, smtptest.Options{})
 	in := openTest(t, withMail(server))
@@ -262,7 +262,7 @@ func TestClosingDoesNotWaitForAMailServerThatIsSilent(t *testing.T) {
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// internal/mail shows that a cancelled delivery ends at once. One that was not would have run into its time limit.
+	// internal/mail shows that a cancelled delivery ends at once. One that did not would have run into its time limit.
 	if log := in.log.String(); strings.Contains(log, "not delivered") {
 		t.Errorf("closing waited for the end of a delivery: %s", log)
 	}
@@ -273,7 +273,7 @@ func TestClosingDoesNotWaitForAMailServerThatIsSilent(t *testing.T) {
 	}
 }
 
-// A fault of ours costs one letter's turn, not the goroutine.
+// A panic costs one letter's turn, not the goroutine.
 func TestAPanicDoesNotEndTheDelivery(t *testing.T) {
 	in, server := openWithMail(t)
 	in.p.letters.Outbox.Close()

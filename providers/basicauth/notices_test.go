@@ -52,7 +52,7 @@ func TestDevicesAreNamedAsPeopleDo(t *testing.T) {
 	}
 }
 
-// subjects returns the subjects of the mail that has come and will come soon.
+// subjects returns the subjects of the mail that has arrived and will arrive soon.
 func (in *instance) subjects(server *smtptest.Server) (out []string) {
 	in.waitEmpty()
 	for server.Pending() > 0 {

@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
-// What belongs to somebody else is out of reach, also for whoever knows its id or has begun something with it.
+// What belongs to someone else is out of reach, even for a user who knows its id or has begun something with it.
 func TestWhatBelongsToOthersIsOutOfReach(t *testing.T) {
 	in := openTest(t, nil)
 	owner, eve := in.signedIn(ann), in.at("198.51.100.1")
@@ -22,7 +22,7 @@ func TestWhatBelongsToOthersIsOutOfReach(t *testing.T) {
 	eve.post("passkeys/rename", body("id", hers.id(), "name", "mine")).wantCode(t, 404, "not_found")
 	eve.post("passkeys/remove", body("id", hers.id())).wantCode(t, 404, "not_found")
 
-	// A ceremony that was begun by one is not finished by the other.
+	// One person cannot finish a ceremony that the other began.
 	var options ceremonyOptions
 	owner.post("passkeys/register-options", "{}").decode(t, &options)
 	third := newAuthenticator(in)

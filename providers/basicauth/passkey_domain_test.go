@@ -48,7 +48,7 @@ func wantMethods(t *testing.T, a answer, methods, otherDomains string) answer {
 	return a
 }
 
-// What an account demands after a move: whatever else it has, and nothing only if there is nothing else.
+// What an account demands after a move: whatever else it has, or nothing if there is nothing else.
 func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	const before, after = "https://old.example.org", "https://new.example.com"
 	in := openTest(t, config{setting.PublicURL: before})
@@ -71,7 +71,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	if !strings.Contains(b.get("account").text, `"otherDomain":"old.example.org"`) {
 		t.Error("the account does not say where the passkey belongs")
 	}
-	// Nothing else asks for it either, and it is not in anybody's way.
+	// Nothing else asks for it either, and it is in no one's way.
 	in.clock.advance(factors.ProofLifetime)
 	if got := b.post("recovery-codes", "{}").wantCode(t, 403, "reauthentication_required").data("methods"); got != `["password"]` {
 		t.Errorf("confirmed by %s", got)
@@ -82,7 +82,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	if strings.Contains(string(options.PublicKey), d.id()) {
 		t.Error("a new passkey must not be the one that cannot be used")
 	}
-	// Whatever an authenticator shows, it is not believed at the new domain.
+	// Whatever an authenticator shows, it is not accepted at the new domain.
 	for _, shown := range []*authenticator{d, d.at("old.example.org", after), d.at("new.example.com", before)} {
 		shown.signIn(in.browser()).wantCode(t, 401, "invalid_credentials")
 	}
@@ -95,7 +95,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	wantMethods(t, signIn(), `["totp"]`, `["old.example.org"]`)
 	in.exec("DELETE FROM totp")
 
-	// Nothing is left: the password alone suffices, which is said at once, in the trail and to the operator.
+	// Nothing is left: the password alone is enough, which is reported at once, in the trail and to the operator.
 	b = in.browser()
 	b.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true,"otherDomains":["old.example.org"]}`)
 	b.wantSignedIn()
@@ -126,7 +126,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	another.answerSecondFactor(in.browser()).want(t, 200, `{"ok":true}`)
 	d.at("new.example.com", after).answerSecondFactor(in.browser()).wantCode(t, 401, "invalid_code")
 
-	// Back at the old domain it is the other one that cannot be used.
+	// Back at the old domain, the other one cannot be used.
 	in.moveTo(before)
 	a = wantMethods(t, signIn(), `["passkey","recovery_code"]`, `["new.example.com"]`)
 	if options := a.data("publicKey"); !strings.Contains(options, d.id()) || strings.Contains(options, another.id()) {
@@ -135,13 +135,13 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	d.answerSecondFactor(in.browser()).want(t, 200, `{"ok":true}`)
 	d.signIn(in.browser()).want(t, 200, `{"ok":true}`)
 
-	// Either can be renamed and removed at either domain.
+	// Either can be renamed and removed at both domains.
 	b.post("passkeys/rename", body("id", another.id(), "name", "gone")).want(t, 200, `{"ok":true}`)
 	b.post("passkeys/remove", body("id", another.id())).want(t, 200, `{"ok":true}`)
 	wantMethods(t, signIn(), `["passkey","recovery_code"]`, "null")
 }
 
-// No name that a request comes by takes a second factor away: only the configuration does.
+// No host name in a request switches off a second factor: only the configuration does.
 func TestOnlyTheConfiguredDomainPutsPasskeysOutOfUse(t *testing.T) {
 	for _, public := range []string{"", "https://cloud.test"} {
 		in := openTest(t, config{setting.PublicURL: public})
@@ -199,7 +199,7 @@ func TestAMoveBelowTheOldDomainKeepsPasskeys(t *testing.T) {
 			t.Errorf("%s, then %s: %v for %q", c.before, c.after, err, options.RPID)
 		}
 		d.at(host, c.after).answerSecondFactor(b).want(t, 200, `{"ok":true}`)
-		if host != in.p.opts.publicHost { // it is asked for as a second factor only
+		if host != in.p.opts.publicHost { // it is requested as a second factor only
 			in.clock.advance(factors.ProofLifetime)
 			if got := b.post("totp/enrol", "{}").wantCode(t, 403, "reauthentication_required").data("methods"); got != `["password"]` {
 				t.Errorf("confirmed by %s", got)
@@ -210,7 +210,7 @@ func TestAMoveBelowTheOldDomainKeepsPasskeys(t *testing.T) {
 	}
 }
 
-// Of passkeys from before their domains were kept no one knows where they belong: they stay demanded until they are used.
+// It is not known where passkeys from before domains were stored belong: they stay demanded until they are used.
 func TestAPasskeyOfAnUnknownDomainStaysDemanded(t *testing.T) {
 	const before, after = "https://old.example.org", "https://new.example.com"
 	in := openTest(t, config{setting.PublicURL: before})
@@ -229,7 +229,7 @@ func TestAPasskeyOfAnUnknownDomainStaysDemanded(t *testing.T) {
 	in.browser().post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true,"otherDomains":["old.example.org"]}`)
 }
 
-// The owner hears by mail that the password alone sufficed, once a day.
+// The owner is told by mail that the password alone was enough, once a day.
 func TestTheOwnerIsToldOfPasskeysThatAreNotDemanded(t *testing.T) {
 	in, server := openWithMail(t)
 	owner := in.signedIn(ann)

@@ -130,7 +130,7 @@ func (k *pages) removePasskey(c call) error {
 	})
 }
 
-// changePasskey answers for a change of one passkey; found is false if it is not among one's own.
+// changePasskey answers a change of one passkey; found is false if it does not belong to the actor.
 func (k *pages) changePasskey(c call, who factors.Actor, change func(store.Queries, factors.Actor) (found bool, err error)) error {
 	err := k.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
 		found, err := change(q, who)

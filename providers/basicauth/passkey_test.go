@@ -27,7 +27,7 @@ type authenticator struct {
 	rp   virtualwebauthn.RelyingParty
 	auth virtualwebauthn.Authenticator
 	key  virtualwebauthn.Credential
-	// silent is an authenticator that does not count, as those that synchronise.
+	// silent is an authenticator that does not count, like those that synchronise.
 	silent bool
 }
 
@@ -38,8 +38,8 @@ func newAuthenticator(in *instance) *authenticator {
 	}
 }
 
-// newKey makes a key on P-256. The library writes coordinates without their leading zeros, which is no valid encoding of a
-// point, so a key that has some is not taken.
+// newKey makes a key on P-256. The library writes coordinates without their leading zeros, which is not a valid
+// encoding of a point, so keys that have some are skipped.
 func newKey() virtualwebauthn.Credential {
 	for {
 		key := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
@@ -59,7 +59,7 @@ func newKey() virtualwebauthn.Credential {
 
 func (d *authenticator) id() string { return base64.RawURLEncoding.EncodeToString(d.key.ID) }
 
-// ceremonyOptions are what begins a ceremony.
+// ceremonyOptions are the options with which a ceremony begins.
 type ceremonyOptions struct {
 	Challenge string
 	PublicKey json.RawMessage
@@ -284,7 +284,7 @@ func TestRegistrationCeremonyIsSingleUse(t *testing.T) {
 	d.rp.Origin = "https://cloud.test"
 	b.post("passkeys/register", finish(options.Challenge, d.create(options.PublicKey), "name", "key")).wantCode(t, 400, "invalid_token")
 
-	// And the answer to one is none to another.
+	// And the answer to one is not an answer to the other.
 	first, second := begin(), begin()
 	b.post("passkeys/register", finish(second.Challenge, d.create(first.PublicKey), "name", "key")).wantCode(t, 400, "invalid_request")
 
@@ -316,7 +316,7 @@ func TestPasskeyNames(t *testing.T) {
 	b.post("passkeys/remove", body("id", d.id())).wantCode(t, 404, "not_found")
 }
 
-// What an authenticator says is believed only if all of it is right, on each of the three ways on which it is asked.
+// What an authenticator says is believed only if all of it is right, on each of the three ways to use it.
 func TestRefusedPasskeys(t *testing.T) {
 	asked := map[string]func(*authenticator, *browser) answer{
 		"alone":            func(d *authenticator, b *browser) answer { return d.signIn(b) },
@@ -408,7 +408,7 @@ func TestSignInCeremonyIsSingleUse(t *testing.T) {
 	in.restart()
 	b.post("passkeys/sign-in", signed).want(t, 200, `{"ok":true}`)
 	in.browser().post("passkeys/sign-in", signed).wantCode(t, 400, "invalid_token")
-	// The signature of one ceremony is none for another.
+	// The signature of one ceremony is not valid for another.
 	first, second := b.options(), b.options()
 	b.post("passkeys/sign-in", finish(second.Challenge, d.sign(first.PublicKey))).wantCode(t, 401, "invalid_credentials")
 	// A failed attempt ends it too.
@@ -418,7 +418,8 @@ func TestSignInCeremonyIsSingleUse(t *testing.T) {
 	b.post("passkeys/sign-in", finish(expired.Challenge, d.sign(expired.PublicKey))).wantCode(t, 400, "invalid_token")
 }
 
-// The options are made before anybody has said who they are, so they are the same with and without accounts and passkeys.
+// The options are made before anyone has said who they are, so they are the same with and without accounts and
+// passkeys.
 func TestSignInOptionsTellNothing(t *testing.T) {
 	in := openTest(t, nil)
 	before := shape(t, in.browser().options())
@@ -432,7 +433,7 @@ func TestSignInOptionsTellNothing(t *testing.T) {
 	}
 }
 
-// shape is the JSON text of options without what is random.
+// shape is the JSON text of options without their random parts.
 func shape(t *testing.T, o ceremonyOptions) string {
 	t.Helper()
 	var members map[string]any
@@ -459,7 +460,7 @@ func TestPasskeyOfADisabledAccount(t *testing.T) {
 	d.signIn(b).want(t, 200, `{"ok":true}`)
 }
 
-// Passkeys that synchronise never count; a counter that stands still is noted, and one that falls is a second
+// Synchronised passkeys never count; a counter that stands still is logged, and one that falls is a second
 // authenticator with the same key.
 func TestSignatureCounters(t *testing.T) {
 	for _, c := range []struct {
@@ -555,7 +556,7 @@ func TestWhereBrowsersKnowPasskeys(t *testing.T) {
 	}
 }
 
-// Where browsers know no passkeys none are offered, and the other methods still work.
+// Where browsers support no passkeys, none are offered, and the other methods still work.
 func TestWithoutPasskeys(t *testing.T) {
 	in := openTest(t, nil)
 	d := newAuthenticator(in)
@@ -573,7 +574,7 @@ func TestWithoutPasskeys(t *testing.T) {
 	b.post("second-factor", body("challenge", strings.Trim(a.data("challenge"), `"`), "recoveryCode", added.RecoveryCodes[0])).want(t, 200, `{"ok":true}`)
 }
 
-// The operator is told why: mostly it is a server that is reached under another name than the configured one.
+// The operator is told why: usually it is a server that is reached under another name than the configured one.
 func TestRefusedPasskeysAreExplainedToTheOperator(t *testing.T) {
 	in := openTest(t, nil)
 	d := newAuthenticator(in)
@@ -590,7 +591,7 @@ func TestRefusedPasskeysAreExplainedToTheOperator(t *testing.T) {
 	}
 }
 
-// Ceremonies that nobody finishes do not pile up.
+// Unfinished ceremonies do not pile up.
 func TestAbandonedCeremoniesAreForgotten(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.browser()

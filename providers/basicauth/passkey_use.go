@@ -9,8 +9,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// passkeySignInOptions is POST /api/basic-auth/passkeys/sign-in-options. It knows no account, so it tells nothing about
-// any: the authenticator finds the passkey.
+// passkeySignInOptions is POST /api/basic-auth/passkeys/sign-in-options. It uses no account, so it reveals nothing
+// about any: the authenticator finds the passkey.
 func (n *entrance) passkeySignInOptions(c call) error {
 	rp := n.factors.RelyingParty(c.Request)
 	if rp == nil {
@@ -44,7 +44,7 @@ func (n *entrance) passkeySignIn(c call) error {
 	}
 	ctx := c.Context()
 	var g *sessions.Grant
-	var refusal error // the ceremony is over however it ended
+	var refusal error // the ceremony is over, however it ended
 	err = n.store.Tx(ctx, func(q store.Queries) error {
 		a, err := n.factors.FinishCeremony(ctx, q, c.Request, challenge, credential)
 		switch {

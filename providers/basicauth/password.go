@@ -49,7 +49,7 @@ func (s *self) changePassword(c call) error {
 	return c.answer(true)
 }
 
-// signedInOrCleared is signedIn for an endpoint that clears the cookies of whoever is not.
+// signedInOrCleared is SignedIn for an endpoint that clears the cookies of a browser that is signed out.
 func (s *self) signedInOrCleared(ctx context.Context, r *or3cloud.Request) (factors.Actor, error) {
 	who, err := s.stepUp.Unrestricted(ctx, r)
 	if or3cloud.CodeOf(err) == or3cloud.CodeUnauthenticated {

@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// pages has the endpoints of the pages on which people prove again who they are, and set up how they do.
+// pages has the endpoints of the pages on which people prove again who they are, and set up how.
 type pages struct {
 	log      *slog.Logger
 	now      func() time.Time
@@ -27,8 +27,8 @@ type pages struct {
 	stepUp   *factors.StepUp
 }
 
-// reauthenticate is POST /api/basic-auth/reauthenticate: whoever is signed in proves it again, with the password or a
-// passkey, before a sensitive change. A wrong answer leaves the session as it is.
+// reauthenticate is POST /api/basic-auth/reauthenticate: a signed-in person proves who they are again, with the
+// password or a passkey, before a sensitive change. A wrong answer leaves the session as it is.
 func (k *pages) reauthenticate(c call) error {
 	who, f, err := asked(c, k.stepUp.SignedIn)
 	if err != nil {
@@ -46,7 +46,7 @@ func (k *pages) reauthenticate(c call) error {
 		k.log.Warn("reauthentication failed", "address", c.ClientIP, "email", guard.RedactEmail(who.Email))
 		return refuse.Credentials()
 	}
-	// Whoever had a copy of the refresh token until now is found out when either of the two uses it (ASVS 5.0, 7.2.4).
+	// If someone has a copy of the refresh token, that shows when either of the two uses it (ASVS 5.0, 7.2.4).
 	g, err := k.sessions.Renew(c.Context(), c.Request, sessions.Values(c.Request.Request, sessions.RefreshCookie))
 	if err != nil {
 		return err

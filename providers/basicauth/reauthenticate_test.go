@@ -58,7 +58,7 @@ func TestRefusedReauthentication(t *testing.T) {
 	b.post("reauthenticate", `{"challenge":"x","credential":{}}`).wantCode(t, 400, "invalid_token")
 	b.post("recovery-codes", "{}").wantCode(t, 403, "reauthentication_required")
 	b.wantSignedIn()
-	// A proof is for the session that has given it.
+	// A proof is for the session that gave it.
 	second := in.browser()
 	second.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
 	in.clock.advance(factors.ProofLifetime)

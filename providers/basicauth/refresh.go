@@ -9,8 +9,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
-// refreshSession is POST /api/basic-auth/refresh. The cookie is looked at before the limiter: a valid one must never
-// be limited, because clients take any failure here for a sign-out (contract, auth Pitfall 10).
+// refreshSession is POST /api/basic-auth/refresh. The cookie is checked before the limiter: a valid one must never be
+// limited, because clients take any failure here for a sign-out (contract, auth Pitfall 10).
 func (n *entrance) refreshSession(c call) error {
 	tokens := sessions.Values(c.Request.Request, sessions.RefreshCookie)
 	g, err := n.sessions.Renew(c.Context(), c.Request, tokens)
@@ -26,7 +26,7 @@ func (n *entrance) refreshSession(c call) error {
 		return err
 	}
 	var why guard.Event
-	if c.URL.Query().Has("why") { // the contract knows no such answer
+	if c.URL.Query().Has("why") { // the contract has no such answer
 		if why, err = n.sessions.WhyEnded(c.Context(), tokens); err != nil {
 			return err
 		}

@@ -13,9 +13,9 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
-// register is POST /api/basic-auth/register. A refusal clears the cookies, as the endpoint always did; passing
-// trouble and rate limits do not, because that would sign somebody out for nothing (contract, auth Pitfalls 10, 13). Nor
-// does a request from another origin, which does not get here.
+// register is POST /api/basic-auth/register. A refusal clears the cookies, as the endpoint always did; temporary
+// failures and rate limits do not, because that would sign someone out for nothing (contract, auth Pitfalls 10, 13).
+// Nor does a request from another origin, which does not get here.
 func (n *entrance) register(c call) error {
 	body, g, err := n.createFromRequest(c)
 	switch or3cloud.CodeOf(err) {
@@ -31,7 +31,7 @@ func (n *entrance) register(c call) error {
 	return err
 }
 
-// inviteCookie takes an invite to the first session of the account, which accepts it (contract, auth §9).
+// inviteCookie carries an invite to the first session of the account, which accepts it (contract, auth §9).
 func (n *entrance) inviteCookie(token string, lifetime time.Duration) *http.Cookie {
 	return n.sessions.Cookie("or3_invite_token", "/", token, lifetime)
 }
@@ -57,6 +57,7 @@ func (n *entrance) createFromRequest(c call) (body form.RegisterBody, g *session
 	return body, g, err
 }
 
-// accountsPerDay is how many accounts can be made from one client address in a day: a school on its first day comes from one,
-// and a script that makes accounts to have more workspaces does as well. The operator can add more.
+// accountsPerDay is how many accounts can be created from one client address in a day: a whole school comes from one
+// address on its first day, and so does a script that creates accounts to get more workspaces. The operator can add
+// more.
 const accountsPerDay = 500

@@ -14,9 +14,9 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// forgotPassword is POST /api/basic-auth/forgot-password. It notes the request and looks no account up: whether there is
-// one is found out later, by the goroutine of the outbox. So known and unknown addresses take the same time here, because
-// the same is done for both.
+// forgotPassword is POST /api/basic-auth/forgot-password. It stores the request and looks up no account: the goroutine
+// of the outbox does that later. So known and unknown addresses take the same time here, because the same is done for
+// both.
 func (n *entrance) forgotPassword(c call) error {
 	if !n.opts.mail {
 		return refuse.NoMail()
@@ -39,8 +39,8 @@ func (n *entrance) forgotPassword(c call) error {
 	return c.answer(true)
 }
 
-// resetPassword is POST /api/basic-auth/reset-password. The new password is judged and hashed before the token is used up,
-// so that a refusal leaves the link as it was; of two uses at once one finds the token gone.
+// resetPassword is POST /api/basic-auth/reset-password. The new password is checked and hashed before the token is used
+// up, so that a refusal leaves the link as it was; of two uses at once, one finds the token gone.
 func (n *entrance) resetPassword(c call) error {
 	ctx := c.Context()
 	f, err := c.body()
@@ -97,8 +97,9 @@ func (n *entrance) resetPassword(c call) error {
 	return c.answer(true)
 }
 
-// confirmEmail is POST /api/basic-auth/email/confirm. The link says who it is for, so nobody has to be signed in, but the
-// session that has asked for it must not have ended; a browser that is signed in to the account gets its new address at once.
+// confirmEmail is POST /api/basic-auth/email/confirm. The link says whom it is for, so no one has to be signed in, but
+// the session that requested it must not have ended; a browser that is signed in to the account gets its new address at
+// once.
 func (n *entrance) confirmEmail(c call) error {
 	ctx := c.Context()
 	f, err := c.body()

@@ -124,8 +124,8 @@ func TestOfParallelResetsOneSucceeds(t *testing.T) {
 	in.browser().post("sign-in", credentials("ann@example.test", fmt.Sprintf("a brand new secret %d", winner))).want(t, 200, `{"ok":true}`)
 }
 
-// The endpoint does the same for every address: it stores a request, and looks for no account. That is the whole of why answers
-// and times cannot differ.
+// The endpoint does the same for every address: it stores a request, and looks up no account. That is why answers and
+// times cannot differ.
 func TestUnknownAddressesAreTreatedLikeKnownOnes(t *testing.T) {
 	in, server := openWithMail(t)
 	in.signedIn("ann@example.test")
@@ -209,7 +209,7 @@ func TestADisabledAccountGetsNoLink(t *testing.T) {
 	}
 }
 
-// The Host of a request is chosen by whoever sends it.
+// The sender chooses the Host of a request.
 func TestLinksComeFromTheConfigurationOnly(t *testing.T) {
 	in, server := openWithMail(t)
 	in.signedIn("ann@example.test")

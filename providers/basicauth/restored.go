@@ -12,12 +12,12 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/factors"
 )
 
-// storeName is the database's among the stores of the instance.
+// storeName is the name of the database among the stores of the instance.
 const storeName = "accounts"
 
-// restore makes an older copy of the database safe: which sessions have ended and which codes were used since is not known,
-// so all of them end here. Access tokens that were signed before are refused by revocations.restored. In a data directory
-// that was merely copied nothing ends: moving to another machine signs no one out.
+// restore makes an older copy of the database safe: it is not known which sessions have ended and which codes were used
+// since, so all of them end here. Access tokens that were signed before are refused by revocations.restored. In a data
+// directory that was merely copied nothing ends: moving to another machine signs no one out.
 func restore(now func() time.Time) func(context.Context, *sql.Tx, or3cloud.StoreAdmission) error {
 	return func(ctx context.Context, tx *sql.Tx, a or3cloud.StoreAdmission) error {
 		if a.Age != or3cloud.StoreOlder {
@@ -46,7 +46,7 @@ func (p *provider) CheckDatabase(ctx context.Context, in or3cloud.DatabaseCheckR
 
 var _ or3cloud.DatabaseIntegrity = (*provider)(nil)
 
-// databaseIdentity is how the file is told from others and from older copies of itself.
+// databaseIdentity tells the file from others and from older copies of itself.
 func databaseIdentity(env or3cloud.Env) *sqlitex.Identity {
 	return &sqlitex.Identity{Stores: env.Stores, Name: storeName, Restore: restore(env.Now), Now: env.Now, Log: env.Log}
 }

@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/providertest"
 )
 
-// withStores opens the instance once more, with a data directory that knows its stores.
+// withStores opens the instance again, with a data directory that knows its stores.
 func (in *instance) withStores() {
 	in.t.Helper()
 	dir, err := datadir.Open(filepath.Join(in.t.TempDir(), "data"), datadir.Options{Now: in.clock.now})
@@ -27,7 +27,7 @@ func (in *instance) withStores() {
 	in.restart()
 }
 
-// putBack restarts the instance on an older copy of its database.
+// putBack restarts the instance with an older copy of its database.
 func (in *instance) putBack(copied []byte) {
 	in.t.Helper()
 	if err := in.Close(); err != nil {
@@ -53,8 +53,8 @@ func (in *instance) backup() []byte {
 	return b
 }
 
-// TestWhatHasEndedStaysEnded when an older copy of the accounts is put back: sessions that were ended since, those that began
-// since, access tokens of both, and codes that were used since.
+// TestWhatHasEndedStaysEnded when the accounts are restored from an older copy: sessions that were ended since, those
+// that began since, access tokens of both, and codes that were used since.
 func TestWhatHasEndedStaysEnded(t *testing.T) {
 	in := openTest(t, nil)
 	in.withStores()
@@ -115,8 +115,8 @@ func TestStores(t *testing.T) {
 	})
 }
 
-// TestADamagedDatabaseIsNamed: whichever page of the accounts has changed on the disk, the instance opens, or the refusal
-// says which file is damaged and how to go on, also where a layer between hides what SQLite said.
+// TestADamagedDatabaseIsNamed: whichever page of the accounts has changed on the disk, the instance opens, or the
+// refusal says which file is damaged and what to do, even where a layer in between hides what SQLite said.
 func TestADamagedDatabaseIsNamed(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn("ann@example.test")

@@ -59,7 +59,7 @@ func (in *instance) exec(query string, args ...any) {
 	}
 }
 
-// A change of the name and the end of the session meet: no access token comes out of it that outlives the end.
+// A change of the name and the end of the session meet: no access token that results outlives the end.
 func TestAChangeBesideASignOutLeavesNoToken(t *testing.T) {
 	in := openTest(t, nil)
 	owner := in.signedIn(ann)
@@ -83,8 +83,8 @@ func TestAChangeBesideASignOutLeavesNoToken(t *testing.T) {
 	owner.wantSignedIn()
 }
 
-// Whatever raises the version of an account refuses its older access tokens for as long as one can live, also those of
-// sessions that the store knows nothing about any more.
+// Whatever raises the version of an account refuses its older access tokens for as long as one can live, including
+// those of sessions that the store no longer knows.
 func TestAnOlderVersionIsRefusedForAsLongAsItsTokensLive(t *testing.T) {
 	for name, raise := range map[string]func(in *instance, b *browser){
 		"changed password": func(in *instance, b *browser) { b.post("change-password", change).want(in.t, 200, `{"ok":true}`) },

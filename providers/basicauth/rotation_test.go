@@ -24,7 +24,7 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 	var all [tabs]*browser
 	var wg sync.WaitGroup
 	var answered atomic.Int64 // a tab that fails early must not hang the test
-	// The writer is held until every tab has found its cookie to be live and stands in line to exchange it.
+	// The writer is held until every tab has found its cookie to be live and waits to exchange it.
 	release := make(chan struct{})
 	held := make(chan struct{})
 	go in.p.store.Tx(t.Context(), func(store.Queries) error { close(held); <-release; return nil })
@@ -64,8 +64,8 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 	}
 }
 
-// 64 refreshes of one cookie at the same moment: 64 successes, one live session. Nothing is held back here, so that every
-// order of the look-ups and the exchange may come about.
+// 64 refreshes of one cookie at the same moment: 64 successes, one live session. Nothing is held back here, so that
+// every order of the look-ups and the exchange is possible.
 func TestSixtyFourParallelRefreshesOfOneCookie(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
@@ -119,7 +119,7 @@ func TestAbsoluteLifetime(t *testing.T) {
 	b.post("refresh", "").want(t, 401, "Session expired").wantCookiesCleared(t)
 }
 
-// A client that refreshes without end costs no more writes than its budget, and is not thrown out.
+// A client that refreshes without end costs no more writes than its budget, and stays signed in.
 func TestRotationsOfASessionAreBounded(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
@@ -159,7 +159,7 @@ func TestReplaysStandInTheTrail(t *testing.T) {
 	b.wantSignedIn() // the answer has arrived
 	in.clock.advance(time.Minute)
 	stolen.post("refresh", "").want(t, 401, "Session expired")
-	stolen.post("refresh", "").want(t, 401, "Session expired") // the sessions have ended: it is no replay any more
+	stolen.post("refresh", "").want(t, 401, "Session expired") // the sessions have ended: it is not a replay any more
 	in.wantEvents("registered", "refresh_token_replayed")
 }
 
@@ -213,7 +213,8 @@ func TestGraceIsConfigurable(t *testing.T) {
 	old.post("refresh", "").want(t, 401, "Session expired").wantCookiesCleared(t)
 }
 
-// Contract, auth Pitfall 2: a client that never refreshes by itself stays signed in, cookies are renewed on /api.
+// Contract, auth Pitfall 2: a client that never refreshes its session stays signed in, because cookies are renewed on
+// /api.
 func TestAccessExpiryIsRotatedInPlace(t *testing.T) {
 	for name, spoil := range map[string]func(*browser, *instance){
 		"expired":  func(_ *browser, in *instance) { in.clock.advance(901 * time.Second) },
@@ -246,7 +247,7 @@ func swapAccess(b *browser) (string, string) {
 	return v[0], v[1]
 }
 
-// A client that is used every day is never signed out; one that rests longer than the refresh lifetime is.
+// A client that is used every day is never signed out; one that is unused for longer than the refresh lifetime is.
 func TestIdleLifetimeSlides(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
@@ -283,7 +284,7 @@ func TestFailedRotationInPlaceClearsNothing(t *testing.T) {
 	}
 }
 
-// A browser of an earlier version still sends its cookie for the longer path first, another program's comes last.
+// A browser of an earlier version still sends its cookie for the longer path first; another program's comes last.
 func TestStaleCookieOfAnotherPathDoesNotSpoilTheGoodOne(t *testing.T) {
 	for _, path := range []string{"/api/basic-auth", "/"} {
 		in := openTest(t, nil)
@@ -312,7 +313,7 @@ func TestAccessTokenDoesNotOutliveItsSession(t *testing.T) {
 	b.wantSignedOut()
 }
 
-// Contract, auth Pitfalls 10 and 13: a fault of the store is 503 and touches no cookie.
+// Contract, auth Pitfalls 10 and 13: an error of the store is 503 and touches no cookie.
 func TestStoreFaultIsUnavailableAndKeepsCookies(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
@@ -335,7 +336,7 @@ func TestStoreFaultIsUnavailableAndKeepsCookies(t *testing.T) {
 	}
 }
 
-// A successor that was sealed under another key can not be given out again. That is our fault, not a theft.
+// A successor that was sealed with another key cannot be issued again. That is our mistake, not a theft.
 func TestUnreadableSealIsUnavailable(t *testing.T) {
 	in := openTest(t, config{})
 	b := in.signedIn("ann@example.test")
@@ -387,7 +388,7 @@ func TestNothingIsRotatedAfterTheAnswerHasBegun(t *testing.T) {
 	if s := during(); s != nil {
 		t.Errorf("a session beyond its access token: %+v", s)
 	}
-	in.clock.advance(16 * time.Minute) // a rotation then would now be taken for a replay
+	in.clock.advance(16 * time.Minute) // a rotation there would now be taken for a replay
 	b.wantSignedIn()
 	in.clock.advance(time.Minute)
 	if during() == nil {

@@ -7,7 +7,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/factors"
 )
 
-// The requests of each client address in a minute (contract, auth §8.3).
+// The requests per client address and minute (contract, auth §8.3).
 const (
 	refreshLimit        = 120
 	signOutLimit        = 60
@@ -50,7 +50,7 @@ func (p *provider) accountRoutes() []or3cloud.Route {
 	}
 }
 
-// The requests of each client address in a minute.
+// The requests per client address and minute.
 const (
 	secondFactorLimit = 20
 	factorLimit       = 20
@@ -68,10 +68,11 @@ func (p *provider) factorRoutes() []or3cloud.Route {
 	}
 }
 
-// linkLimit is how many links one client address may look at in a minute.
+// linkLimit is how many links one client address may check in a minute.
 const linkLimit = 60
 
-// passkeyOptionsLimit is how many ceremonies an address may begin in a minute: each page with a sign-in form begins one.
+// passkeyOptionsLimit is how many ceremonies an address may begin in a minute: each page with a sign-in form begins
+// one.
 const passkeyOptionsLimit = 60
 
 // passkeyRoutes are the endpoints of passkeys.
@@ -86,7 +87,7 @@ func (p *provider) passkeyRoutes() []or3cloud.Route {
 	}
 }
 
-// The requests of each client address in a minute.
+// The requests per client address and minute.
 const (
 	forgotLimit  = 5
 	resetLimit   = 20

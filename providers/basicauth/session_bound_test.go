@@ -22,14 +22,14 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// stolen is a session that somebody has got hold of, beside one of the owner's, and what it has begun.
+// stolen is a session that someone has got hold of, beside one of the owner's, and what it has begun.
 type stolen struct {
 	t            *testing.T
 	in           *instance
 	thief, owner *browser
-	link         string // confirms an address of the thief's
-	ceremony     string // the body that adds a passkey of the thief's
-	app          app    // of the thief's, not confirmed
+	link         string // confirms an address of the thief
+	ceremony     string // the body that adds a passkey of the thief
+	app          app    // the thief's, not confirmed
 }
 
 const thiefs = "thief@example.test"
@@ -67,7 +67,7 @@ func (s *stolen) ok(err error) {
 	}
 }
 
-// begun are the kinds of what a session begins, and how each is finished by somebody who is signed in to the account.
+// begun are the kinds of things that a session begins, and how someone who is signed in to the account finishes each.
 var begun = map[string]func(s *stolen, by *browser) answer{
 	"address":           func(s *stolen, by *browser) answer { return by.post("email/confirm", body("token", s.link)) },
 	"passkey":           func(s *stolen, by *browser) answer { return by.post("passkeys/register", s.ceremony) },
@@ -173,8 +173,8 @@ var endings = map[string]func(s *stolen) string{
 	},
 }
 
-// What a session has begun ends with it, whatever ended it: nobody can finish it after that, not even another session of the
-// same account.
+// What a session has begun ends with it, whatever ended it: no one can finish it after that, not even another session
+// of the same account.
 func TestWhatASessionBeganEndsWithIt(t *testing.T) {
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
@@ -199,7 +199,8 @@ func TestWhatASessionBeganEndsWithIt(t *testing.T) {
 	}
 }
 
-// While the session lives, it finishes what it has begun; nobody but itself can, except for the address, whose link says all.
+// While the session lives, it can finish what it has begun; no other session can, except for the address, whose link is
+// enough.
 func TestWhatALivingSessionBeganIsFinished(t *testing.T) {
 	s := newStolen(t)
 	for _, kind := range []string{"passkey", "authenticator app"} {
@@ -215,7 +216,7 @@ func TestWhatALivingSessionBeganIsFinished(t *testing.T) {
 	}
 }
 
-// acts are bodies for the endpoints with which people who are signed in change something, as far as they need one.
+// acts are bodies for the endpoints with which signed-in people change something, where they need one.
 var acts = map[string]string{
 	"display-name": `{"displayName":"x"}`, "email": body("email", "x@example.test"), "delete-account": body("email", ann),
 	"sessions/revoke": body("id", "none"), "totp/confirm": body("code", "000000"),
@@ -224,17 +225,17 @@ var acts = map[string]string{
 	"change-password": `{"currentPassword":"` + password + `","newPassword":"` + replacement + `","confirmNewPassword":"` + replacement + `"}`,
 }
 
-// unsigned are the endpoints that nobody has to be signed in for.
+// unsigned are the endpoints that do not need a session.
 var unsigned = []string{
 	"sign-in", "sign-out", "register", "refresh", "forgot-password", "reset-password", "email/confirm", "link", "second-factor",
 	"passkeys/sign-in-options", "passkeys/sign-in",
 }
 
-// A change that was allowed when it was asked for, and then waited for the one writer, is asked again by its transaction.
+// A change that was allowed when it was requested, and then waited for the writer, is checked again by its transaction.
 func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn(ann)
-	in.p.behind.Close() // so that nobody but the request waits for the writer
+	in.p.behind.Close() // so that only the request waits for the writer
 	ways := map[string]struct {
 		end          func(ctx context.Context, q store.Queries, who factors.Actor) error
 		status       int
@@ -310,8 +311,8 @@ func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 	}
 }
 
-// Writes of people who are signed in go through factors.StepUp.As, which asks again. Whoever writes without it is named here, with
-// what its transaction looks at instead.
+// Writes of signed-in people go through factors.StepUp.As, which checks again. Functions that write without it are
+// listed here, with what their transaction checks instead.
 func TestEveryOtherWriteIsKnown(t *testing.T) {
 	known := map[string]string{
 		"As": "itself", "RemoveAccount": "find, which is still for a person", "operate": "the operator", "AddAccount": "the operator",

@@ -39,7 +39,7 @@ func TestAnAccountHasABoundedNumberOfSessions(t *testing.T) {
 	}
 	second.copy().post("refresh", "").want(t, 200, `{"ok":true}`)
 	in.clock.advance(in.p.opts.grace)
-	begin() // one too many: the first one has not been used for longest now
+	begin() // one too many: the first one is now the least recently used
 	first.post("refresh", "").wantStatus(t, 401)
 	stranger.post("refresh", "").want(t, 200, `{"ok":true}`)
 	list := read[sessionList](t, func() *browser {
@@ -52,7 +52,7 @@ func TestAnAccountHasABoundedNumberOfSessions(t *testing.T) {
 	}
 }
 
-// A session that has to make room ends like any other: its access token is refused at once.
+// A session that is displaced ends like any other: its access token is refused at once.
 func TestADisplacedSessionIsRefusedAtOnce(t *testing.T) {
 	in := openTest(t, nil)
 	first := in.signedIn(ann)

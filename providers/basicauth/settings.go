@@ -40,7 +40,7 @@ const (
 	settingDemandGrace       = "OR3_BASIC_AUTH_SECOND_FACTOR_GRACE_DAYS"
 )
 
-// longest bounds every configured span, so that no sum of a time and a span overflows.
+// longest limits every configured duration, so that no sum of a time and a duration overflows.
 const longest = 10 * 365 * 24 * time.Hour
 
 // The groups of the settings.
@@ -93,7 +93,7 @@ func settings() []or3cloud.Setting {
 	}
 }
 
-// checkAddress looks at an e-mail address.
+// checkAddress checks an e-mail address.
 func checkAddress(text string) (fault, fix string) {
 	if !form.ValidEmail(form.NormalEmail(text)) {
 		return "is no e-mail address", "Use for example owner@example.org."
@@ -101,10 +101,10 @@ func checkAddress(text string) (fault, fix string) {
 	return "", ""
 }
 
-// leastFirstPassword is the length of a password that lies in a file and opens the first account.
+// leastFirstPassword is the minimum length of a password that is stored in a file and opens the first account.
 const leastFirstPassword = 12
 
-// checkFirstPassword holds a password against the policy, of which the breach file is not known here.
+// checkFirstPassword checks a password against the policy, without the breach file, which is not known here.
 func checkFirstPassword(text string) (fault, fix string) {
 	policy, err := passwordpolicy.New(leastFirstPassword, nil)
 	if err != nil {
@@ -122,27 +122,27 @@ func checkFirstPassword(text string) (fault, fix string) {
 // options are the settings in the form in which the provider uses them.
 type options struct {
 	accessTTL, refreshTTL, grace time.Duration
-	// sessionTTL is the absolute lifetime of a session; refreshTTL is the one without use.
+	// sessionTTL is the absolute lifetime of a session; refreshTTL is its lifetime without use.
 	sessionTTL                        time.Duration
 	dbPath                            string
 	bootstrapEmail, bootstrapPassword string
 	minPassword                       int
 	breachFile                        string
-	// demand says of whom a second factor is demanded, demandGrace how long an account has to set one up.
+	// demand says which accounts need a second factor, demandGrace how long an account has to set one up.
 	demand      factors.Policy
 	demandGrace time.Duration
-	// publicURL is the origin that links are built from, or empty; smtp says who takes mail, nil if nobody does.
+	// publicURL is the origin that links are built from, or empty; smtp is the mail server, nil if there is none.
 	publicURL string
-	// basePath is the path below which browsers see this server, mostly empty.
+	// basePath is the path below which browsers see this server, usually empty.
 	basePath string
 	smtp     *mail.Config
 	// pages says whose pages may use the endpoints.
 	pages httpapi.ForeignPages
-	// publicHost is the name under which people know the server, in lower case, or empty. Passkeys belong to it.
+	// publicHost is the host name under which people know the server, in lower case, or empty. Passkeys belong to it.
 	publicHost   string
 	registration accounts.RegistrationMode
 	production   bool
-	// mail says whether the server can send any.
+	// mail says whether the server can send mail.
 	mail                           bool
 	jwtSecretSet, refreshSecretSet bool
 	// warnings are shown to administrators.
@@ -182,7 +182,7 @@ func readOptions(env or3cloud.Env) options {
 	return o
 }
 
-// longAccess is the longest life of an access token, in seconds, that is not warned of.
+// longAccess is the longest lifetime of an access token, in seconds, that causes no warning.
 const longAccess = 900
 
 // warn implements or3cloud.Provider.Warn.
@@ -244,7 +244,7 @@ func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or
 	return problems, warnings
 }
 
-// parseMail reads who takes mail, nil if no one does.
+// parseMail reads the mail settings, nil if there is no mail server.
 func parseMail(cfg or3cloud.Config) (*mail.Config, error) {
 	return mail.Parse(cfg.String(setting.SMTPURL), cfg.String(setting.SMTPFrom), cfg.String(setting.EHLOName))
 }

@@ -15,8 +15,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// settle brings the times that were stored while the clock was ahead back to what they can be now. They are not believed
-// before either; it makes sure that they are not believed again when that day comes.
+// settle corrects the times that were stored while the clock was ahead. They are not believed before that either; this
+// makes sure that they are not believed again when that day comes.
 func settle(ctx context.Context, q store.Queries, now time.Time, lifetimes sessions.Options) error {
 	ms, until := now.UnixMilli(), lifetimes.AccessUntil(now).UnixMilli()
 	idle, absolute := now.Add(lifetimes.RefreshTTL).UnixMilli(), now.Add(lifetimes.SessionTTL).UnixMilli()
@@ -35,8 +35,8 @@ func settle(ctx context.Context, q store.Queries, now time.Time, lifetimes sessi
 	)
 }
 
-// shorten ends sessions no later than the lifetimes of now say: those that an operator has shortened count for sessions that began
-// before as well.
+// shorten ends sessions no later than the current lifetimes allow: those that an operator has shortened also apply to
+// sessions that began before.
 func shorten(ctx context.Context, q store.Queries, now time.Time, lifetimes sessions.Options) error {
 	idle := lifetimes.RefreshTTL.Milliseconds()
 	n, err := q.ShortenSessions(ctx, db.ShortenSessionsParams{Idle: idle, Absolute: lifetimes.SessionTTL.Milliseconds()})
@@ -46,7 +46,7 @@ func shorten(ctx context.Context, q store.Queries, now time.Time, lifetimes sess
 	return errors.Join(q.ShortenTokens(ctx, idle), q.EndShortenedSessions(ctx, now.UnixMilli()))
 }
 
-// settleAtStart is settle for a start whose clock is behind what is stored, and says so.
+// settleAtStart is settle for a start whose clock is behind the stored times, and logs that.
 func settleAtStart(ctx context.Context, st *store.Store, clock *store.Clock, log *slog.Logger, lifetimes sessions.Options) error {
 	now := clock.Now()
 	newest, err := st.Read.NewestTime(ctx)

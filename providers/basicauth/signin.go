@@ -68,7 +68,7 @@ func (n *entrance) signIn(c call) error {
 	return c.answer(true)
 }
 
-// authenticate returns a grant for the right password, else nil. Unknown accounts take as long as known ones.
+// authenticate returns a grant for the right password, otherwise nil. Unknown accounts take as long as known ones.
 func (n *entrance) authenticate(ctx context.Context, r *or3cloud.Request, body form.SignInBody) (*sessions.Grant, error) {
 	a, err := n.store.Read.AccountByEmail(ctx, body.Email)
 	if err != nil && !store.Absent(err) {
@@ -89,7 +89,7 @@ func (n *entrance) authenticate(ctx context.Context, r *or3cloud.Request, body f
 	}
 	hash := a.PasswordHash
 	if passwd.NeedsRehash(hash) {
-		if better, err := n.guard.Passwords.Hash(ctx, body.Password); err == nil { // else at the next sign-in
+		if better, err := n.guard.Passwords.Hash(ctx, body.Password); err == nil { // otherwise at the next sign-in
 			hash = better
 		}
 	}
@@ -101,8 +101,8 @@ func (n *entrance) authenticate(ctx context.Context, r *or3cloud.Request, body f
 }
 
 // beginVerified starts a session of an account whose password was found to be right, unless the account has changed
-// since: a password that is being changed must not open one more session. If the account has a second factor, the refusal
-// asks for it instead. hash replaces the account's hash.
+// since: a password that is being changed must not open one more session. If the account has a second factor, the
+// refusal asks for it instead. hash replaces the account's hash.
 func (n *entrance) beginVerified(ctx context.Context, r *or3cloud.Request, verified db.Account, hash string) (g *sessions.Grant, err error) {
 	var refusal *or3cloud.Error // the challenge in it has to stay
 	err = n.store.Tx(ctx, func(q store.Queries) error {

@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
-// blockedHasher has one slot, which is taken, and no line.
+// blockedHasher has one slot, which is taken, and no queue.
 func blockedHasher(t *testing.T) *passwd.Hasher {
 	t.Helper()
 	return passwd.New(rand.Reader, 0, 0)
@@ -37,7 +37,7 @@ func TestAccessTokenClaimsAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// A valid access token costs no I/O: it is believed although the database is gone.
+// A valid access token costs no I/O: it is accepted although the database is gone.
 func TestAccessTokenNeedsNoStore(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")

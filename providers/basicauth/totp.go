@@ -11,7 +11,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// enrolTOTP is POST /api/basic-auth/totp/enrol. It makes a secret that counts once confirmTOTP has seen a code of it.
+// enrolTOTP is POST /api/basic-auth/totp/enrol. It makes a secret that takes effect once confirmTOTP has seen a code of
+// it.
 func (k *pages) enrolTOTP(c call) error {
 	who, err := k.stepUp.RecentlyProven(c.Context(), c.Request)
 	if err != nil {

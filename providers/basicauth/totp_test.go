@@ -76,12 +76,12 @@ func TestRemovalOfTheApp(t *testing.T) {
 	}
 }
 
-// A phone's clock may be half a minute off, and each code counts once: after it, neither itself nor those before it do.
+// A phone's clock may be half a minute off, and each code counts once: after it, neither it nor earlier ones do.
 func TestWindowOfCodes(t *testing.T) {
 	const period = factors.TOTPPeriod * time.Second
 	for _, c := range []struct {
 		name  string
-		codes []time.Duration // how far from now the codes belong
+		codes []time.Duration // how far from now the codes are
 		want  string          // one letter for each: y or n
 	}{
 		{"now", []time.Duration{0}, "y"},
@@ -146,7 +146,8 @@ func TestSecretsOfAppsAreSealed(t *testing.T) {
 	}
 }
 
-// A secret that was sealed with the key of before is read, and sealed with the present key, so that the old one can go.
+// A secret that was sealed with the previous key is read, and sealed with the current one, so that the old one can be
+// dropped.
 func TestSecretsOfAppsOutliveAChangeOfTheKey(t *testing.T) {
 	const first, second, third = "the first key, long enough for it", "the second key, long enough for it", "the third key, long enough for it"
 	cfg := config{settingRefreshSecret: first}
@@ -158,7 +159,7 @@ func TestSecretsOfAppsOutliveAChangeOfTheKey(t *testing.T) {
 	}{
 		{first, "", 200},
 		{second, first, 200},
-		{second, "", 200}, // the first key has gone, because the code before has moved the secret to the second one
+		{second, "", 200}, // the first key is gone, because the previous code has moved the secret to the second one
 		{third, "", 503},  // no key opens the secret: an operator's mistake, and not a wrong code
 		{third, second, 200},
 		{third, "", 200},

@@ -16,7 +16,7 @@ const actionGC = "storage.gc"
 // maxRetentionSeconds keeps a caller's retention within a time.Duration; it is about a century.
 const maxRetentionSeconds = 100 * 365 * 24 * 3600
 
-// admin shows the provider to operators.
+// admin is what operators see of the provider.
 type admin struct {
 	collector  *collection.Collector
 	copies     *copies.Copies

@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// idleTimeout ends an upload from which nothing has come for so long. A slow client is fine, a dead one is not.
+	// idleTimeout ends an upload that has sent nothing for this long. A slow client is fine; a dead one is not.
 	idleTimeout = 60 * time.Second
-	// slowestUpload is how many bytes a second an upload has to make on the whole.
+	// slowestUpload is how many bytes a second an upload must average.
 	slowestUpload = 4 << 10
 )
 
-// bodyReader reads a request body. It gives the client a fresh span of time for each read, and an end for all of them.
+// bodyReader reads a request body. It gives the client a new deadline for each read, and one for the whole body.
 type bodyReader struct {
 	body    io.Reader
 	control *http.ResponseController
@@ -28,8 +28,8 @@ func newBodyReader(w http.ResponseWriter, r *http.Request, size int64) io.Reader
 	return &bodyReader{r.Body, http.NewResponseController(w), last}
 }
 
-// Read implements io.Reader. The deadline is the network's, so it is in real time. A writer that has no deadlines,
-// such as a test's, goes without.
+// Read implements io.Reader. The deadline belongs to the network, so it is in real time. A writer without deadlines,
+// such as one in a test, goes without.
 func (b *bodyReader) Read(p []byte) (int, error) {
 	deadline := time.Now().Add(idleTimeout)
 	if b.last.Before(deadline) {

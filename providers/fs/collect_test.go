@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/providertest"
 )
 
-// atOnceDestroyed leaves nothing in the trash for longer than until the next collection.
+// atOnceDestroyed makes the next collection destroy what is in the trash.
 func atOnceDestroyed(o *Options) { o.TrashGrace = 0 }
 
 const aged = providertest.StorageRetention + time.Hour
@@ -188,7 +188,7 @@ func TestSlowUploadOfABlobThatIsCollectedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestCollectorThatSleepsBetweenClaimAndMove: the same content is uploaded meanwhile, and the trash saves nothing.
+// TestCollectorThatSleepsBetweenClaimAndMove: the same content is uploaded in between, and the trash cannot save it.
 func TestCollectorThatSleepsBetweenClaimAndMove(t *testing.T) {
 	r := newRig(t, atOnceDestroyed)
 	r.store("content")
@@ -223,7 +223,7 @@ func TestUnknownOutcomeOfAClaimIsTakenForRetired(t *testing.T) {
 	}
 }
 
-// failingClaims retires and then says that it did not work out.
+// failingClaims retires a generation and then returns an error.
 type failingClaims struct{ *providertest.References }
 
 func (f failingClaims) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest) (bool, error) {
@@ -231,7 +231,7 @@ func (f failingClaims) RetireGeneration(ctx context.Context, in or3cloud.RetireR
 	return false, syscall.EIO
 }
 
-// backdate sets the modification time of a file to the rig's present less age.
+// backdate sets the modification time of a file to age before the rig's current time.
 func backdate(t *testing.T, r *rig, name string, age time.Duration) {
 	t.Helper()
 	when := r.clock.Now().Add(-age)
@@ -346,9 +346,9 @@ func TestLastGoodCopyIsNotDropped(t *testing.T) {
 	}
 }
 
-// history is a life of one blob: everything that the provider does to a disk happens in it at least once. It stops at
-// the first error and reports whether the content must be there: that is so from the moment at which an upload and a
-// commit were acknowledged and a reference was set.
+// history is the life of one blob, and contains every operation that the provider performs on a disk. It stops at the
+// first error and reports whether the content must be there: it must once an upload and a commit were acknowledged and
+// a reference was set.
 func history(r *rig) (needed bool) {
 	const content = "content"
 	upload := func() bool { return r.upload(content) == 200 }
@@ -372,8 +372,8 @@ func history(r *rig) (needed bool) {
 	return needed
 }
 
-// TestEveryCrashAndEveryFault stops the process at every operation on the disk in turn, or makes just that operation
-// fail, and checks: what is needed is there, what is not goes, nothing is left over.
+// TestEveryCrashAndEveryFault stops the process at each disk operation in turn, or makes just that operation fail, and
+// checks that what is needed is there, what is not needed goes, and nothing is left over.
 func TestEveryCrashAndEveryFault(t *testing.T) {
 	states := 0
 	for _, crash := range []bool{true, false} {

@@ -44,7 +44,7 @@ func TestWriteAtomicKeepsTheOldContentWhenItFails(t *testing.T) {
 	}
 }
 
-// TestWithoutHardLinks: on such a file system a blob is taken out of the trash by a copy.
+// TestWithoutHardLinks: on such a file system a blob is copied out of the trash.
 func TestWithoutHardLinks(t *testing.T) {
 	for _, fault := range []error{syscall.EPERM, syscall.EOPNOTSUPP, syscall.EMLINK} {
 		r := newRig(t)

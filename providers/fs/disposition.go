@@ -16,8 +16,8 @@ func essence(contentType string) string {
 // inert has the types that a browser may show inline: none of them runs script (contract, storage §7.5).
 var inert = [...]string{"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"}
 
-// servedAs decides how a blob of a claimed type is handed out: inert types as what they are, everything else as bytes
-// to be saved. The newest client accepts either (contract, storage §11).
+// servedAs decides how a blob of a claimed type is served: inert types as themselves, everything else as bytes to save.
+// The newest client accepts either (contract, storage §11).
 func servedAs(claimed string, wanted or3cloud.Disposition) (string, or3cloud.Disposition) {
 	t := essence(claimed)
 	for _, ok := range inert {
@@ -31,13 +31,14 @@ func servedAs(claimed string, wanted or3cloud.Disposition) (string, or3cloud.Dis
 	return neutral, or3cloud.DispositionAttachment
 }
 
-// neutral is the type of bytes about which nothing is said.
+// neutral is the type of bytes that nothing is known about.
 const neutral = "application/octet-stream"
 
 // maxFilename is the longest file name offered, in characters (contract, storage §3).
 const maxFilename = 180
 
-// safeFilename removes what could mislead a browser, a shell or a person: control and direction characters, slashes.
+// safeFilename removes what could mislead a browser, a shell or a person: control and direction characters, and
+// slashes.
 func safeFilename(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {

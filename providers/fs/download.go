@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// minRate is the speed in bytes per second below which a download is given up; it ends the clients that open a
-	// transfer and stop reading.
+	// minRate is the speed in bytes per second below which a download is ended: some clients open a transfer and stop
+	// reading.
 	minRate = 4 << 10
-	// contentPolicy lets a document that is opened from a signed URL do nothing at all.
+	// contentPolicy keeps a document that is opened from a signed URL from doing anything.
 	contentPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
 )
 
-// download is GET and HEAD /api/storage/fs/download (contract, storage §7.5). Ranges and conditional requests are
-// net/http's; the content is immutable, so its hash is a strong validator.
+// download is GET and HEAD /api/storage/fs/download (contract, storage §7.5). net/http handles ranges and conditional
+// requests; the content is immutable, so its hash is a strong validator.
 func (g *gateway) download(w http.ResponseWriter, r *http.Request) error {
 	c, k, err := g.admit(r, opDownload, or3cloud.PermWorkspaceRead)
 	if err != nil {
@@ -79,8 +79,9 @@ func (g *gateway) download(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// failed ends a download whose content could not be read, or is damaged. If nothing has been sent the client is told to
-// come again; else the connection is broken off, since an answer that just ended would be taken for the file.
+// failed ends a download whose content is damaged or could not be read. If nothing has been sent yet, the client is
+// told to try again; otherwise the connection is cut, since an answer that simply ended would be taken for the whole
+// file.
 func (g *gateway) failed(ctx context.Context, k layout.Key, generation string, fault error, out *rangeWriter) error {
 	if errors.Is(fault, digest.ErrDamaged) {
 		g.copies.ReportDamage(ctx, k, generation, fault)
@@ -96,13 +97,13 @@ func (g *gateway) failed(ctx context.Context, k layout.Key, generation string, f
 	return refuse.Disk(fault)
 }
 
-// rangeWriter holds back the head of the answer until there is something to send after it, so that a fault of the first
-// block can still become an error. It does not send the plain-text answer that http.ServeContent gives to an
-// unsatisfiable range at all, so that the client gets an error in the contract's form. Content-Range, which says how
-// long the file is, stays set.
+// rangeWriter holds back the head of the answer until there is something to send after it, so that a failure in the
+// first block can still become an error. It drops the plain-text answer that http.ServeContent gives to an
+// unsatisfiable range, so that the client gets an error in the contract's form. Content-Range, which says how long the
+// file is, stays set.
 type rangeWriter struct {
 	http.ResponseWriter
-	status        int // held back; 0 for none
+	status        int // held back; 0 if none
 	sent          bool
 	unsatisfiable bool
 }
@@ -112,7 +113,7 @@ func (w *rangeWriter) WriteHeader(status int) {
 	w.status, w.unsatisfiable = status, status == http.StatusRequestedRangeNotSatisfiable
 }
 
-// send sends the head of the answer if that has not been done.
+// send sends the head of the answer unless it has been sent.
 func (w *rangeWriter) send() {
 	if !w.sent && !w.unsatisfiable && w.status != 0 {
 		w.sent = true
@@ -129,7 +130,7 @@ func (w *rangeWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// ReadFrom passes a file without digests on, so that the kernel can copy it to the connection.
+// ReadFrom passes on a file without digests, so that the kernel can copy it to the connection.
 func (w *rangeWriter) ReadFrom(r io.Reader) (int64, error) {
 	if w.unsatisfiable {
 		return io.Copy(io.Discard, r)
@@ -143,8 +144,8 @@ func (w *rangeWriter) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(w.ResponseWriter, r)
 }
 
-// sendVerified sends a file out of the memory in which its blocks were verified. The head goes out when the first ones have
-// been.
+// sendVerified sends a file from the memory in which its blocks were verified. The head goes out once the first blocks
+// have been.
 func (w *rangeWriter) sendVerified(v *digest.File, r *io.LimitedReader) (sent int64, err error) {
 	next := func() ([]byte, error) { return v.Next(r.N) }
 	if ahead, ok := v.ReadAhead(r.N); ok {

@@ -222,9 +222,8 @@ func TestMultipleRanges(t *testing.T) {
 	}
 }
 
-// TestDownloadOverTheNetwork: the same over a real connection, where the file itself must reach the connection's
-// ReadFrom to be sent by the kernel.
-// TestDownloadOverTheNetwork: a blob without digests is sent by the kernel.
+// TestDownloadOverTheNetwork: a blob without digests is sent by the kernel, so over a real connection the file itself
+// must reach the connection's ReadFrom.
 func TestDownloadOverTheNetwork(t *testing.T) {
 	r := newRig(t)
 	content := strings.Repeat("0123456789abcdef", 1<<16)

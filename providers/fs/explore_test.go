@@ -27,23 +27,23 @@ import (
 	"or3.chat/cloud/providertest"
 )
 
-// The tests here explore all interleavings: every order in which the steps of several actors can follow each other. A step
-// is one operation on the names of the disk, or one side of a claim. The real code runs; only the disk is in memory, since
-// each path is run from its beginning. States that were met before are not explored again.
+// The tests here explore all interleavings: every order in which the steps of several actors can follow each other. A
+// step is one operation on the names of the disk, or one side of a claim. The real code runs; only the disk is in
+// memory, since each path starts from the beginning. States that have been seen before are not explored again.
 
 // exploration is the search of one scenario.
 type exploration struct {
 	scenario scenario
 	seen     map[uint64]bool
-	todo     [][]int // choices to begin with
+	todo     [][]int // choices to start with
 	runs     int
 	deepest  int
 }
 
-// scenario is a world and who acts in it.
+// scenario is a world and its actors.
 type scenario struct {
 	name string
-	// prepare makes the world, without interruptions.
+	// prepare sets up the world, without interruptions.
 	prepare func(*world)
 	actors  []func(*world)
 }
@@ -57,15 +57,16 @@ type world struct {
 	disk   *memDisk
 	refs   *providertest.References
 	steps  *stepper
-	// needed says that the content must be there: something refers to it that came before its destruction was granted.
+	// needed says that the content must be there: something refers to it, and did so before its destruction was
+	// granted.
 	needed bool
-	// deleting says that somebody deletes the content.
+	// deleting says that someone deletes the content.
 	deleting bool
 }
 
 const explored = "content"
 
-// exploreAll is set with -explore: some scenarios have more states than a test of every day has time for.
+// exploreAll is set with -explore: some scenarios have too many states for an everyday test.
 var exploreAll = flag.Bool("explore", false, "explore the large scenarios too, for some minutes")
 
 func newWorld(t *testing.T) *world {
@@ -106,7 +107,7 @@ func (w *world) collect() error {
 	return err
 }
 
-// refer sets a reference. The content has to be kept from then on, unless its destruction was granted before.
+// refer sets a reference. From then on the content must be kept, unless its destruction was granted before.
 func (w *world) refer() {
 	w.refs.Add("ws", hashOf(explored))
 	if w.readable() {
@@ -114,7 +115,7 @@ func (w *world) refer() {
 	}
 }
 
-// readable reports whether the content can be had. It is asked between two steps.
+// readable reports whether the content can be read. It is called between two steps.
 func (w *world) readable() bool {
 	f, _, err := New(Options{Disk: w.disk}).copies.Find(w.key())
 	if err != nil {
@@ -134,7 +135,7 @@ func (w *world) must(what string, err error) {
 
 func collector(w *world) { w.must("GC", w.collect()) }
 
-// uploader is a client: it tries again when it is told to, and refers to the content once it is stored.
+// uploader is a client: it tries again when told to, and refers to the content once it is stored.
 func uploader(w *world) {
 	for attempt := 0; ; attempt++ {
 		granted := len(w.refs.Destroyed())
@@ -162,15 +163,15 @@ func committer(w *world) {
 	}
 }
 
-// referTo sets a reference to what was acknowledged when so many destructions had been granted. It must be there then,
-// unless somebody has deleted it and its destruction was granted before the reference came.
+// referTo sets a reference to content that was acknowledged when this many destructions had been granted. The content
+// must be there then, unless someone has deleted it and its destruction was granted before the reference came.
 func (w *world) referTo(granted int) {
 	w.steps.yield("refer")
 	w.refs.Add("ws", hashOf(explored))
 	w.needed = w.needed || !w.deleting || w.readable() && len(w.refs.Destroyed()) == granted
 }
 
-// referrer is a device that refers to the content without an upload and without asking.
+// referrer is a device that refers to the content without uploading it or asking for it.
 func referrer(w *world) {
 	w.steps.yield("refer")
 	w.refer()
@@ -199,7 +200,7 @@ func aLiveBlob(w *world) {
 	w.clock.Advance(3 * time.Hour)
 }
 
-// aTrashedBlob is retired and in the trash. With a grace of nothing it may be destroyed at once.
+// aTrashedBlob is retired and in the trash. With a grace of zero it may be destroyed at once.
 func aTrashedBlob(w *world) {
 	aLiveBlob(w)
 	w.open(time.Hour)
@@ -221,8 +222,9 @@ func aRetiredBlob(w *world) {
 	w.open(0)
 }
 
-// TestAllInterleavings explores two collectors, an upload of the same hash with its commit, a new reference, a deletion,
-// and a worker that sleeps through everything: with all orders explored, each collector is that worker in some of them.
+// TestAllInterleavings explores two collectors, an upload of the same hash with its commit, a new reference, a
+// deletion, and a worker that sleeps through everything: since all orders are explored, each collector is that worker
+// in some of them.
 func TestAllInterleavings(t *testing.T) {
 	worlds := map[string]func(*world){"live": aLiveBlob, "trashed": aTrashedBlob, "retired": aRetiredBlob}
 	casts := map[string][]func(*world){
@@ -269,8 +271,8 @@ func (e *exploration) explore(t *testing.T) {
 	}
 }
 
-// run follows the choices and then goes on with the first actor that can, noting what else could be chosen, until
-// everybody has finished or a state is met from which everything has been explored, or will be.
+// run follows the choices and then goes on with the first actor that can run, noting what else could have been chosen,
+// until all have finished or it reaches a state from which everything has been explored, or will be.
 func (e *exploration) run(t *testing.T, choices []int) {
 	w := newWorld(t)
 	e.scenario.prepare(w)
@@ -312,7 +314,8 @@ func (e *exploration) run(t *testing.T, choices []int) {
 	}
 }
 
-// settleDown collects until nothing changes, and checks the end: what is needed is there, once; else nothing is.
+// settleDown collects until nothing changes, and checks the end: if the content is needed it is there, once; otherwise
+// nothing is left.
 func (w *world) settleDown() {
 	w.t.Helper()
 	w.steps.off = true
@@ -373,16 +376,16 @@ func generations(retired []or3cloud.RetireRequest) (out []string) {
 	return out
 }
 
-// stepper stops the actors before each of their steps. It is also the source of randomness: each actor has names of its
-// own, so that equal states look equal whoever came first.
+// stepper stops the actors before each of their steps. It is also the source of randomness: each actor has its own
+// names, so that equal states look equal whichever actor came first.
 type stepper struct {
 	mu      sync.Mutex
 	actors  []*actor
 	by      map[string]*actor // by the name of its goroutine
 	current *actor            // the one that was resumed last
-	alone   bool              // whether no other can run, for none waits for a lock
+	alone   bool              // whether no other actor can run, because none waits for a lock
 	off     bool
-	prelude byte // names made by nobody in particular
+	prelude byte // for names that no actor makes
 	trace   []string
 
 	abandoned bool
@@ -395,7 +398,7 @@ type actor struct {
 	resume   chan struct{}
 	seen     uint64 // a digest of everything that it has seen
 	drawn    byte
-	at       int // how many steps it has come to
+	at       int // how many steps it has reached
 }
 
 func (s *stepper) start(w *world, acts []func(*world)) {
@@ -418,15 +421,15 @@ func (s *stepper) start(w *world, acts []func(*world)) {
 	}
 }
 
-// goroutine names the goroutine that asks. An actor that gets a lock goes on while the one that gave it up does, so it
-// would not do to remember whose turn it is.
+// goroutine names the calling goroutine. An actor that gets a lock runs while the one that released it does, so
+// remembering whose turn it is would not do.
 func goroutine() string {
 	var b [32]byte
 	name, _, _ := strings.Cut(string(b[:runtime.Stack(b[:], false)]), " [")
 	return name
 }
 
-// who returns the actor that asks, nil if it is none.
+// who returns the calling actor, nil if the caller is not an actor.
 func (s *stepper) who() *actor {
 	if s.by == nil || s.off {
 		return nil
@@ -440,7 +443,7 @@ func (s *stepper) who() *actor {
 	return s.by[name]
 }
 
-// yield waits for the turn of the actor that asks, and returns it. Whoever is no actor passes.
+// yield waits for the turn of the calling actor, and returns it. A caller that is not an actor passes.
 func (s *stepper) yield(what string) *actor {
 	a := s.who()
 	if a == nil {
@@ -551,8 +554,8 @@ func (s *stepper) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// steppedDisk stops before every operation on a name. Content is not looked at step by step: it never changes under its
-// name. Nor is what makes it durable, which no other actor can see.
+// steppedDisk stops before every operation on a name. It does not stop at reads of content, which never changes under
+// its name, nor at syncs, which no other actor can see.
 type steppedDisk struct {
 	*memDisk
 	steps *stepper
@@ -560,7 +563,7 @@ type steppedDisk struct {
 
 func (d *steppedDisk) Create(name string) (volume.File, error) {
 	if layout.IsTemp(name) {
-		return d.memDisk.Create(name) // its name is its maker's alone
+		return d.memDisk.Create(name) // only its maker knows its name
 	}
 	d.steps.yield("create " + name)
 	return d.memDisk.Create(name)
@@ -591,7 +594,7 @@ func (d *steppedDisk) Lstat(name string) (iofs.FileInfo, error) {
 func (d *steppedDisk) ReadDir(dir string) ([]iofs.DirEntry, error) {
 	a := d.steps.yield("readdir " + dir)
 	entries, err := d.memDisk.ReadDir(dir)
-	// Temporary files that are being written are passed over, so what an actor does next does not depend on them.
+	// Temporary files that are being written are skipped, so what an actor does next does not depend on them.
 	entries = slices.DeleteFunc(entries, func(e iofs.DirEntry) bool { return layout.IsTemp(e.Name()) })
 	for _, e := range entries {
 		a.saw(e.Name())

@@ -22,8 +22,8 @@ import (
 
 // TestRandomFaults lets several clients and two collectors work on one content in random order, on a disk that fails at
 // random: it is full, has errors, writes less than it was given, cannot sync, or the process or the machine stops at
-// that very step. Whatever was acknowledged and is referred to can be read after each restart, and what nothing needs is
-// gone in the end.
+// that very step. Whatever was acknowledged and is referred to can be read after each restart, and what nothing needs
+// is gone in the end.
 func TestRandomFaults(t *testing.T) {
 	runs := 1500
 	if racing || testing.Short() {
@@ -66,7 +66,7 @@ type faultRun struct {
 	mu       sync.Mutex
 	plan     map[int]string // which step fails, and how
 	steps    int
-	stopped  string // the fault that stopped the process, "" while it runs
+	stopped  string // the failure that stopped the process, "" while it runs
 	happened []string
 	needed   bool
 }
@@ -81,7 +81,7 @@ func newFaultRun(t *testing.T, seed uint64) *faultRun {
 	return r
 }
 
-// live lets several processes follow each other on one disk.
+// live runs several processes on one disk, one after the other.
 func (r *faultRun) live() {
 	for range 2 + r.random.IntN(3) {
 		r.process()
@@ -138,7 +138,7 @@ func (r *faultRun) gc() (or3cloud.StorageGCReport, error) {
 	return r.GC(context.Background(), or3cloud.StorageGCRequest{WorkspaceID: "ws"})
 }
 
-// process is the life of one process: everybody acts until they are done or it stops.
+// process is the life of one process: all act until they are done or it stops.
 func (r *faultRun) process() {
 	r.open()
 	r.plan = map[int]string{}
@@ -171,7 +171,7 @@ func (r *faultRun) process() {
 	}
 }
 
-// acknowledged sets a reference, unless the process has stopped before its answer could get out.
+// acknowledged sets a reference, unless the process stopped before its answer could get out.
 func (r *faultRun) acknowledged() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,7 +183,7 @@ func (r *faultRun) acknowledged() {
 
 var errFault = errors.New("the process has stopped")
 
-// step is asked before each operation: it pauses there, and fails if it is the operation's turn to fail.
+// step is called before each operation: it pauses there, and fails if it is the operation's turn to fail.
 func (r *faultRun) step(op string) error {
 	if r.scheduler != nil {
 		r.scheduler.yield(op)
@@ -329,7 +329,7 @@ func (f *faultyFile) Sync() error {
 	return f.File.Sync()
 }
 
-// faultyClaims is the sync provider's side. A process that has stopped does not hear its answers.
+// faultyClaims is the sync provider's side. A process that has stopped does not receive its answers.
 type faultyClaims struct {
 	*providertest.References
 	run *faultRun

@@ -5,7 +5,7 @@
 //
 //	.or3-storage-id                                     identity: tells a store from an empty mount point
 //	workspaces/<workspace>/<alg>_<hex>.<generation>     content, never changed under its name
-//	workspaces/<workspace>/<alg>_<hex>.<generation>.sums  a digest per block of it
+//	workspaces/<workspace>/<alg>_<hex>.<generation>.sums  a digest for each block of it
 //	workspaces/<workspace>/<alg>_<hex>.meta.json        sidecar: which generation is current, and since when
 //	workspaces/<workspace>/<alg>_<hex>.tmp-<random>     unfinished
 //	trash/<workspace>/<alg>_<hex>.<generation>          retired, still served, destroyed after a grace period
@@ -14,9 +14,9 @@
 //	partial/<id>.json, partial/<id>.<offset>            uploads that come in pieces
 //	.or3-scrub.json                                     how far the files have been read back
 //
-// A blob file without a generation in its name was left by the npm package; it is used where it lies.
+// A blob file without a generation in its name was left by the npm package; it is used where it is.
 //
-// Here are the wiring and the HTTP side of transfers. What is known of the store is in rooms below internal;
+// This package wires the parts together and has the HTTP side of transfers. The packages below internal know the store;
 // docs/architecture.md says what each of them knows.
 package fs
 
@@ -54,7 +54,7 @@ const (
 const (
 	defaultTTL = 900
 	maxTTL     = 3600
-	// trashGrace leaves a day in which a device that shows a file again saves it.
+	// trashGrace gives a device a day in which showing a file again saves it.
 	trashGrace = 24 * time.Hour
 	// tokenPurpose separates these tokens from others made with the same secret.
 	tokenPurpose = "storage.fs.transfer"
@@ -127,7 +127,8 @@ func directory(cfg or3cloud.Config, dataDir string) string {
 	return filepath.Join(dataDir, storeName)
 }
 
-// open opens the storage directory, makes it if it is the default one or new, and checks that it is this instance's.
+// open opens the storage directory, creates it if it is the default one or new, and checks that it belongs to this
+// instance.
 func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	secret, err := env.Secret(settingSecret)
 	if err != nil {
@@ -169,7 +170,8 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	}, nil
 }
 
-// quota is how many bytes a workspace may take, 0 if nothing is set: no more than a user has for all of theirs.
+// quota is how many bytes a workspace may take, 0 if nothing is set. It is at most what a user may take in all their
+// workspaces.
 func quota(cfg or3cloud.Config) (bytes int64) {
 	for _, name := range []string{setting.StorageQuotaBytes, setting.StorageUserQuota} {
 		if cfg.String(name) != "" && (bytes == 0 || cfg.Int(name) < bytes) {
@@ -179,12 +181,12 @@ func quota(cfg or3cloud.Config) (bytes int64) {
 	return bytes
 }
 
-// openStore opens root as a Disk with the top directories in place and returns its identity.
+// openStore opens root as a Disk, creates the top directories and returns its identity.
 func openStore(root string, env or3cloud.Env) (volume.Disk, string, error) {
 	if !filepath.IsAbs(root) {
 		return nil, "", errors.New("the path is not absolute")
 	}
-	// The identity comes first: nothing may be made on a mount point whose mount is missing.
+	// The identity comes first: nothing may be created on a mount point whose mount is missing.
 	found, err := find(root, env)
 	if err != nil {
 		return nil, "", err
@@ -219,8 +221,8 @@ func openStore(root string, env or3cloud.Env) (volume.Disk, string, error) {
 	return disk, identity, nil
 }
 
-// tryWriting finds out whether files can be made in a directory, before a server that cannot store any seems to run. What a killed process
-// leaves of it goes like any other unfinished file.
+// tryWriting checks that files can be created in a directory, so that a server that cannot store any does not seem to
+// run. What a killed process leaves of it is removed like any other unfinished file.
 func tryWriting(disk volume.Disk, dir string) error {
 	name := path.Join(dir, layout.TempMark+"start")
 	f, err := disk.Create(name)

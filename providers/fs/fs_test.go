@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// settings is a configuration of texts.
+// settings is a configuration with text values.
 type settings map[string]string
 
 func (s settings) String(name string) string { return s[name] }

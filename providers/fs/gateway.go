@@ -25,13 +25,13 @@ const (
 	downloadPath = "/api/storage/fs/download"
 )
 
-// The operations that a signed URL can be good for.
+// The operations that a signed URL can allow.
 const (
 	opUpload   = "upload"
 	opDownload = "download"
 )
 
-// gateway is what browsers and the host ask for a single content: signed URLs, the transfers that they lead to, commits.
+// gateway is what browsers and the host use for a single content: signed URLs, the transfers behind them, and commits.
 type gateway struct {
 	signer     *signed.Signer
 	ttl        time.Duration
@@ -66,7 +66,7 @@ func (g *gateway) PresignUpload(_ context.Context, in or3cloud.PresignUploadRequ
 	})
 }
 
-// PresignDownload implements or3cloud.StorageGatewayAdapter. A blob in the trash is taken out again, because somebody
+// PresignDownload implements or3cloud.StorageGatewayAdapter. A blob in the trash is taken out again, because someone
 // evidently shows it; the storage id is not looked at (contract, storage Pitfall 14).
 func (g *gateway) PresignDownload(ctx context.Context, in or3cloud.PresignDownloadRequest) (or3cloud.Presigned, error) {
 	k, err := presignKey(in.WorkspaceID, in.UserID, in.Hash)
@@ -98,7 +98,7 @@ func (g *gateway) PresignDownload(ctx context.Context, in or3cloud.PresignDownlo
 	})
 }
 
-// deleted reports whether somebody has deleted the content and nothing has referred to it since.
+// deleted reports whether someone has deleted the content and nothing has referred to it since.
 func (g *gateway) deleted(ctx context.Context, k layout.Key, rec copies.Record) (bool, error) {
 	if rec.DeletedAt == nil || g.references == nil {
 		return false, nil
@@ -107,8 +107,8 @@ func (g *gateway) deleted(ctx context.Context, k layout.Key, rec copies.Record) 
 	return !state.Referenced(), err
 }
 
-// Commit implements or3cloud.StorageGatewayAdapter. It restarts the blob's retention, and takes a blob that is being
-// collected back.
+// Commit implements or3cloud.StorageGatewayAdapter. It restarts the blob's retention, and takes back a blob that is
+// being collected.
 func (g *gateway) Commit(ctx context.Context, in or3cloud.CommitRequest) (size int64, err error) {
 	if in.WorkspaceID == "" || in.Hash == "" {
 		return 0, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid commit input")
@@ -150,7 +150,7 @@ func (g *gateway) presign(method, path string, k layout.Key, c signed.Claims) (o
 	}, nil
 }
 
-// Routes returns the endpoints that signed URLs lead to.
+// Routes returns the endpoints behind the signed URLs.
 func (g *gateway) Routes() []or3cloud.Route {
 	return []or3cloud.Route{
 		{Method: http.MethodPut, Path: uploadPath, MaxBody: -1, Buffer: volume.BufferSize, Handle: g.upload},
@@ -159,7 +159,7 @@ func (g *gateway) Routes() []or3cloud.Route {
 	}
 }
 
-// verify reads a token, whoever shows it.
+// verify reads a token, regardless of who presents it.
 func (g *gateway) verify(token string) (signed.Claims, error) {
 	if token == "" {
 		return signed.Claims{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Missing token")
@@ -226,7 +226,7 @@ func (g *gateway) upload(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer g.traffic.Transfer()()
 	if g.full != nil && g.full() {
-		// Refused before it is read: an upload that fails half-way has taken the room that others need to free some.
+		// Refused before it is read: an upload that fails half-way would take the space that others need to free some.
 		return or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Insufficient storage")
 	}
 	end, err := g.traffic.Begin(r.Context(), k, c.User)

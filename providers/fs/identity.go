@@ -16,11 +16,11 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// storeName is the storage directory's among the stores of the instance.
+// storeName is the name of the storage directory among the stores of the instance.
 const storeName = "blobs"
 
-// knownRootFile lay in the data directory and remembered a random id of the store, before stores carried the identity of
-// the instance.
+// knownRootFile was in the data directory and remembered a random id of the store, before stores carried the identity
+// of the instance.
 const knownRootFile = "storage-fs.json"
 
 // knownRoot is the content of knownRootFile.
@@ -64,7 +64,7 @@ func find(root string, env or3cloud.Env) (or3cloud.StoreFound, error) {
 // which has as many digits without the hyphens.
 func isInstance(id string) bool { return len(id) == 36 && uuid.Validate(id) == nil }
 
-// checkKnownRoot refuses a directory that is not the store which an earlier version of the program left under its path.
+// checkKnownRoot refuses a directory that is not the store that an earlier version of the program left at its path.
 func checkKnownRoot(root, id string, env or3cloud.Env) error {
 	known, err := readKnownRoot(env.DataDir)
 	if err != nil || known.Root != root || known.ID == id {
@@ -99,8 +99,8 @@ func identify(d volume.Disk, found or3cloud.StoreFound, a or3cloud.StoreAdmissio
 	return id, nil
 }
 
-// admit asks whether the store may be opened. Where nothing is known of stores, any is good and new ones get a random
-// identity.
+// admit asks whether the store may be opened. An instance that remembers no stores accepts any, and gives new ones a
+// random identity.
 func admit(found or3cloud.StoreFound, env or3cloud.Env) (a or3cloud.StoreAdmission, err error) {
 	if env.Stores != nil {
 		if a, err = env.Stores.Admit(storeName, found); err != nil {

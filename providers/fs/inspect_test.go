@@ -25,8 +25,8 @@ func (r *rig) inspect() map[string]or3cloud.StoredItem {
 	return out
 }
 
-// TestInspectionNamesEverything: whatever lies in the store has a state and a reason, its bytes are counted once, and
-// nothing is changed by looking.
+// TestInspectionNamesEverything: whatever is in the store has a state and a reason, its bytes are counted once, and
+// looking changes nothing.
 func TestInspectionNamesEverything(t *testing.T) {
 	r := newRig(t)
 	r.store("trashed")
@@ -96,7 +96,7 @@ func TestInspectionNamesEverything(t *testing.T) {
 	if after := r.files(); !slices.Equal(before, after) {
 		t.Errorf("looking has changed %v to %v", before, after)
 	}
-	// What is said to go does, and nothing else.
+	// What the inspection says will go goes, and nothing else.
 	r.mustGC()
 	left := r.files()
 	for name, item := range items {

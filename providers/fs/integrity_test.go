@@ -19,7 +19,7 @@ import (
 	"or3.chat/cloud/providertest"
 )
 
-// randomContent returns n bytes that no two blocks share.
+// randomContent returns n bytes in which no two blocks are equal.
 func randomContent(n int, seed uint64) string {
 	b := make([]byte, n)
 	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
@@ -27,7 +27,7 @@ func randomContent(n int, seed uint64) string {
 	return string(b)
 }
 
-// flip changes one bit of a file; flipping it again mends it.
+// flip changes one bit of a file; flipping it again restores it.
 func flip(t testing.TB, path string, bit int64) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -68,8 +68,8 @@ func fetch(t testing.TB, server *httptest.Server, target, span string) (status i
 	return res.StatusCode, res.Header, body, err
 }
 
-// TestFlippedBitsAreNeverServed flips 1,000 random bits, one after the other, and asks for the whole blob, for a range
-// that touches the bit's block and for one that does not.
+// TestFlippedBitsAreNeverServed flips 1,000 random bits, one after the other, and requests the whole blob, a range that
+// touches the bit's block and one that does not.
 func TestFlippedBitsAreNeverServed(t *testing.T) {
 	const flips, size = 1000, 5*digest.BlockSize + 1234
 	r := newRig(t)
@@ -90,7 +90,7 @@ func TestFlippedBitsAreNeverServed(t *testing.T) {
 		from, to := random.Int64N(at+1), at+random.Int64N(size-at)
 		for _, span := range []string{
 			"", fmt.Sprintf("bytes=%d-%d", from, to), fmt.Sprintf("bytes=%d-%d", at, at),
-			// Only neighbours of the bit: its block is damaged all the same.
+			// Only neighbours of the bit, but their block is damaged.
 			fmt.Sprintf("bytes=%d-%d", block*digest.BlockSize, block*digest.BlockSize),
 			fmt.Sprintf("bytes=0-0,%d-%d", from, to),
 		} {
@@ -124,7 +124,7 @@ func TestFlippedBitsAreNeverServed(t *testing.T) {
 	}
 }
 
-// largeContent is enough for two windows and a bit.
+// largeContent is enough for two windows and a bit more.
 func largeContent(seed uint64) string {
 	return randomContent(2*digest.WindowSize+3*digest.BlockSize+1234, seed)
 }
@@ -163,7 +163,7 @@ func TestFlippedBitsOfALargeBlobAreNeverServed(t *testing.T) {
 	}
 }
 
-// TestDownloadsGoOnWhereNoMoreReadAhead: one that finds no place is sent from a buffer.
+// TestDownloadsGoOnWhereNoMoreReadAhead: a download that finds all places taken is sent from a buffer.
 func TestDownloadsGoOnWhereNoMoreReadAhead(t *testing.T) {
 	r := newRig(t)
 	content := largeContent(8)
@@ -210,7 +210,7 @@ func TestDamagedBlobIsReplacedByTheNextUpload(t *testing.T) {
 	content := randomContent(3*digest.BlockSize, 3)
 	r.store(content)
 	first := r.record(content).Generation
-	flip(t, r.path(content), 8*volume.BufferSize) // what is read first is whole
+	flip(t, r.path(content), 8*volume.BufferSize) // what is read first is intact
 	if status, _, _, err := fetch(t, newServer(t, r), r.target(downloadPath, downloadClaims(r, content)), ""); status != 200 || err == nil {
 		t.Fatalf("%d, %v", status, err)
 	}
@@ -260,8 +260,9 @@ func TestUploadThatWasOnlyComparedDoesNotVouchForADamagedBlob(t *testing.T) {
 	}
 }
 
-// TestDamagedDigestsAreMadeAnewFromAGoodBlob: they are no reason to refuse a blob, nor to serve one unseen.
-func TestDamagedDigestsAreMadeAnewFromAGoodBlob(t *testing.T) {
+// TestDamagedDigestsAreRewrittenFromAGoodBlob: damaged digests are a reason neither to refuse a blob nor to serve it
+// unverified.
+func TestDamagedDigestsAreRewrittenFromAGoodBlob(t *testing.T) {
 	content := randomContent(2*digest.BlockSize+5, 4)
 	for name, change := range map[string]func(sums []byte) []byte{
 		"flipped":     func(b []byte) []byte { b[20] ^= 1; return b },
@@ -301,7 +302,8 @@ func TestDamagedDigestsAreMadeAnewFromAGoodBlob(t *testing.T) {
 	}
 }
 
-// TestBlobsWithoutDigestsAreServed: those of the npm package and of earlier versions, in the trash and out of it too.
+// TestBlobsWithoutDigestsAreServed: those of the npm package and of earlier versions, and also after they were in the
+// trash.
 func TestBlobsWithoutDigestsAreServed(t *testing.T) {
 	r := newRig(t)
 	r.store("content")
@@ -364,7 +366,7 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(p []byte) (int, error) { d.n += len(p); return len(p), nil }
 
-// BenchmarkDownload compares verified downloads over the loopback with those that the kernel sends by itself.
+// BenchmarkDownload compares verified downloads over the loopback interface with those that the kernel sends.
 func BenchmarkDownload(b *testing.B) {
 	const size = 64 << 20
 	for _, verified := range []bool{false, true} {

@@ -14,12 +14,12 @@ import (
 	"or3.chat/cloud/providertest"
 )
 
-// scheduler lets one of several goroutines go on at a time, from one point at which they call yield to the next, in an
-// order that a seed decides.
+// scheduler runs one of several goroutines at a time, from one call of yield to the next, in an order that a seed
+// decides.
 type scheduler struct {
 	random *rand.Rand
-	// sticky is the chance that a goroutine simply goes on. A high one gives schedules in which one sleeps while the
-	// others do all their work, which a fair choice hardly ever makes.
+	// sticky is the chance that a goroutine simply goes on. A high one gives schedules in which one goroutine sleeps
+	// while the others do all their work, which a fair choice rarely does.
 	sticky float64
 	mu     sync.Mutex
 	parked []parked
@@ -88,8 +88,8 @@ func (p pausingClaims) ForgetRetired(ctx context.Context, in or3cloud.RetireRequ
 }
 
 // TestInterleavings runs two collectors, an upload with its commit, a repeated commit, a reader and a device that shows
-// the file against each other, with a pause possible at every operation on the disk and every claim. What was
-// acknowledged and is referenced is readable at any moment; in the end nothing is left that nothing needs.
+// the file against each other, with a possible pause at every disk operation and every claim. What was acknowledged and
+// is referenced is readable at any moment; in the end nothing unneeded is left.
 func TestInterleavings(t *testing.T) {
 	runs := 1000
 	if testing.Short() {
@@ -114,7 +114,7 @@ func TestInterleavings(t *testing.T) {
 func explore(t *testing.T, seed uint64, realNow time.Time) (schedule uint64) {
 	const content = "content"
 	var options []func(*Options)
-	if seed%4 >= 2 { // Half of them destroy at once, so that no mistake is mended from the trash.
+	if seed%4 >= 2 { // Half of them destroy at once, so that the trash hides no mistake.
 		options = append(options, atOnceDestroyed)
 	}
 	r := newRig(t, options...)
@@ -142,7 +142,7 @@ func explore(t *testing.T, seed uint64, realNow time.Time) (schedule uint64) {
 			if _, err := r.gc(); err != nil {
 				t.Errorf("GC: %v", err)
 			}
-			r.clock.Advance(3 * time.Hour) // Less than a day in all: an upload that is not committed by then may go.
+			r.clock.Advance(3 * time.Hour) // Less than a day in total: an upload that is not committed by then may go.
 		}
 	}
 	uploadToken, downloadToken := uploadClaims(r, content), downloadClaims(r, content)
@@ -181,7 +181,7 @@ func explore(t *testing.T, seed uint64, realNow time.Time) (schedule uint64) {
 			}
 		},
 	}
-	if seed/16%2 == 1 { // Half of them without those that would save the blob by the way.
+	if seed/16%2 == 1 { // Half of them run without the actors that would happen to save the blob.
 		actors = actors[1:3]
 	}
 	s.run(t, actors...)

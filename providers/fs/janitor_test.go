@@ -27,7 +27,7 @@ func TestLeftoversGoAtTheStart(t *testing.T) {
 	}
 }
 
-// TestLeftoversAreNotConfusedWithUploads: an upload that begins before the janitor looks around is left alone.
+// TestLeftoversAreNotConfusedWithUploads: an upload that begins before the janitor looks is left alone.
 func TestLeftoversAreNotConfusedWithUploads(t *testing.T) {
 	r := newRig(t)
 	body, feed := newPipe()
@@ -45,9 +45,9 @@ func TestLeftoversAreNotConfusedWithUploads(t *testing.T) {
 	}
 }
 
-// TestCollectionsComeByThemselves lets days pass: the first collection is soon, the others are about a day apart, and
+// TestCollectionsComeRegularly lets days pass: the first collection comes soon, the others about a day apart, and
 // closing ends them.
-func TestCollectionsComeByThemselves(t *testing.T) {
+func TestCollectionsComeRegularly(t *testing.T) {
 	realNow := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

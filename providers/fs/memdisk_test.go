@@ -15,15 +15,15 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// memDisk is a Disk in memory, for tests that run many times. It knows what a power failure may take: content that was
+// memDisk is a Disk in memory, for tests that run many times. It knows what a power failure may lose: content that was
 // not synced, and changes of names after the last one that a SyncDir covers. Names come back as of one moment, in the
-// order in which they changed, which is what a journal gives.
+// order in which they changed, as with a journal.
 type memDisk struct {
 	mu      sync.Mutex
 	names   map[string]*node
 	durable map[string]*node // the names before the first change of the journal
 	journal []change
-	synced  int // how many changes of the journal a power failure cannot take
+	synced  int // how many changes of the journal survive a power failure
 }
 
 // node is a file, which may have several names, or a directory.
@@ -175,7 +175,7 @@ func (d *memDisk) SyncDir(dir string) error {
 
 func (d *memDisk) Close() error { return nil }
 
-// losePower takes what a power failure may take: a random part of it.
+// losePower drops a random part of what a power failure may lose.
 func (d *memDisk) losePower(random *rand.Rand) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -265,7 +265,7 @@ func (n *node) info(name string) iofs.FileInfo {
 	return memInfo{name: path.Base(name), size: int64(len(n.data)), dir: n.dir}
 }
 
-// memInfo describes a node. Its times are those of long ago.
+// memInfo describes a node. Its times are long ago.
 type memInfo struct {
 	name string
 	size int64

@@ -122,8 +122,8 @@ func TestSecretsThatCannotBeReadStopTheStart(t *testing.T) {
 	}
 }
 
-// TestStoreOfAnEarlierVersionIsTakenOver: its identity is a random id, remembered in the data directory, and it becomes
-// that of the instance. One with another id under the remembered path is not the store that was there.
+// TestStoreOfAnEarlierVersionIsTakenOver: its identity is a random id, remembered in the data directory, and it is
+// changed to that of the instance. A store with another id at the remembered path is not the one that was there.
 func TestStoreOfAnEarlierVersionIsTakenOver(t *testing.T) {
 	const id = "447fcb73d0b7d79617d17de6a576c98b"
 	for inStore, fits := range map[string]bool{id: true, "547fcb73d0b7d79617d17de6a576c98b": false} {
@@ -261,7 +261,7 @@ func TestCommitErrors(t *testing.T) {
 	}
 }
 
-// TestBlobsOfTheNpmPackageAreAdopted: the files of a real installation, used where they lie.
+// TestBlobsOfTheNpmPackageAreAdopted: the files of a real installation, used where they are.
 func TestBlobsOfTheNpmPackageAreAdopted(t *testing.T) {
 	r := newRig(t)
 	if err := os.CopyFS(r.dir, os.DirFS("testdata/blobs")); err != nil {

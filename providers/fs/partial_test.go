@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/pieces"
 )
 
-// begin begins an upload of content by user "u" that can be gone on with for an hour.
+// begin begins an upload of content by user "u" that can be resumed for an hour.
 func (r *rig) begin(content string) or3cloud.PartialUpload {
 	r.t.Helper()
 	p, err := r.BeginPartial(r.t.Context(), or3cloud.PartialUpload{
@@ -29,7 +29,7 @@ func (r *rig) begin(content string) or3cloud.PartialUpload {
 	return p
 }
 
-// more sends bytes and returns how far the upload is, as a later request sees it.
+// more sends bytes and returns how far the upload has come, as a later request sees it.
 func (r *rig) more(p or3cloud.PartialUpload, offset int, body io.Reader) int64 {
 	r.t.Helper()
 	n, err := r.AppendPartial(r.t.Context(), p, int64(offset), body)
@@ -53,7 +53,7 @@ func isCode(err error, code or3cloud.Code) bool {
 	return errors.As(err, &e) && e.Code == code
 }
 
-// cut is a body whose connection breaks off.
+// cut is a body whose connection is cut.
 type cut struct{ io.Reader }
 
 func (c cut) Read(p []byte) (int, error) {
@@ -64,8 +64,8 @@ func (c cut) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestPartialUploadSurvivesCutsAndRestarts sends a content in pieces of odd sizes, breaks connections off and restarts in
-// between, and gets the blob that an upload in one piece makes.
+// TestPartialUploadSurvivesCutsAndRestarts sends a content in pieces of odd sizes, with cut connections and restarts in
+// between, and gets the same blob as an upload in one piece.
 func TestPartialUploadSurvivesCutsAndRestarts(t *testing.T) {
 	r := newRig(t)
 	content := randomContent(pieces.MaxPiece+3*digest.BlockSize+77, 1)
@@ -116,7 +116,7 @@ func TestPartialUploadSurvivesCutsAndRestarts(t *testing.T) {
 	}
 }
 
-// TestPartialUploadOfOtherBytes: what does not have its hash does not become a blob.
+// TestPartialUploadOfOtherBytes: bytes with another hash do not become a blob.
 func TestPartialUploadOfOtherBytes(t *testing.T) {
 	r := newRig(t)
 	p := r.begin("content")
@@ -154,8 +154,8 @@ func TestPartialUploadTakesNoMoreThanItsSize(t *testing.T) {
 	}
 }
 
-// TestPartialUploadAndDiskFaults lets each step on the disk fail once. What was acknowledged stays, and the upload can be
-// gone on with afterwards.
+// TestPartialUploadAndDiskFaults lets each disk operation fail once. What was acknowledged stays, and the upload can be
+// resumed afterwards.
 func TestPartialUploadAndDiskFaults(t *testing.T) {
 	for _, fault := range []error{syscall.ENOSPC, syscall.EIO} {
 		for fails := 0; ; fails++ {
@@ -200,7 +200,7 @@ func TestPartialUploadAndDiskFaults(t *testing.T) {
 	}
 }
 
-// TestPartialUploadsAreBounded: neither a full disk nor a user who begins without end is served.
+// TestPartialUploadsAreBounded: uploads are refused when the disk is full, and to a user who begins too many.
 func TestPartialUploadsAreBounded(t *testing.T) {
 	r := newRig(t)
 	r.disk.lazy = true
@@ -233,7 +233,7 @@ func TestPartialUploadsAreBounded(t *testing.T) {
 	}
 }
 
-// TestPiecesWithAGapEndThere: only what is without a gap from the beginning counts.
+// TestPiecesWithAGapEndThere: pieces count only up to the first gap.
 func TestPiecesWithAGapEndThere(t *testing.T) {
 	r := newRig(t)
 	p := r.begin("content")

@@ -27,8 +27,8 @@ import (
 	"or3.chat/cloud/providertest"
 )
 
-// rig is a Storage over a real directory, with a disk that can fail, a clock, reference state and a host with users. What
-// the Storage is made of can be exchanged while it is in use: the disk, who is asked for references, the time, the log.
+// rig is a Storage on a real directory, with a disk that can fail, a clock, reference state and a host with users. What
+// the Storage is made of can be exchanged while it is in use: the disk, the reference claimer, the time, the log.
 type rig struct {
 	*Storage
 	t     testing.TB
@@ -60,7 +60,7 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 	return r
 }
 
-// restart opens the directory anew, as after a crash: what was in memory is gone.
+// restart reopens the directory, as after a crash: what was in memory is gone.
 func (r *rig) restart(change ...func(*Options)) {
 	r.t.Helper()
 	if r.Storage != nil {
@@ -148,7 +148,7 @@ func md5Of(content string) or3cloud.BlobHash {
 
 func keyOf(content string) layout.Key { return layout.Key{Workspace: "ws", Hash: hashOf(content)} }
 
-// claims of a good upload of content by user "u".
+// uploadClaims are the claims of a good upload of content by user "u".
 func uploadClaims(r *rig, content string) signed.Claims {
 	return signed.Claims{
 		Operation: opUpload, Workspace: "ws", User: "u", Hash: string(hashOf(content)), Size: int64(len(content)),
@@ -273,13 +273,13 @@ func message(rec *httptest.ResponseRecorder) string {
 	return body.Message
 }
 
-// faultDisk is a Disk whose operations can be made to fail. fault is asked before each operation that changes
+// faultDisk is a Disk whose operations can be made to fail. fault is called before each operation that changes
 // something, and before opens; write may shorten or fail a write.
 type faultDisk struct {
 	volume.Disk
 	fault func(op, name string) error
 	write func(p []byte) (int, error)
-	// lazy leaves the real fsync out, for tests that explore many states.
+	// lazy skips the real fsync, for tests that explore many states.
 	lazy bool
 }
 
@@ -366,7 +366,7 @@ func (f *faultFile) Sync() error {
 	return f.File.Sync()
 }
 
-// writeFile puts a file into the store behind its back.
+// writeFile puts a file into the store without the provider.
 func (r *rig) writeFile(name, content string) {
 	r.t.Helper()
 	full := filepath.Join(r.dir, filepath.FromSlash(name))

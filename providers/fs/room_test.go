@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// held is a body that gives its content and then waits, as a sender does that keeps its connection open.
+// held is a body that gives its content and then waits, like a sender that keeps its connection open.
 type held struct {
 	io.Reader
 	came    *sync.WaitGroup
@@ -49,8 +49,9 @@ func (r *rig) onDisk() (sum int64) {
 	return sum
 }
 
-// TestParallelUploadsOnOneTokenHoldTheContentOnce sends one content twenty times with one token, and lets each sender keep
-// its connection open with all bytes sent: one of them holds bytes on the disk, and in the end all have succeeded.
+// TestParallelUploadsOnOneTokenHoldTheContentOnce sends one content twenty times with one token, and lets each sender
+// keep its connection open after all bytes were sent: one of them holds bytes on the disk, and in the end all have
+// succeeded.
 func TestParallelUploadsOnOneTokenHoldTheContentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -82,8 +83,9 @@ func TestParallelUploadsOnOneTokenHoldTheContentOnce(t *testing.T) {
 	})
 }
 
-// TestDeletedFilesTakeAsMuchAgainAsTheQuota uploads and deletes without end: the disk has a bound, the refusal is that of
-// the quota, whoever deletes a full workspace can fill it again, and room comes back when the trash has gone.
+// TestDeletedFilesTakeAsMuchAgainAsTheQuota uploads and deletes again and again: the use of the disk is limited, the
+// refusal is that of the quota, someone who deletes a full workspace can fill it again, and space is free again when
+// the trash is empty.
 func TestDeletedFilesTakeAsMuchAgainAsTheQuota(t *testing.T) {
 	const size = 100 << 10
 	r := newRig(t, func(o *Options) { o.Quota = 10 * size })
@@ -119,7 +121,7 @@ func TestDeletedFilesTakeAsMuchAgainAsTheQuota(t *testing.T) {
 	if sum := r.onDisk(); sum > 2*10*size {
 		t.Errorf("%d bytes on the disk, with a quota of %d", sum, 10*size)
 	}
-	// Who has a token already is refused as the bytes come.
+	// An upload that already has a token is refused as its bytes arrive.
 	content := strings.Repeat("y", 8*size)
 	if code := r.put(uploadClaims(r, content), strings.NewReader(content)).Code; code != 413 {
 		t.Errorf("a token from before: %d", code)
@@ -133,7 +135,7 @@ func TestDeletedFilesTakeAsMuchAgainAsTheQuota(t *testing.T) {
 	}
 }
 
-// TestBytesUnderWayCount lets uploads of different contents stall together: what they hold is bounded, pieces included.
+// TestBytesUnderWayCount lets uploads of different contents stall together: what they hold is limited, pieces included.
 func TestBytesUnderWayCount(t *testing.T) {
 	const size = 256 << 10
 	r := newRig(t, func(o *Options) { o.Quota = 2 * size })

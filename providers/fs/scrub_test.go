@@ -24,7 +24,7 @@ func (r *rig) logged() *bytes.Buffer {
 	return &log
 }
 
-// pass makes one pass of the scrub, or what is left of it.
+// pass makes one pass of the scrub, or finishes one.
 func (r *rig) pass() {
 	r.t.Helper()
 	if err := r.Scrub.Pass(r.t.Context()); err != nil {
@@ -82,7 +82,7 @@ func TestScrubFindsDamageAndSaysSoOnce(t *testing.T) {
 	if r.record(damaged).DamagedAt == nil || r.record(short).DamagedAt == nil || r.record(sound).DamagedAt != nil {
 		t.Error("the sidecars do not tell damaged from sound")
 	}
-	// What a restart must not forget.
+	// What a restart must keep.
 	r.restart()
 	log = r.logged()
 	if err := r.health.Load(); err != nil {
@@ -92,7 +92,7 @@ func TestScrubFindsDamageAndSaysSoOnce(t *testing.T) {
 	if state := r.IntegrityState(); state.Damaged != 2 || log.Len() > 0 && strings.Contains(log.String(), "DAMAGED") {
 		t.Errorf("after a restart: %+v, %s", state, log)
 	}
-	// An upload of the same content mends it.
+	// An upload of the same content repairs it.
 	for _, content := range []string{damaged, short} {
 		if code := r.upload(content); code != 200 {
 			t.Fatalf("upload: %d", code)
@@ -125,8 +125,8 @@ type brokenFile struct {
 
 func (f brokenFile) Read([]byte) (int, error) { return 0, f.fault }
 
-// TestOneBadSectorDoesNotStopTheScrub: a file that the disk does not hand out is reported and left alone, and comes back
-// when the disk does.
+// TestOneBadSectorDoesNotStopTheScrub: a file that the disk cannot read is reported and left alone, and is fine again
+// when the disk is.
 func TestOneBadSectorDoesNotStopTheScrub(t *testing.T) {
 	r := newRig(t)
 	log := r.logged()
@@ -159,8 +159,8 @@ func TestOneBadSectorDoesNotStopTheScrub(t *testing.T) {
 	}
 }
 
-// TestVanishedStoreIsNoDamage: a mount that goes away during a pass ends it and marks nothing.
-func TestVanishedStoreIsNoDamage(t *testing.T) {
+// TestVanishedStoreIsNotDamage: a mount that goes away during a pass ends the pass and marks nothing.
+func TestVanishedStoreIsNotDamage(t *testing.T) {
 	r := newRig(t)
 	r.store("content")
 	r.mounted.Disk = vanished{unreadable{r.disk, "sha256_", syscall.EIO}}
@@ -172,7 +172,7 @@ func TestVanishedStoreIsNoDamage(t *testing.T) {
 	}
 }
 
-// vanished is a disk whose identity can be read once, as long as it is there.
+// vanished is a disk whose identity can be read only once.
 type vanished struct{ unreadable }
 
 func (d vanished) Open(name string) (volume.File, error) {
@@ -202,7 +202,7 @@ func TestAdoptedBlobsGetDigests(t *testing.T) {
 	if err != nil || sums.Size() != digest.BlockSize+1 {
 		t.Fatalf("%v, %v", sums, err)
 	}
-	// Digests that do not fit a sound blob are made anew.
+	// Digests that do not match an intact blob are rewritten.
 	var others digest.Sums
 	others.Write([]byte("?"))
 	if err := r.copies.ReplaceSums(keyOf(content), "", &others); err != nil {
@@ -219,7 +219,8 @@ func TestAdoptedBlobsGetDigests(t *testing.T) {
 	}
 }
 
-// TestEverythingIsReadWithinSevenDays lets two weeks pass on a store with some traffic and looks when each file was read.
+// TestEverythingIsReadWithinSevenDays lets two weeks pass on a store with some traffic and checks when each file was
+// read.
 func TestEverythingIsReadWithinSevenDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -261,7 +262,7 @@ func TestEverythingIsReadWithinSevenDays(t *testing.T) {
 	})
 }
 
-// watched tells which files are opened.
+// watched records which files are opened.
 type watched struct {
 	volume.Disk
 	opened func(name string)
@@ -272,7 +273,7 @@ func (d watched) Open(name string) (volume.File, error) {
 	return d.Disk.Open(name)
 }
 
-// TestScrubKeepsItsRateAndGivesWay measures on a clock that stands still while somebody works.
+// TestScrubKeepsItsRateAndGivesWay measures on a clock that stands still while any goroutine works.
 func TestScrubKeepsItsRateAndGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -294,7 +295,7 @@ func TestScrubKeepsItsRateAndGivesWay(t *testing.T) {
 		if took := time.Since(start); took < time.Hour {
 			t.Errorf("with a transfer under way for an hour a pass took %v", took)
 		}
-		// A transfer without end does not keep a pass from its end.
+		// An endless transfer does not keep a pass from ending.
 		defer r.traffic.Transfer()()
 		start = time.Now()
 		r.pass()
@@ -320,8 +321,9 @@ func TestCheckKeepsItsRate(t *testing.T) {
 	})
 }
 
-// TestQuarantineIsNoAbsence: what is set aside is not served, never called absent, kept, and replaced by an upload.
-func TestQuarantineIsNoAbsence(t *testing.T) {
+// TestQuarantineIsNotAbsence: what is set aside is not served and never reported absent; it is kept, and replaced by an
+// upload.
+func TestQuarantineIsNotAbsence(t *testing.T) {
 	r := newRig(t)
 	content := randomContent(2*digest.BlockSize, 7)
 	r.store(content)
@@ -394,5 +396,5 @@ func TestCorruptTrashIsFound(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	r.clock.Advance(2 * aged)
-	r.mustGC() // Nothing trips over what has gone.
+	r.mustGC() // Later runs cope with what is gone.
 }

@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// heads begin contents of the inert types.
+// heads are the first bytes of contents of the inert types.
 var heads = map[string]string{
 	"image/png":       "\x89PNG\r\n\x1a\n",
 	"image/jpeg":      "\xff\xd8\xff\xe0\x00\x10JFIF\x00",
@@ -21,8 +21,8 @@ var heads = map[string]string{
 
 const page = "<!doctype html><html><body><script>alert(document.domain)</script></body></html>"
 
-// TestOnlyWhatLooksInertIsShown: a content is shown inline only if claim and content agree on an inert type. Everything
-// else is saved, and may neither be guessed at nor run.
+// TestOnlyWhatLooksInertIsShown: content is shown inline only if claim and content agree on an inert type. Everything
+// else is saved, and may be neither guessed at nor run.
 func TestOnlyWhatLooksInertIsShown(t *testing.T) {
 	r := newRig(t)
 	apng := heads["image/png"] + "\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\x08acTL"
@@ -48,7 +48,7 @@ func TestOnlyWhatLooksInertIsShown(t *testing.T) {
 		{"a script", "alert(1)//", "text/javascript", false},
 		{"one image that calls itself another", heads["image/gif"] + "x", "image/png", false},
 		{"an image that calls itself a page", heads["image/png"] + page, "text/html", false},
-		{"an image and a page at once", heads["image/gif"] + "/*" + page + "*/=1", "image/gif", true}, // as an image, which is all that nosniff lets it be
+		{"an image and a page at once", heads["image/gif"] + "/*" + page + "*/=1", "image/gif", true}, // as an image, the only thing that nosniff lets it be
 		{"a program", "MZ\x90\x00", "image/png", false},
 		{"an archive", "PK\x03\x04", "application/pdf", false},
 		{"nothing", "", "image/png", false},
@@ -88,7 +88,7 @@ func TestOnlyWhatLooksInertIsShown(t *testing.T) {
 	}
 }
 
-// TestLookingAtABlobThatCannotBeRead: the fault is the disk's, and no absence.
+// TestLookingAtABlobThatCannotBeRead: the error is the disk's, and not an absence.
 func TestLookingAtABlobThatCannotBeRead(t *testing.T) {
 	if _, _, err := narrowed(unreadableFile{}, "image/png", ""); !errors.Is(err, syscall.EIO) {
 		t.Errorf("%v", err)

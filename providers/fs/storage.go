@@ -18,10 +18,10 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// Options are what a Storage is made of. A field is required unless its comment says what it means to leave it out.
+// Options are what a Storage is made of. A field is required unless its comment says otherwise.
 type Options struct {
 	Disk volume.Disk
-	// Identity is the id that the disk's identity file must keep having; empty means that it is not looked at.
+	// Identity is the id that the disk's identity file must keep; empty means that it is not checked.
 	Identity string
 	Signer   *signed.Signer
 	// TTL is how long a signed URL is valid.
@@ -33,17 +33,17 @@ type Options struct {
 	Host       or3cloud.HostServices
 	// References says which blobs are used; without it nothing is collected or deleted.
 	References or3cloud.ReferenceClaimer
-	// Quota is how many bytes the files of a workspace may take; 0 is no bound. Deleted ones may take as much again.
+	// Quota is how many bytes the files of a workspace may take; 0 means no limit. Deleted ones may take as much again.
 	Quota int64
-	// Full reports whether the disk has no room for uploads; nil means never.
+	// Full reports whether the disk has no space for uploads; nil means never.
 	Full func() bool
 	Now  func() time.Time
 	Rand io.Reader
 	Log  *slog.Logger
 }
 
-// Storage keeps blobs in files. It is the rooms below internal, put together: the gateway, collections, uploads in pieces,
-// and reading back. Routes returns the endpoints that its signed URLs lead to.
+// Storage keeps blobs in files. It puts together the packages below internal: the gateway, collections, uploads in
+// pieces, and reading back. Routes returns the endpoints behind its signed URLs.
 type Storage struct {
 	*gateway
 	*collection.Collector
@@ -99,7 +99,7 @@ func New(o Options) *Storage {
 	}
 }
 
-// Close ends what runs by itself and releases the disk.
+// Close ends the background work and releases the disk.
 func (s *Storage) Close() error {
 	s.janitor.Close()
 	s.Scrub.Close()

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// TestFailedSyncEndsAllWriting: what the kernel says after a failed fsync is not to be believed.
+// TestFailedSyncEndsAllWriting: what the kernel says after a failed fsync cannot be believed.
 func TestFailedSyncEndsAllWriting(t *testing.T) {
 	for _, failing := range []string{"sync", "syncdir"} {
 		r := newRig(t)
@@ -64,7 +64,7 @@ func TestFailedSyncEndsAllWriting(t *testing.T) {
 		if len(told) != 1 || !strings.Contains(told[0], "fsync") {
 			t.Errorf("%s: told %q", failing, told)
 		}
-		// The next process finds a store that works, and takes everything that was refused.
+		// The next process finds a store that works, and accepts everything that was refused.
 		r.restart()
 		for _, content := range []string{"when it fails", "afterwards", "stored before"} {
 			r.store(content)

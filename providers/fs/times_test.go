@@ -9,8 +9,8 @@ import (
 	"or3.chat/cloud/providertest"
 )
 
-// TestTimesOfAClockThatWasAhead: what was uploaded, committed or trashed by it is collected in the usual time after the
-// clock was set right.
+// TestTimesOfAClockThatWasAhead: what was uploaded, committed or trashed while the clock was ahead is collected in the
+// usual time after the clock was corrected.
 func TestTimesOfAClockThatWasAhead(t *testing.T) {
 	for _, stage := range []string{"live", "trash"} {
 		t.Run(stage, func(t *testing.T) {

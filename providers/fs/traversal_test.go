@@ -24,8 +24,8 @@ var tricks = []string{
 	strings.Repeat("a", layout.MaxWorkspaceID+1), strings.Repeat("../", 50) + "etc/passwd",
 }
 
-// TestNamesThatLeadElsewhere puts each trick into every field that could become part of a path, at every entrance. It is
-// refused as bad input, and nothing is made, changed or looked at.
+// TestNamesThatLeadElsewhere puts each trick into every field that could become part of a path, at every entry point.
+// It is refused as bad input, and nothing is created, changed or looked at.
 func TestNamesThatLeadElsewhere(t *testing.T) {
 	r := newRig(t)
 	r.store("content")
@@ -51,7 +51,7 @@ func TestNamesThatLeadElsewhere(t *testing.T) {
 			if err := r.DeleteObject(ctx, k.Workspace, k.Hash); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
 				t.Errorf("%q as %s: delete: %v", trick, field, err)
 			}
-			// Even a token that we had signed ourselves would open nothing.
+			// Even a token that we signed ourselves would open nothing.
 			c := uploadClaims(r, "content")
 			c.Workspace, c.Hash = k.Workspace, string(k.Hash)
 			if rec := r.put(c, strings.NewReader("content")); rec.Code != 400 {
@@ -92,8 +92,8 @@ func TestNamesThatLeadElsewhere(t *testing.T) {
 	}
 }
 
-// TestLinksInTheStore: a link to elsewhere that somebody has planted, by the name of a file, a workspace or a whole part
-// of the store, is neither followed nor taken for an absence, and survives a collection unharmed, as does what it points to.
+// TestLinksInTheStore: a link to elsewhere that someone has planted, by the name of a file, a workspace or a whole part
+// of the store, is neither followed nor taken for an absence, and survives a collection unharmed, as does its target.
 func TestLinksInTheStore(t *testing.T) {
 	outside := t.TempDir()
 	secret := filepath.Join(outside, "secret")
@@ -142,7 +142,7 @@ func TestLinksInTheStore(t *testing.T) {
 	}
 }
 
-// TestSecondNameOfAStoredFile: a hard link that somebody makes to a stored file does not let its content be changed from
+// TestSecondNameOfAStoredFile: a hard link that someone makes to a stored file does not let its content be changed from
 // outside without being noticed, and removing ours leaves theirs.
 func TestSecondNameOfAStoredFile(t *testing.T) {
 	r := newRig(t)

@@ -208,8 +208,8 @@ func TestParallelUploadsOfOneContentMakeOneBlob(t *testing.T) {
 	}
 }
 
-// TestDiskFaults: every step of an upload fails once, in each way. The answer is never one that makes a client give
-// the file up for good, nothing half-written shows, and the store works afterwards.
+// TestDiskFaults: every step of an upload fails once, in each way. The answer never makes a client give the file up,
+// nothing half-written shows, and the store works afterwards.
 func TestDiskFaults(t *testing.T) {
 	for _, fault := range []struct {
 		err    error
@@ -349,8 +349,8 @@ func TestDiskFaultKeepsCodes(t *testing.T) {
 	}
 }
 
-// TestNearlyFullDisk: uploads are refused before anything is read or written, everything else goes on, and uploads
-// resume when there is room.
+// TestNearlyFullDisk: uploads are refused before anything is read or written, everything else works, and uploads resume
+// when there is space.
 func TestNearlyFullDisk(t *testing.T) {
 	r := newRig(t)
 	r.store("kept")

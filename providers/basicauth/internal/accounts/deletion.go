@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Fates returns what becomes of somebody's workspaces when they delete their account.
+// Fates returns what happens to a user's workspaces when they delete their account.
 func (s *Accounts) Fates(ctx context.Context, accountID string) ([]or3cloud.WorkspaceFate, error) {
 	users := s.host.Users()
 	if users == nil {
@@ -22,9 +22,10 @@ func (s *Accounts) Fates(ctx context.Context, accountID string) ([]or3cloud.Work
 	return fates, err
 }
 
-// RemoveAccount removes an account and the user behind it. find says in the transaction which account, or why not, so that
-// nothing that ends the right to comes between that and the removal; it waits for the workspace store as long as that takes
-// to remove a user. The user goes first: if one of the two steps fails, the account is still there to try again with.
+// RemoveAccount removes an account and the user behind it. find says in the transaction which account, or why not, so
+// that nothing that ends the right to do this comes between that and the removal; the transaction is held while the
+// workspace store removes the user. The user goes first: if one of the two steps fails, the account is still there to
+// try again with.
 func (s *Accounts) RemoveAccount(ctx context.Context, find func(store.Queries) (db.Account, error)) error {
 	users := s.host.Users()
 	var identity or3cloud.ExternalIdentity
@@ -60,8 +61,8 @@ func (s *Accounts) RemoveAccount(ctx context.Context, find func(store.Queries) (
 		return store.Fault(err)
 	}
 	e.Apply(s.sessions.Revoked)
-	// A request that came in between may have made the user anew. The account is gone whatever becomes of that one, who
-	// would be without anything.
+	// A request that came in between may have made the user again. The account is gone in any case, and that user has
+	// nothing.
 	if err := users.RemoveUser(ctx, identity); err != nil {
 		s.log.Warn("a user without an account may be left", "account", identity.ProviderUserID, "error", err)
 	}

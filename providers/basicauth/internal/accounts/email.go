@@ -18,16 +18,16 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// EmailMails is how many new addresses one account can have written to in an hour: they may be those of strangers.
+// EmailMails is how many mails one account can send to new addresses in an hour: they may belong to strangers.
 const EmailMails = 5
 
-// EmailChange is what a token that confirms an address is about.
+// EmailChange is the content of a token that confirms an address.
 type EmailChange struct {
 	Email string `json:"email"`
 }
 
-// AskNewAddress sends a link to the new address and tells the old one. Earlier links for other new addresses are
-// worthless from then on.
+// AskNewAddress sends a link to the new address and tells the old one. It makes earlier links for other new addresses
+// worthless.
 func (s *Accounts) AskNewAddress(r *or3cloud.Request, who factors.Actor, email string) error {
 	v := s.guard.Limits.Take("basic-auth:email-mails:"+who.ID, ratelimit.Limit{Max: EmailMails, Window: time.Hour})
 	if !v.Allowed {
@@ -55,7 +55,7 @@ func (s *Accounts) AskNewAddress(r *or3cloud.Request, who factors.Actor, email s
 	})
 }
 
-// ChangeAddressNow changes the address of whoever acts without a confirmation, as a server without mail does.
+// ChangeAddressNow changes the actor's address without a confirmation, as a server without mail does.
 func (s *Accounts) ChangeAddressNow(r *or3cloud.Request, who factors.Actor, email string) error {
 	var token *http.Cookie
 	err := s.stepUp.As(r.Context(), who, func(q store.Queries, who factors.Actor) (err error) {
@@ -72,8 +72,8 @@ func (s *Accounts) ChangeAddressNow(r *or3cloud.Request, who factors.Actor, emai
 	return nil
 }
 
-// SetEmail changes the address of an account and tells the old one. Links for a forgotten password that went to the old
-// address are worthless from then on.
+// SetEmail changes the address of an account and tells the old one. It makes links for a forgotten password that went
+// to the old address worthless.
 func (s *Accounts) SetEmail(ctx context.Context, q store.Queries, r *or3cloud.Request, accountID, email string) error {
 	a, err := q.AccountByID(ctx, accountID)
 	if err != nil {

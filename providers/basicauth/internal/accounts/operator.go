@@ -50,8 +50,8 @@ func (o *Operator) AddAccount(ctx context.Context, email, displayName, password 
 	return or3cloud.Account{ID: a.ID, Email: a.Email, DisplayName: displayName, CreatedAt: time.UnixMilli(o.now().UnixMilli()).UTC()}, nil
 }
 
-// operatorHash returns the hash of a password that passes the rules, or, if it is empty, one that belongs to no password that
-// anybody knows. about are texts that a password must not repeat.
+// operatorHash returns the hash of a password that passes the rules, or, if it is empty, a hash of a password that no
+// one knows. about are texts that a password must not repeat.
 func (o *Operator) operatorHash(ctx context.Context, password string, about ...string) (string, error) {
 	if password == "" {
 		unknown, _, err := secret.Opaque{Rand: o.rand}.Generate()
@@ -113,7 +113,7 @@ func (o *Operator) overview(ctx context.Context, accountID string) (or3cloud.Acc
 	return out, nil
 }
 
-// maxAccountsPage is how many accounts a page has at most.
+// maxAccountsPage is the most accounts that a page can have.
 const maxAccountsPage = 500
 
 // ListAccounts implements or3cloud.AccountAdmin.
@@ -125,7 +125,7 @@ func (o *Operator) ListAccounts(ctx context.Context, cursor string, limit int) (
 	if limit <= 0 || limit > maxAccountsPage {
 		limit = maxAccountsPage
 	}
-	after.Rows = int64(limit) + 1 // the one more says whether there is another page
+	after.Rows = int64(limit) + 1 // the extra one says whether there is another page
 	rows, err := o.store.Read.AccountsPage(ctx, after)
 	if err != nil {
 		return nil, "", store.Fault(err)
@@ -147,7 +147,7 @@ func (o *Operator) ListAccounts(ctx context.Context, cursor string, limit int) (
 	return accounts, next, nil
 }
 
-// accountCursor is the place behind an account in the order of their age.
+// accountCursor is the position after an account in the order of their age.
 func accountCursor(last db.AccountsPageRow) string {
 	return strconv.FormatInt(last.CreatedAt, 10) + "." + last.ID
 }
@@ -239,7 +239,7 @@ func (o *Operator) SetDisabled(ctx context.Context, name string, disabled bool) 
 		if !disabled {
 			return o.guard.Record(ctx, q, nil, a.ID, guard.EventEnabled, "")
 		}
-		// The version rises as well, so that a sign-in that has checked the password already comes to nothing.
+		// The version rises as well, so that a sign-in whose password has already been checked fails.
 		if _, err := q.EndAccess(ctx, db.EndAccessParams{ID: a.ID, Now: now.UnixMilli()}); err != nil {
 			return err
 		}
@@ -308,7 +308,7 @@ func noAccount(name string) error {
 	return or3cloud.Errorf(or3cloud.CodeNotFound, "there is no account %q", name)
 }
 
-// operate runs fn on the account of a name in a write transaction. What fn has ended is refused from its commit on.
+// operate runs fn in a write transaction, on the account with this name. What fn ends is refused from the commit on.
 func (o *Operator) operate(ctx context.Context, name string, fn func(q store.Queries, a db.Account, e *sessions.Ended) error) error {
 	var e sessions.Ended
 	err := o.store.Tx(ctx, func(q store.Queries) error {

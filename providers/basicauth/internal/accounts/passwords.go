@@ -42,8 +42,8 @@ func (s *Accounts) ExchangePassword(r *or3cloud.Request, verified factors.Actor,
 }
 
 // ReplacePassword stores a new hash in place of the one in a, which the caller has verified or read in the same write
-// transaction, and ends every session and one-time link of the account. It returns the account as it is then. What it adds
-// to e must be applied once the transaction is committed.
+// transaction, and ends every session and one-time link of the account. It returns the changed account. What it adds to
+// e must be applied once the transaction is committed.
 func (s *Accounts) ReplacePassword(ctx context.Context, q store.Queries, a db.Account, hash string, e *sessions.Ended) (db.Account, error) {
 	now := s.now()
 	n, err := q.ChangePassword(ctx, db.ChangePasswordParams{ID: a.ID, OldHash: a.PasswordHash, NewHash: hash, Now: now.UnixMilli()})
@@ -59,8 +59,8 @@ func (s *Accounts) ReplacePassword(ctx context.Context, q store.Queries, a db.Ac
 	return a, e.Sessions(ctx, q, a.ID, now)
 }
 
-// CheckNewPassword returns the refusal of a text that must not become a password, with the name of the field that it came
-// in. about are texts that others know of the person, such as the e-mail address; the name of the server is added.
+// CheckNewPassword returns an error for a text that must not become a password, with the name of the field that it came
+// in. about are texts that others know about the person, such as the e-mail address; the name of the server is added.
 func (s *Accounts) CheckNewPassword(password, field string, about ...string) error {
 	refusal, err := s.policy.Check(password, append(about, "or3", s.opts.PublicHost)...)
 	if err != nil {

@@ -55,7 +55,7 @@ func (s *Accounts) Create(ctx context.Context, r *or3cloud.Request, body form.Re
 	now := s.now()
 	var g *sessions.Grant
 	err = s.store.Tx(ctx, func(q store.Queries) error {
-		// The setup link is for the first account only, also when two people follow it at once.
+		// The setup link is for the first account only, even when two people follow it at once.
 		if bySetup && s.opts.Registration != RegistrationOpen {
 			if exists, err := q.AnyAccount(ctx); err != nil {
 				return err
@@ -65,7 +65,8 @@ func (s *Accounts) Create(ctx context.Context, r *or3cloud.Request, body form.Re
 		}
 		a := db.Account{Email: body.Email, PasswordHash: hash, DisplayName: store.Optional(body.DisplayName), Origin: s.origin(bySetup)}
 		if bySetup {
-			// Where anybody may register, accounts may have come before that of the link, and two may follow it at once.
+			// Where registration is open, accounts may have been created before that of the link, and two people may
+			// follow it at once.
 			founded, err := q.AnyFounder(ctx)
 			if err != nil {
 				return err
@@ -91,10 +92,10 @@ func (s *Accounts) Create(ctx context.Context, r *or3cloud.Request, body form.Re
 	return g, err
 }
 
-// refuseSetup refuses the token of a setup link that is not the one of now. Where everybody may register, a wrong token would
-// otherwise make an ordinary account of somebody who believes that it is the operator's. An invite is told by its form, and is
-// ignored there (contract, auth §9). Whatever else comes as one is a setup token if it looks like one, and in any case before
-// there is an account, since nobody can have been invited by then.
+// refuseSetup refuses the token of a setup link that is not the current one. Where registration is open, a wrong token
+// would otherwise create an ordinary account for someone who believes that it is the operator's. An invite is
+// recognised by its form, and is ignored there (contract, auth §9). Anything else counts as a setup token if it looks
+// like one, and in any case before there is an account, since no one can have been invited by then.
 func (s *Accounts) refuseSetup(ctx context.Context, token string) error {
 	if s.opts.Registration != RegistrationOpen || token == "" || strings.Contains(token, ".") {
 		return nil
@@ -109,8 +110,8 @@ func (s *Accounts) refuseSetup(ctx context.Context, token string) error {
 	return err
 }
 
-// admission says whether somebody without a setup link may register: nil, or the refusal. An invite is looked at and not
-// used up; the first session of the account accepts it together with the membership.
+// admission returns nil if someone without a setup link may register, or the refusal. An invite is checked but not used
+// up; the first session of the account accepts it together with the membership.
 func (s *Accounts) admission(ctx context.Context, body form.RegisterBody) error {
 	if s.opts.Registration != RegistrationInvite || body.Invite == "" {
 		return s.Refusal()
@@ -118,7 +119,7 @@ func (s *Accounts) admission(ctx context.Context, body form.RegisterBody) error 
 	return s.host.CheckInvite(ctx, body.Invite, body.Email)
 }
 
-// origin says how an account that is being registered comes to be.
+// origin returns the origin of an account that is being registered.
 func (s *Accounts) origin(bySetup bool) string {
 	switch {
 	case bySetup:
@@ -129,7 +130,7 @@ func (s *Accounts) origin(bySetup bool) string {
 	return sessions.OriginOpen
 }
 
-// Refusal is what somebody without a setup link is told, or nil when anybody may register.
+// Refusal is what someone without a setup link is told, or nil when registration is open.
 func (s *Accounts) Refusal() error {
 	switch s.opts.Registration {
 	case RegistrationOpen:
@@ -141,7 +142,7 @@ func (s *Accounts) Refusal() error {
 	}
 }
 
-// flag is a truth as the database keeps it.
+// flag is a boolean as the database stores it.
 func flag(yes bool) int64 {
 	if yes {
 		return 1
@@ -163,8 +164,9 @@ func (s *Accounts) insertAccount(ctx context.Context, q store.Queries, a db.Acco
 }
 
 // Bootstrap creates the configured account if there is none with its address. Nothing else is checked about the two
-// values, and an account that exists is never changed (contract, auth §8.6). The first account of all is the founder's, like that
-// of the setup link, which is not printed then: whoever writes the configuration runs the server.
+// values, and an account that exists is never changed (contract, auth §8.6). If it is the first account, it is the
+// founder's, like that of the setup link, which is then not printed: the person who writes the configuration runs the
+// server.
 func (s *Accounts) Bootstrap(ctx context.Context) error {
 	email := form.NormalEmail(s.opts.BootstrapEmail)
 	if email == "" || s.opts.BootstrapPassword == "" {

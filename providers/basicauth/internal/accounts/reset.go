@@ -13,20 +13,20 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// How many reset links one account gets by mail within the time; more requests are dropped silently, so that nobody can
-// flood a mailbox.
+// How many reset links one account gets by mail within the time; further requests are dropped silently, so that no one
+// can flood a mailbox.
 const (
 	ResetMails       = 3
 	ResetMailsWithin = time.Hour
 )
 
-// ResetRequest is an address that somebody has typed into the form for a forgotten password.
+// ResetRequest is an address that someone has typed into the form for a forgotten password.
 type ResetRequest struct {
 	Email string           `json:"email"`
 	By    letters.Occasion `json:"by"`
 }
 
-// ResolveReset turns a request into a link, if there is an account that may have one.
+// ResolveReset turns a request into a link, if it is for an account that may have one.
 func (s *Accounts) ResolveReset(ctx context.Context, q store.Queries, content []byte) error {
 	var request ResetRequest
 	if err := json.Unmarshal(content, &request); err != nil {
@@ -64,7 +64,7 @@ func (s *Accounts) ResolveReset(ctx context.Context, q store.Queries, content []
 }
 
 // ResetFragment makes a one-time token with which the owner of an account chooses a new password, as the fragment of a
-// link, and says when it expires. It must run in a write transaction.
+// link, and returns when it expires. It must run in a write transaction.
 func (s *Accounts) ResetFragment(ctx context.Context, q store.Queries, a db.Account) (fragment string, expires time.Time, err error) {
 	token, expires, err := s.onetime.Issue(ctx, q, onetime.Reset, a, "", struct{}{})
 	return url.Values{"reset": {token}}.Encode(), expires, err

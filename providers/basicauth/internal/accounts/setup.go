@@ -13,16 +13,16 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// setupBytes is how many random bytes the token of a setup link stands for.
+// setupBytes is the number of random bytes in the token of a setup link.
 const setupBytes = 32
 
-// SetupToken is the secret of the link with which the first account is made. Only its hash is kept.
+// SetupToken is the secret of the link that creates the first account. Only its hash is kept.
 type SetupToken struct {
 	mu  sync.Mutex
-	sum []byte // nil when there is none
+	sum []byte // nil if there is none
 }
 
-// SetupFragment implements or3cloud.Instance.Setup. Each call makes the link of the call before worthless.
+// SetupFragment implements or3cloud.Instance.Setup. Each call makes the previous link worthless.
 func (s *Accounts) SetupFragment(ctx context.Context) (string, error) {
 	n, err := s.store.Read.CountAccounts(ctx)
 	if err != nil || n > 0 {
@@ -37,7 +37,7 @@ func (s *Accounts) SetupFragment(ctx context.Context) (string, error) {
 	return url.Values{"setup": {token}}.Encode(), nil
 }
 
-// Remember makes a token the one that matches.
+// Remember makes this the token that matches.
 func (s *SetupToken) Remember(token string) {
 	sum := sha256.Sum256([]byte(token))
 	s.mu.Lock()
@@ -51,7 +51,7 @@ func (s *SetupToken) forget() {
 	s.sum = nil
 }
 
-// Matches reports whether a token is the one of the link.
+// Matches reports whether a token is that of the link.
 func (s *SetupToken) Matches(token string) bool {
 	sum := sha256.Sum256([]byte(token))
 	s.mu.Lock()

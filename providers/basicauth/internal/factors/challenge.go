@@ -22,20 +22,20 @@ import (
 const (
 	// MaxWrongCodes is how many wrong answers end a challenge.
 	MaxWrongCodes = 5
-	// WrongCodesPerHour bounds the wrong answers of an account over all its challenges: who knows the password can start
-	// as many as they like, and six digits do not stand against that.
+	// WrongCodesPerHour limits the wrong answers of an account over all its challenges: someone who knows the password
+	// can start as many as they like, and six digits do not withstand that.
 	WrongCodesPerHour = 20
 )
 
-// secondStep is what a second_factor token keeps.
+// secondStep is the content of a second_factor token.
 type secondStep struct {
 	// Passkey is the ceremony that was begun with it, if the account has passkeys.
 	Passkey *webauthn.SessionData `json:"passkey,omitempty"`
 }
 
-// Demand comes after every proof that is a password alone. It returns no refusal if the account has nothing else to
-// demand, else the refusal that asks for it, which is no error, because the challenge in it has to be committed. In both cases
-// otherDomains are those of passkeys that are not asked for because they belong to them.
+// Demand is called after every proof that is a password alone. It returns no refusal if the account has nothing else to
+// demand, else the refusal that asks for it. That is not an error, because the challenge in it has to be committed. In
+// both cases otherDomains are the domains of passkeys that are not asked for because they belong there.
 func (f *Factors) Demand(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account) (refusal *or3cloud.Error, otherDomains []string, err error) {
 	has, err := f.Of(ctx, q, a.ID)
 	if err != nil {
@@ -77,7 +77,8 @@ func (f *Factors) Demand(ctx context.Context, q store.Queries, r *or3cloud.Reque
 	return refuse.With(or3cloud.CodeUnauthenticated, "second_factor_required", "A second step is needed to sign in.", extra), otherDomains, nil
 }
 
-// askForPasskey begins a ceremony with the passkeys of an account that a page can show. It returns nothing if there are none.
+// askForPasskey begins a ceremony with the passkeys of an account that a page can show. It returns nil if there are
+// none.
 func askForPasskey(ctx context.Context, q store.Queries, rp *webauthn.WebAuthn, a db.Account) (session *webauthn.SessionData, publicKey any, err error) {
 	rows, err := q.Passkeys(ctx, a.ID)
 	if err != nil {
@@ -98,7 +99,7 @@ func askForPasskey(ctx context.Context, q store.Queries, rp *webauthn.WebAuthn, 
 	return session, options.Response, nil
 }
 
-// shown is what somebody answers a challenge with: one of the three.
+// shown is the answer to a challenge: one of the three.
 type shown struct {
 	Code, RecoveryCode string
 	Credential         []byte
@@ -131,8 +132,8 @@ func ParseSecondFactor(f form.Fields) (challenge string, s shown, err error) {
 	return challenge, s, nil
 }
 
-// Answer starts a session if what was shown is right, and counts the attempt if not. All attempts pass through
-// the one writer, so that parallel ones cannot get more than their number.
+// Answer starts a session if what was shown is right, and counts the attempt if not. All attempts pass through the
+// single writer, so that parallel ones get no more tries than the limit.
 func (f *Factors) Answer(ctx context.Context, q store.Queries, r *or3cloud.Request, challenge string, s shown) (*sessions.Grant, error, error) {
 	var step secondStep
 	token, err := f.onetime.Peek(ctx, q, onetime.SecondFactor, challenge, &step)
@@ -144,7 +145,7 @@ func (f *Factors) Answer(ctx context.Context, q store.Queries, r *or3cloud.Reque
 		return nil, nil, err
 	}
 	budget, limit := "basic-auth:wrong-code:"+a.ID, ratelimit.Limit{Max: WrongCodesPerHour, Window: time.Hour}
-	// A signature cannot be guessed: whoever has a passkey gets in whatever others have tried.
+	// A signature cannot be guessed: the owner of a passkey gets in whatever others have tried.
 	if v := f.guard.Limits.Check(budget, limit); !v.Allowed && s.Credential == nil {
 		return nil, refuse.RateLimited(v.RetryAfter), nil
 	}
@@ -167,14 +168,14 @@ func (f *Factors) Answer(ctx context.Context, q store.Queries, r *or3cloud.Reque
 // SignInLimit is how many sign-ins one address may try in a minute (contract, auth §8.3).
 const SignInLimit = 20
 
-// SignInsPerHour is how often an account may be signed in to from all addresses, as often as one address may: it bounds the
-// sessions that have ended and whose access tokens have not.
+// SignInsPerHour is how many sign-ins an account may have from all addresses, as many as from a single one: it limits
+// the sessions that have ended but whose access tokens have not.
 const SignInsPerHour = 60 * SignInLimit
 
-// Admit starts the session of somebody who has shown everything that the account demands. method goes into the trail.
+// Admit starts a session for someone who has shown everything that the account demands. method goes into the trail.
 func (f *Factors) Admit(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, method string) (*sessions.Grant, error) {
 	now := f.now()
-	// Of the version, so that a new password has a new budget, whoever has used up that of the old one.
+	// The version is part of the key, so that a new password has a new budget, even if the old one's is used up.
 	budget := "basic-auth:sign-ins:" + a.ID + ":" + strconv.FormatInt(a.TokenVersion, 10)
 	if v := f.guard.Limits.Take(budget, ratelimit.Limit{Max: SignInsPerHour, Window: time.Hour}); !v.Allowed {
 		return nil, refuse.RateLimited(v.RetryAfter)
@@ -217,7 +218,7 @@ func (f *Factors) verifyShown(ctx context.Context, q store.Queries, r *or3cloud.
 	return method, nil
 }
 
-// countWrong counts a wrong answer to a challenge, which dies with the last one, and returns the refusal.
+// countWrong counts a wrong answer to a challenge, which ends with the last one, and returns the refusal.
 func (f *Factors) countWrong(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, print string) (error, error) {
 	attempts, err := q.CountAttempt(ctx, print)
 	if err != nil {

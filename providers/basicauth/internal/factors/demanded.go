@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Policy says of whom an operator demands a second factor.
+// Policy says which accounts need a second factor.
 type Policy string
 
 // The policies.
@@ -22,23 +22,24 @@ const (
 	DemandOfAll    Policy = "all"
 )
 
-// Demand is the second factor that an operator demands of an account. The zero Demand is none.
+// Demand is the second factor that an operator demands of an account. The zero Demand demands none.
 type Demand struct {
-	// Demanded says that one is demanded, and Met that the account has one.
+	// Demanded says that a second factor is demanded, and Met that the account has one.
 	Demanded, Met bool
-	// Due is when the account is restricted if it has none by then: the grace and an excuse have ended.
+	// Due is when the account is restricted if it has none by then: grace and excuse are over.
 	Due time.Time
-	// Excused is until when an operator lets the account go on without one; zero for no longer than the grace.
+	// Excused is the end of the time for which an operator lets the account go on without one; zero if that is no
+	// longer than the grace.
 	Excused time.Time
-	// Restricted says that Due has come and the account has none. It may do nothing then but set one up.
+	// Restricted says that Due has passed and the account has none. All that it can do is set one up.
 	Restricted bool
 }
 
-// Demands decide of whom a second factor is demanded, and from when on nothing works without.
+// Demands decide which accounts need a second factor, and from when on they can do nothing without one.
 //
-// The grace of an account begins when one is first demanded of it: with the first start under the policy, or the first use of
-// an account that came later or began to administer later. It is written down, so that neither a restart nor another clock
-// begins it again.
+// The grace of an account starts when a second factor is first demanded of it: with the first start under the policy,
+// or the first use of an account that was created or became an administrator's later. The time is stored, so that
+// neither a restart nor another clock restarts the grace.
 type Demands struct {
 	policy  Policy
 	grace   time.Duration
@@ -49,18 +50,18 @@ type Demands struct {
 	now     func() time.Time
 }
 
-// Admins say whether an account is one of a deployment administrator.
+// Admins report whether an account belongs to a deployment administrator.
 type Admins interface {
 	Administers(ctx context.Context, accountID string) (bool, error)
 }
 
-// NewDemands returns what an operator demands of the accounts whose factors are given.
+// NewDemands returns the demands on the accounts whose factors are given.
 func NewDemands(policy Policy, grace time.Duration, f *Factors, admins Admins) *Demands {
 	return &Demands{policy: policy, grace: grace, factors: f, store: f.store, admins: admins, log: f.log, now: f.now}
 }
 
-// Begin writes down, at a start, of whom a second factor is demanded from now on. What was demanded by a policy that is switched
-// off is forgotten: another one begins with a new grace.
+// Begin records, at a start, which accounts need a second factor from now on. The demands of a policy that was switched
+// off are forgotten: a new policy starts with a new grace.
 func (d *Demands) Begin(ctx context.Context) error {
 	return d.store.Tx(ctx, func(q store.Queries) error {
 		switch d.policy {
@@ -74,8 +75,8 @@ func (d *Demands) Begin(ctx context.Context) error {
 	})
 }
 
-// Of returns what is demanded of an account, and begins its grace if that is the first time. It writes, so it must not be called in
-// a transaction.
+// Of returns what is demanded of an account, and starts its grace if that is the first time. It writes, so it must not
+// be called in a transaction.
 func (d *Demands) Of(ctx context.Context, accountID string) (Demand, error) {
 	of, since, err := d.look(ctx, d.store.Read, accountID)
 	if err != nil || !of.Demanded || since.Valid {
@@ -84,19 +85,19 @@ func (d *Demands) Of(ctx context.Context, accountID string) (Demand, error) {
 	err = d.store.Tx(ctx, func(q store.Queries) error {
 		return q.DemandFactor(ctx, db.DemandFactorParams{ID: accountID, Now: d.now().UnixMilli()})
 	})
-	if err != nil && ctx.Err() == nil { // the next request tries again; until then the grace has not begun
+	if err != nil && ctx.Err() == nil { // the next request tries again; until then the grace has not started
 		d.log.Warn("the grace of a demanded second factor could not be written down", "account", accountID, "error", err)
 	}
 	return of, nil
 }
 
-// Look returns what is demanded of an account, and begins nothing.
+// Look returns what is demanded of an account, and starts nothing.
 func (d *Demands) Look(ctx context.Context, accountID string) (Demand, error) {
 	of, _, err := d.look(ctx, d.store.Read, accountID)
 	return of, err
 }
 
-// look reads what is demanded of an account, and since when if that is written down.
+// look reads what is demanded of an account, and since when if that is stored.
 func (d *Demands) look(ctx context.Context, q store.Queries, accountID string) (of Demand, since sql.NullInt64, err error) {
 	if d.policy == DemandOfNone {
 		return of, since, nil
@@ -124,8 +125,8 @@ func (d *Demands) look(ctx context.Context, q store.Queries, accountID string) (
 	return decide(row, met, d.grace, d.now()), row.FactorDemandedAt, nil
 }
 
-// decide says what follows from what is stored. Times of a clock that was ahead are not believed: a grace that began then begins
-// now, and no excuse is longer than one can be.
+// decide says what follows from what is stored. Times of a clock that was ahead are not believed: a grace that started
+// then starts now, and no excuse lasts longer than the longest one.
 func decide(row db.FactorDemandRow, met bool, grace time.Duration, now time.Time) Demand {
 	of := Demand{Demanded: true, Met: met}
 	begun := now
@@ -158,11 +159,11 @@ func (d *Demands) Excuse(ctx context.Context, q store.Queries, accountID string,
 	return q.ExcuseFactor(ctx, params)
 }
 
-// retryRestricted is when a client that waits asks again: soon after the user has set a factor up, it goes on.
+// retryRestricted is when a waiting client tries again: soon after the user has set up a factor, it goes on.
 const retryRestricted = 15 * time.Second
 
-// Restriction implements or3cloud.SessionRestrictor: what is answered to a user who has no second factor in time. It is a 503,
-// because clients keep their edits then.
+// Restriction implements or3cloud.SessionRestrictor: the answer to a user whose grace is over and who has no second
+// factor. It is a 503, because clients keep their edits then.
 func (d *Demands) Restriction(ctx context.Context, accountID string) (*or3cloud.Error, error) {
 	of, err := d.Of(ctx, accountID)
 	if err != nil {
@@ -178,7 +179,8 @@ func (d *Demands) Restriction(ctx context.Context, accountID string) (*or3cloud.
 
 const restricted = "This server demands a second factor. Set one up in your account; until then what you change stays on this device."
 
-// Refuse returns the refusal of a change of an account that is restricted, nil if it is not. q may be in a transaction.
+// Refuse returns an error for a change to an account that is restricted, and nil if it is not. q may be in a
+// transaction.
 func (d *Demands) Refuse(ctx context.Context, q store.Queries, accountID string) error {
 	of, _, err := d.look(ctx, q, accountID)
 	if err == nil && of.Restricted {

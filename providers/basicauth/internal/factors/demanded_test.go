@@ -12,8 +12,9 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// TestDecide holds whatever is stored and whatever the clock says: a factor lifts every restriction, no one is restricted before the
-// grace has ended, an excuse makes nothing worse and ends, and time alone never lifts a restriction.
+// TestDecide holds whatever is stored and whatever the time is: a factor lifts every restriction, no account is
+// restricted before its grace is over, an excuse makes nothing worse and ends, and time alone never lifts a
+// restriction.
 func TestDecide(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "now"))

@@ -1,5 +1,5 @@
 // Package factors knows how people prove who they are besides their password: with an authenticator app, a passkey or a
-// recovery code, at a sign-in and again before a sensitive change.
+// recovery code, when they sign in and again before a sensitive change.
 package factors
 
 import (
@@ -16,15 +16,16 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Options are what the configuration says about factors.
+// Options are the settings of factors.
 type Options struct {
-	// PublicURL is the origin of the server, or empty; PublicHost is its name, in lower case. Passkeys belong to it.
+	// PublicURL is the origin of the server, or empty; PublicHost is its host name, in lower case. Passkeys belong to
+	// it.
 	PublicURL, PublicHost string
-	// Grace is how long a refresh token that was exchanged is accepted again.
+	// Grace is how long a refresh token is still accepted after it was exchanged.
 	Grace time.Duration
 }
 
-// Host tells under which name a request has come, and whether that name is known to be ours.
+// Host returns the host name that a request was sent to, and whether that name is known to be ours.
 type Host interface {
 	RequestHost(r *http.Request) (host string, known bool)
 }

@@ -17,8 +17,8 @@ import (
 )
 
 // RelyingParty returns the rules of WebAuthn ceremonies for the host that a request was sent to, or nil where browsers
-// know no passkeys: on a bare IP address, or when nobody knows the host. A configured public URL decides alone, so that
-// no forged Host header can.
+// support no passkeys: on a bare IP address, or when the host is unknown. If a public URL is configured, it alone
+// decides, so that no forged Host header can.
 func (f *Factors) RelyingParty(r *or3cloud.Request) *webauthn.WebAuthn {
 	rpID, origins := f.ceremonyOrigins(r)
 	if rpID == "" || protocol.ValidateRPID(rpID) != nil {
@@ -26,13 +26,13 @@ func (f *Factors) RelyingParty(r *or3cloud.Request) *webauthn.WebAuthn {
 	}
 	rp, err := webauthn.New(&webauthn.Config{
 		RPID: rpID, RPDisplayName: ProductName, RPOrigins: origins,
-		AttestationPreference: protocol.PreferNoAttestation, // whoever built the authenticator is none of our business
+		AttestationPreference: protocol.PreferNoAttestation, // it does not matter who made the authenticator
 		AuthenticatorSelection: protocol.AuthenticatorSelection{
-			// Every passkey signs in alone, so it has to know the account and to verify the person.
+			// Every passkey signs in alone, so it has to know the account and verify the person.
 			ResidentKey: protocol.ResidentKeyRequirementRequired, RequireResidentKey: protocol.ResidentKeyRequired(),
 			UserVerification: protocol.VerificationRequired,
 		},
-		// Password managers answer extensions that nobody has asked for.
+		// Password managers answer extensions that were not requested.
 		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func (f *Factors) RelyingParty(r *or3cloud.Request) *webauthn.WebAuthn {
 }
 
 // ceremonyOrigins returns the domain that passkeys belong to and the origins whose pages may use them. Browsers offer
-// passkeys to secure pages only, which is HTTPS and the machine itself.
+// passkeys to secure pages only: HTTPS and localhost.
 func (f *Factors) ceremonyOrigins(r *or3cloud.Request) (rpID string, origins []string) {
 	if u, err := url.Parse(f.opts.PublicURL); err == nil && f.opts.PublicHost != "" {
 		return f.opts.PublicHost, []string{u.Scheme + "://" + u.Host}
@@ -78,7 +78,7 @@ func (u passkeyUser) WebAuthnDisplayName() string {
 	return u.account.Email
 }
 
-// PasskeyUserOf is an account with those of its passkeys that are of a domain.
+// PasskeyUserOf is an account with its passkeys for one domain.
 func PasskeyUserOf(ctx context.Context, q store.Queries, a db.Account, rpID string) (passkeyUser, error) {
 	rows, err := q.Passkeys(ctx, a.ID)
 	if err != nil {
@@ -108,7 +108,7 @@ type PasskeyAnswer struct {
 	Name       string     `json:"name"`
 	CreatedAt  time.Time  `json:"createdAt"`
 	LastUsedAt *time.Time `json:"lastUsedAt,omitempty"`
-	// OtherDomain is the domain of a passkey that cannot be used, because the server has another one.
+	// OtherDomain is the domain of a passkey that cannot be used, because the server now has another one.
 	OtherDomain string `json:"otherDomain,omitempty"`
 }
 

@@ -15,10 +15,10 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// MaxPasskeys bounds the lists that go to browsers with each ceremony.
+// MaxPasskeys limits the lists that go to browsers with each ceremony.
 const MaxPasskeys = 30
 
-// VerifyNewPasskey checks what an authenticator has made, and returns the domain that it belongs to.
+// VerifyNewPasskey checks what an authenticator has created, and returns the domain that it belongs to.
 func (f *Factors) VerifyNewPasskey(r *or3cloud.Request, a db.Account, session webauthn.SessionData, credential []byte) (made *webauthn.Credential, rpID string, err error) {
 	rp := f.RelyingParty(r)
 	if rp == nil {
@@ -33,7 +33,7 @@ func (f *Factors) VerifyNewPasskey(r *or3cloud.Request, a db.Account, session we
 		f.logRefusedPasskey(r, rp, err)
 		return nil, "", refuse.Invalid()
 	}
-	made.Attestation = webauthn.CredentialAttestation{} // it was not asked for and is not looked at again
+	made.Attestation = webauthn.CredentialAttestation{} // it was not requested and is not looked at again
 	return made, rp.Config.RPID, nil
 }
 

@@ -15,8 +15,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// FinishCeremony ends a ceremony that began without an account and returns the owner of the passkey, or nil if it was not
-// shown.
+// FinishCeremony ends a ceremony that began without an account and returns the owner of the passkey, or nil if the
+// answer was not valid.
 func (f *Factors) FinishCeremony(ctx context.Context, q store.Queries, r *or3cloud.Request, challenge string, credential []byte) (*db.Account, error) {
 	var session webauthn.SessionData
 	if _, err := f.onetime.Take(ctx, q, onetime.PasskeyUse, challenge, &session); err != nil {
@@ -25,8 +25,8 @@ func (f *Factors) FinishCeremony(ctx context.Context, q store.Queries, r *or3clo
 	return f.verifyPasskey(ctx, q, r, session, credential)
 }
 
-// verifyPasskey checks an authenticator's answer and returns the owner of the passkey, or nil if the answer is worth
-// nothing. It keeps what the next answer is checked against.
+// verifyPasskey checks an authenticator's answer and returns the owner of the passkey, or nil if the answer is not
+// valid. It stores what the next answer is checked against.
 func (f *Factors) verifyPasskey(ctx context.Context, q store.Queries, r *or3cloud.Request, session webauthn.SessionData, credential []byte) (*db.Account, error) {
 	rp := f.RelyingParty(r)
 	if rp == nil {
@@ -69,7 +69,7 @@ func (f *Factors) verifyPasskey(ctx context.Context, q store.Queries, r *or3clou
 	return &a, q.UsePasskey(ctx, db.UsePasskeyParams{ID: row.ID, Credential: string(text), RpID: store.Optional(rpID), Now: f.now().UnixMilli()})
 }
 
-// validate picks the check that fits how the ceremony began: for one account, or for whoever has a passkey.
+// validate picks the check that fits how the ceremony began: for one account, or for any owner of a passkey.
 func validate(rp *webauthn.WebAuthn, user passkeyUser, session webauthn.SessionData, parsed *protocol.ParsedCredentialAssertionData) (*webauthn.Credential, error) {
 	if len(session.UserID) > 0 {
 		return rp.ValidateLogin(user, session, parsed)
@@ -79,8 +79,8 @@ func validate(rp *webauthn.WebAuthn, user passkeyUser, session webauthn.SessionD
 }
 
 // acceptCounter looks at the number of signatures that an authenticator claims to have made. If it falls, there are two
-// authenticators with the same key, and neither can be trusted. If it stands still, that is worth a note. Synchronised
-// passkeys do not count: they always say zero.
+// authenticators with the same key, and neither can be trusted. If it stands still, that is worth a log entry.
+// Synchronised passkeys do not count: they always say zero.
 func (f *Factors) acceptCounter(ctx context.Context, q store.Queries, r *or3cloud.Request, row db.Passkey, counter uint32) (bool, error) {
 	var stored webauthn.Credential
 	if err := json.Unmarshal([]byte(row.Credential), &stored); err != nil {
@@ -94,7 +94,7 @@ func (f *Factors) acceptCounter(ctx context.Context, q store.Queries, r *or3clou
 	return counter == last, f.guard.Record(ctx, q, r, row.AccountID, guard.EventPasskeyCloned, row.Name)
 }
 
-// logRefusedPasskey tells the operator why an authenticator's answer was refused: mostly because pages are served from
+// logRefusedPasskey tells the operator why an authenticator's answer was refused: usually because pages are served from
 // another origin than the configured one.
 func (f *Factors) logRefusedPasskey(r *or3cloud.Request, rp *webauthn.WebAuthn, err error) {
 	reason := "malformed"

@@ -45,13 +45,13 @@ func (f *Factors) ReplaceRecoveryCodes(ctx context.Context, q store.Queries, acc
 	return codes, nil
 }
 
-// useRecoveryCode uses a recovery code up and reports whether it was one: of parallel uses one succeeds.
+// useRecoveryCode uses up a recovery code and reports whether it was one: of parallel uses one succeeds.
 func (f *Factors) useRecoveryCode(ctx context.Context, q store.Queries, accountID, typed string) (bool, error) {
 	n, err := q.UseRecoveryCode(ctx, db.UseRecoveryCodeParams{AccountID: accountID, Fingerprint: secret.Fingerprint(PlainRecoveryCode(typed))})
 	return n == 1, err
 }
 
-// groups writes a code so that people can copy it from paper.
+// groups formats a code so that people can copy it from paper.
 func groups(code string) string {
 	var parts []string
 	for ; len(code) > recoveryCodeGroup; code = code[recoveryCodeGroup:] {
@@ -60,8 +60,8 @@ func groups(code string) string {
 	return strings.Join(append(parts, code), "-")
 }
 
-// PlainRecoveryCode undoes what people do to a code on its way from paper: case, spaces, dashes, and the letters that look
-// like digits.
+// PlainRecoveryCode undoes what people do to a code when they copy it from paper: case, spaces, dashes, and letters
+// that look like digits.
 func PlainRecoveryCode(typed string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

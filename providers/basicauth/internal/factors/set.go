@@ -11,7 +11,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Set are the ways in which an account proves, besides its password, who is there (docs/accounts-api.md, "account").
+// Set are the ways in which the owner of an account can prove who they are, besides the password (docs/accounts-api.md,
+// "account").
 type Set struct {
 	TOTP              totpState       `json:"totp"`
 	RecoveryCodesLeft int64           `json:"recoveryCodesLeft"`
@@ -24,14 +25,15 @@ type totpState struct {
 	EnabledAt *time.Time `json:"enabledAt,omitempty"`
 }
 
-// Any reports whether a factor is set up, so that the password alone does not suffice.
+// Any reports whether a factor is set up, so that the password alone is not enough.
 func (f Set) Any() bool {
 	usable := slices.ContainsFunc(f.Passkeys, func(k PasskeyAnswer) bool { return k.OtherDomain == "" })
 	return Suffice(f.TOTP.Enabled, usable, len(f.Passkeys) > 0, f.RecoveryCodesLeft > 0)
 }
 
-// Suffice reports whether an account has something to demand besides its password: an app or a passkey that can be used.
-// Recovery codes stand in for one, also for passkeys that cannot be used any more, and for nothing if there was none.
+// Suffice reports whether an account has something to demand besides its password: an app or a passkey that can be
+// used. Recovery codes stand in for a factor, including passkeys that cannot be used any more, but count for nothing if
+// there was none.
 func Suffice(app, usablePasskey, passkey, codes bool) bool {
 	return app || usablePasskey || passkey && codes
 }
@@ -72,8 +74,8 @@ func (f *Factors) Reset(ctx context.Context, q store.Queries, accountID string) 
 	return f.letters.RecordAndNotify(ctx, q, nil, a, guard.EventFactorsReset, letters.NoticeFactorsReset, "")
 }
 
-// ForgetUselessCodes removes the recovery codes of an account whose last factor has gone: they would stand in for nothing
-// now, and be known to whoever found them when the next factor is set up.
+// ForgetUselessCodes removes the recovery codes of an account whose last factor was removed: they would stand in for
+// nothing now, and anyone who found them would know the codes of the next factor.
 func (f *Factors) ForgetUselessCodes(ctx context.Context, q store.Queries, accountID string) error {
 	left, err := f.Of(ctx, q, accountID)
 	if err != nil || left.Any() {

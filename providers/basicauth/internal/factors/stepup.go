@@ -16,10 +16,10 @@ func (u *StepUp) NoteProof(r *or3cloud.Request, q store.Queries, who Actor) erro
 	return q.ProveSession(r.Context(), db.ProveSessionParams{ID: who.SessionID, Now: u.now().UnixMilli()})
 }
 
-// ProofLifetime is how long a sensitive change may follow the last proof of who is there (ASVS 5.0, 7.5.1).
+// ProofLifetime is how long after the last proof of identity a sensitive change is allowed (ASVS 5.0, 7.5.1).
 const ProofLifetime = 10 * time.Minute
 
-// StepUp asks who acts: who is signed in, and whether they have proved it again a moment ago.
+// StepUp finds out who acts: who is signed in, and whether they have proved it again recently.
 type StepUp struct {
 	publicHost string
 	store      *store.Store
@@ -28,17 +28,17 @@ type StepUp struct {
 	now        func() time.Time
 }
 
-// NewStepUp returns what asks who acts.
+// NewStepUp returns a StepUp.
 func NewStepUp(opts Options, d Deps, demands *Demands) *StepUp {
 	return &StepUp{publicHost: opts.PublicHost, store: d.Store, sessions: d.Sessions, demands: demands, now: d.Now}
 }
 
-// Actor is somebody who is signed in, with account and session as the store had them at some moment.
+// Actor is someone who is signed in, with account and session as the store had them at some moment.
 type Actor struct {
 	db.SessionAccountRow
-	// Proven says that the password or a passkey must have been shown a moment ago for what the actor does.
+	// Proven says that what the actor does needs a recent proof by password or passkey.
 	Proven bool
-	// Unrestricted says that no second factor that is demanded may be wanting for it.
+	// Unrestricted says that it is refused while a demanded second factor is missing.
 	Unrestricted bool
 }
 
@@ -50,7 +50,7 @@ func (a Actor) Account() db.Account {
 	}
 }
 
-// SignedIn returns who sends a request, or refuse.Expired.
+// SignedIn returns who sent a request, or refuse.Expired.
 func (u *StepUp) SignedIn(ctx context.Context, r *or3cloud.Request) (Actor, error) {
 	who, _, err := u.sessions.Identify(ctx, r)
 	if err != nil {
@@ -62,7 +62,7 @@ func (u *StepUp) SignedIn(ctx context.Context, r *or3cloud.Request) (Actor, erro
 	return u.Actor(ctx, u.store.Read, who.SessionID, who.AccountID, who.Version)
 }
 
-// RecentlyProven is signedIn for sensitive changes: the password or a passkey must have been shown a moment ago.
+// RecentlyProven is SignedIn for sensitive changes: the password or a passkey must have been shown recently.
 func (u *StepUp) RecentlyProven(ctx context.Context, r *or3cloud.Request) (Actor, error) {
 	who, err := u.SignedIn(ctx, r)
 	if err != nil {
@@ -72,7 +72,8 @@ func (u *StepUp) RecentlyProven(ctx context.Context, r *or3cloud.Request) (Actor
 	return who, u.Fresh(ctx, u.store.Read, who)
 }
 
-// Unrestricted is SignedIn for changes that are not open to a user who has no second factor in time (Demands).
+// Unrestricted is SignedIn for changes that are closed to a user whose grace is over and who has no second factor
+// (Demands).
 func (u *StepUp) Unrestricted(ctx context.Context, r *or3cloud.Request) (Actor, error) {
 	who, err := u.SignedIn(ctx, r)
 	if err != nil {
@@ -92,8 +93,8 @@ func (u *StepUp) UnrestrictedAndProven(ctx context.Context, r *or3cloud.Request)
 	return who, u.Fresh(ctx, u.store.Read, who)
 }
 
-// Actor returns the account and the session of somebody as they are now, or refuse.Expired if the session has ended or the
-// account is not the one any more that it was.
+// Actor returns an account and a session as they are now, or refuse.Expired if the session has ended or the account has
+// changed.
 func (u *StepUp) Actor(ctx context.Context, q store.Queries, sessionID, accountID string, version int64) (Actor, error) {
 	row, err := q.SessionAccount(ctx, db.SessionAccountParams{SessionID: sessionID, AccountID: accountID, Now: u.now().UnixMilli()})
 	if store.Absent(err) || err == nil && row.TokenVersion != version {
@@ -102,10 +103,10 @@ func (u *StepUp) Actor(ctx context.Context, q store.Queries, sessionID, accountI
 	return Actor{SessionAccountRow: row}, err
 }
 
-// As runs a change that somebody makes who is signed in, in a write transaction. The transaction itself asks again whether
-// the session lives, the account is on and unchanged, and the proof, if one was asked for, is fresh: whatever has ended them
-// while the request was on its way comes before the change. change gets the actor as the transaction sees it. Every write of
-// a signed-in person goes through here.
+// As runs a change by someone who is signed in, in a write transaction. The transaction itself checks again that the
+// session lives, that the account is active and unchanged, and that the proof, if one is needed, is fresh: whatever
+// ended these while the request was on its way comes before the change. change gets the actor as the transaction sees
+// it. Every write of a signed-in person goes through here.
 func (u *StepUp) As(ctx context.Context, who Actor, change func(store.Queries, Actor) error) error {
 	return u.store.Tx(ctx, func(q store.Queries) error {
 		now, err := u.Still(ctx, q, who)
@@ -116,7 +117,7 @@ func (u *StepUp) As(ctx context.Context, who Actor, change func(store.Queries, A
 	})
 }
 
-// Still returns the actor as a transaction sees it, or the refusal if it may not act any more.
+// Still returns the actor as a transaction sees it, or an error if it may not act any more.
 func (u *StepUp) Still(ctx context.Context, q store.Queries, who Actor) (Actor, error) {
 	now, err := u.Actor(ctx, q, who.SessionID, who.ID, who.TokenVersion)
 	if err != nil {

@@ -28,19 +28,19 @@ const (
 	TOTPSecretBytes = 20
 )
 
-// TOTPSkew is how many steps the clock of a phone may be off, and how long people may take to type.
+// TOTPSkew is how many steps the clock of a phone may be off; it also covers the time that people take to type.
 const TOTPSkew = 1
 
-// ProductName is under what name apps and authenticators list an account.
+// ProductName is the name under which apps and authenticators list an account.
 const ProductName = "OR3 Cloud"
 
-// TOTPEncoding is how apps are given a secret.
+// TOTPEncoding is the encoding of secrets for apps.
 var TOTPEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// TOTPPlace is where the secret of an account is sealed for.
+// TOTPPlace is the place that the secret of an account is sealed for.
 func TOTPPlace(accountID string) string { return "totp " + accountID }
 
-// NewTOTP makes the secret of an authenticator app, as apps take it and as it is stored.
+// NewTOTP makes the secret of an authenticator app, both in the form for apps and in the stored one.
 func (f *Factors) NewTOTP(a db.Account) (key *otp.Key, sealed []byte, err error) {
 	secret := make([]byte, TOTPSecretBytes)
 	if _, err := io.ReadFull(f.rand, secret); err != nil {
@@ -54,8 +54,8 @@ func (f *Factors) NewTOTP(a db.Account) (key *otp.Key, sealed []byte, err error)
 	return key, sealed, err
 }
 
-// EnableTOTP makes a secret count that the same session has enrolled, if code is one of its codes, which is used up by that.
-// It returns recovery codes if this is the first factor.
+// EnableTOTP enables a secret that the same session has enrolled, if code is one of its codes, which that uses up. It
+// returns recovery codes if this is the first factor.
 func (f *Factors) EnableTOTP(ctx context.Context, q store.Queries, r *or3cloud.Request, who Actor, code string) ([]string, error) {
 	a := who.Account()
 	had, err := f.Of(ctx, q, a.ID)
@@ -90,7 +90,7 @@ func (f *Factors) EnableTOTP(ctx context.Context, q store.Queries, r *or3cloud.R
 	return f.ReplaceRecoveryCodes(ctx, q, a.ID)
 }
 
-// useTOTP checks a code of an account's authenticator app and uses it up, and with it all codes before it.
+// useTOTP checks a code of an account's authenticator app and uses it up, and with it all earlier codes.
 func (f *Factors) useTOTP(ctx context.Context, q store.Queries, accountID, code string) (bool, error) {
 	row, err := q.TOTP(ctx, accountID)
 	if store.Absent(err) || err == nil && !row.ConfirmedAt.Valid {
@@ -112,8 +112,8 @@ func (f *Factors) useTOTP(ctx context.Context, q store.Queries, accountID, code 
 	return n == 1, err
 }
 
-// openTOTP returns the secret of an account, in the form that apps are given, and seals it with the current key if it was
-// sealed with an older one, so that the older one can go one day.
+// openTOTP returns the secret of an account, in the form for apps, and seals it with the current key if it was sealed
+// with an older one, so that the older one can be dropped one day.
 func (f *Factors) openTOTP(ctx context.Context, q store.Queries, row db.Totp) (string, error) {
 	secret, current, err := f.sealer.Inspect(row.Secret, TOTPPlace(row.AccountID))
 	if err != nil {
@@ -144,12 +144,12 @@ func matchStep(secret, code string, now time.Time, used int64) (int64, bool) {
 	return 0, false
 }
 
-// NewestStep is the newest time step of an authenticator app that can have been used at a moment.
+// NewestStep is the newest time step of an authenticator app that can have been used by now.
 func NewestStep(now time.Time) int64 {
 	return now.Add(store.Tolerance).Unix()/TOTPPeriod + TOTPSkew
 }
 
-// usedStep returns the last step that was used, as far as it is believed.
+// usedStep returns the last step that was used, if it can be believed.
 func usedStep(stored int64, now time.Time) int64 {
 	if stored > NewestStep(now) {
 		return math.MinInt64

@@ -1,5 +1,5 @@
-// Package form reads what pages send: JSON objects whose members are judged one by one, so that a refusal names the field
-// (contract, auth §8.4; docs/accounts-api.md).
+// Package form reads what pages send: JSON objects whose members are checked one by one, so that a refusal names the
+// field (contract, auth §8.4; docs/accounts-api.md).
 package form
 
 import (
@@ -21,7 +21,7 @@ const (
 	maxInvite      = 4096
 )
 
-// emailSyntax is the part of the contract's e-mail rule that a regular expression can say.
+// emailSyntax is the part of the contract's e-mail rule that a regular expression can express.
 var emailSyntax = regexp.MustCompile(`^[A-Za-z0-9_'+\-.]*[A-Za-z0-9_+\-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$`)
 
 // ValidEmail reports whether a text is an e-mail address by the contract's rule.
@@ -32,7 +32,7 @@ func ValidEmail(s string) bool {
 // NormalEmail is the form in which an address is stored and looked up.
 func NormalEmail(s string) string { return strings.ToLower(strings.TrimFunc(s, IsSpace)) }
 
-// Fields is a JSON object as JavaScript sees it: names are compared exactly and of equal ones the last counts.
+// Fields is a JSON object as JavaScript sees it: names are compared exactly, and the last of equal ones counts.
 type Fields map[string]any
 
 // Parse returns the object of a body.
@@ -44,7 +44,7 @@ func Parse(raw []byte) (Fields, error) {
 	return f, nil
 }
 
-// Text returns a member that must be a text of min to max code units.
+// Text returns a member that must be a string of min to max code units.
 func (f Fields) Text(name string, min, max int) (string, bool) {
 	s, ok := f[name].(string)
 	n := Length(s)
@@ -67,7 +67,7 @@ func ParseSignIn(f Fields) (b SignInBody, err error) {
 	return SignInBody{NormalEmail(email), password}, nil
 }
 
-// NewPassword returns a password that is given twice. Whether it is good enough is the policy's to say.
+// NewPassword returns a password that is given twice. Whether it is good enough is up to the policy.
 func (f Fields) NewPassword(name, confirm string) (string, error) {
 	password, ok := f.Text(name, 0, MaxPassword)
 	switch {
@@ -147,10 +147,10 @@ func Length(s string) int {
 // IsSpace is what a browser's trim removes.
 func IsSpace(r rune) bool { return r == '\uFEFF' || (unicode.IsSpace(r) && r != '\u0085') }
 
-// MaxToken bounds the text of a token, in a body or in a cookie.
+// MaxToken limits the length of a token, in a body or in a cookie.
 const MaxToken = 4096
 
-// Ceremony is the body that finishes a ceremony.
+// Ceremony reads the body that finishes a ceremony.
 func (f Fields) Ceremony() (challenge string, credential []byte, err error) {
 	challenge, ok := f.Text("challenge", 1, MaxToken)
 	if !ok {
@@ -160,10 +160,10 @@ func (f Fields) Ceremony() (challenge string, credential []byte, err error) {
 	return challenge, credential, err
 }
 
-// MaxPasskeyName bounds what a passkey is called.
+// MaxPasskeyName limits the name of a passkey.
 const MaxPasskeyName = 60
 
-// PasskeyName returns what a passkey is to be called.
+// PasskeyName returns the name for a passkey.
 func (f Fields) PasskeyName() (string, error) {
 	name, ok := f["name"].(string)
 	name = strings.TrimFunc(name, IsSpace)
@@ -173,10 +173,10 @@ func (f Fields) PasskeyName() (string, error) {
 	return name, nil
 }
 
-// MaxCode bounds what people type as a code.
+// MaxCode limits what people type as a code.
 const MaxCode = 64
 
-// Credential returns the JSON text of what an authenticator has answered.
+// Credential returns the JSON text of an authenticator's answer.
 func (f Fields) Credential() ([]byte, error) {
 	object, ok := f["credential"].(map[string]any)
 	if !ok {

@@ -14,9 +14,9 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Behind writes down, once a second at most, what must outlive a restart and may lag a moment: the windows of the limits,
-// which tokens were seen, and failed sign-ins in the trail of the account. None of it is worth a write of its own to the
-// disk, which a flood could otherwise cause, and the time of which would tell accounts that exist from others.
+// Behind writes, once a second at most, what must outlive a restart and may lag a moment: the windows of the limits,
+// which tokens were seen, and failed sign-ins in the trail of the account. None of it is worth a disk write of its own,
+// which a flood could otherwise cause, and whose time would tell accounts that exist from others.
 type Behind struct {
 	guard    *Guard
 	clock    *store.Clock
@@ -24,27 +24,27 @@ type Behind struct {
 	log      *slog.Logger
 	failures chan failure
 	loop     *background.Loop
-	// settled is what the clock's SetBack was when the stored times were settled last.
+	// settled is what the clock's SetBack was when the stored times were last settled.
 	settled int64
 }
 
-// Rooms are what the rooms that know the guard have done in the same transaction.
+// Rooms are what other packages do in the same transaction.
 type Rooms struct {
 	Sightings Sightings
-	// TellOfFailures tells the owner of an account, after a failed sign-in was recorded, when there are many.
+	// TellOfFailures tells the owner of an account, after a failed sign-in was recorded, when there have been many.
 	TellOfFailures func(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account) error
-	// Settle brings the times that were stored while the clock was ahead back to what they can be now.
+	// Settle corrects the times that were stored while the clock was ahead.
 	Settle func(ctx context.Context, q store.Queries, now time.Time) error
 }
 
-// Sightings are tokens that were seen.
+// Sightings are records of tokens that were seen.
 type Sightings interface {
-	// Write returns what writes up to most of them down, and what is to be called once that is committed. There is nothing to
-	// write if both are nil.
+	// Write returns two functions: one stores up to most of them, and one is called once that is committed. Both are
+	// nil if there is nothing to write.
 	Write(most int) (write func(ctx context.Context, q store.Queries, now time.Time) error, written func())
 }
 
-// failure is a failed sign-in at an account that exists.
+// failure is a failed sign-in to an account that exists.
 type failure struct {
 	account db.Account
 	from    *or3cloud.Request
@@ -58,12 +58,12 @@ const (
 	maxFailures = 256
 )
 
-// NewBehind returns what writes for a guard and for the rooms that know it.
+// NewBehind returns a Behind for a guard and for the packages that use it.
 func NewBehind(g *Guard, clock *store.Clock, rooms Rooms) *Behind {
 	return &Behind{guard: g, clock: clock, rooms: rooms, log: g.log, failures: make(chan failure, maxFailures)}
 }
 
-// Start begins to write. Close ends it.
+// Start starts the writing. Close ends it.
 func (b *Behind) Start() {
 	b.settled = b.clock.SetBack.Load()
 	b.loop = background.Start(background.Task{
@@ -80,7 +80,7 @@ func (b *Behind) Close() {
 
 // Failed notes a failed sign-in. It never waits.
 func (b *Behind) Failed(a db.Account, r *or3cloud.Request) {
-	// Of the request only what the trail shows: its body and its cookies must not wait in memory.
+	// Keep only what the trail shows of the request: its body and its cookies must not wait in memory.
 	from := &or3cloud.Request{Request: &http.Request{Header: http.Header{"User-Agent": {r.UserAgent()}}}, ClientIP: r.ClientIP}
 	select {
 	case b.failures <- failure{a, from, b.guard.now()}:
@@ -88,10 +88,10 @@ func (b *Behind) Failed(a db.Account, r *or3cloud.Request) {
 	}
 }
 
-// Write writes what there is at once, or after the write that is under way.
+// Write writes what is waiting, now or after the write that is under way.
 func (b *Behind) Write(ctx context.Context) { _ = b.loop.Run(ctx) } // the loop has logged the error
 
-// writeWaiting writes what there is. What cannot be written is tried again, except failures.
+// writeWaiting writes what is waiting. What cannot be written is tried again, except failures.
 func (b *Behind) writeWaiting(ctx context.Context) error {
 	limits := b.guard.Limits
 	windows := limits.Changed(maxWindows)
@@ -122,7 +122,7 @@ func (b *Behind) writeWaiting(ctx context.Context) error {
 				return err
 			}
 		}
-		// Memory forgets keys beyond its bound without a word.
+		// Memory forgets keys beyond its limit without notice.
 		return errors.Join(DeleteExpiredWindows(ctx, q, now), q.DeleteSurplusWindows(ctx, ratelimit.MaxKeys))
 	})
 	if err != nil {
@@ -139,7 +139,7 @@ func (b *Behind) writeWaiting(ctx context.Context) error {
 	return nil
 }
 
-// waiting takes the failures that wait.
+// waiting takes the failures that are waiting.
 func (b *Behind) waiting() (out []failure) {
 	for {
 		select {

@@ -1,5 +1,5 @@
-// Package guard keeps strangers out and remembers what they have tried: the limits on guessing and on everything else that a
-// request can use up, the password hashes and their bounded queue, and the trail of what happened to an account.
+// Package guard keeps strangers out and records their attempts: the limits on guessing and on everything else that
+// requests can use up, the password hashes and their bounded queue, and the trail of what happened to an account.
 package guard
 
 import (
@@ -21,16 +21,16 @@ type Guard struct {
 	now   func() time.Time
 	// Limits are the budgets; their windows outlive a restart (Behind).
 	Limits *ratelimit.Limiter
-	// Passwords makes password hashes and compares with them.
+	// Passwords makes and compares password hashes.
 	Passwords *passwd.Hasher
 	// SignIns counts sign-ins.
 	SignIns SignIns
 }
 
-// SignIns are sign-ins by what became of them. Limited are those that were refused unseen, for there were too many.
+// SignIns are sign-ins by outcome. Limited are those that were refused without a check because there were too many.
 type SignIns struct{ Succeeded, WrongPassword, WrongFactor, Limited metric.Counter }
 
-// New returns a guard with the windows that were written down.
+// New returns a guard with the stored windows.
 func New(ctx context.Context, st *store.Store, log *slog.Logger, now func() time.Time, passwords *passwd.Hasher) (*Guard, error) {
 	g := &Guard{store: st, log: log, now: now, Passwords: passwords}
 	var err error

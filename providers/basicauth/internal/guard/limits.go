@@ -13,7 +13,7 @@ import (
 // LongestWindow is the longest of the limits whose windows are kept.
 const LongestWindow = 24 * time.Hour
 
-// DeleteExpiredWindows deletes the windows that have ended, and those that a clock that was ahead has made.
+// DeleteExpiredWindows deletes the windows that have ended, and those that were made by a clock that was ahead.
 func DeleteExpiredWindows(ctx context.Context, q store.Queries, now time.Time) error {
 	return q.DeleteExpiredWindows(ctx, db.DeleteExpiredWindowsParams{Now: now.UnixMilli(), Latest: now.Add(LongestWindow).UnixMilli()})
 }
@@ -33,7 +33,7 @@ func keepWindow(ctx context.Context, q store.Queries, w ratelimit.Window) error 
 	return q.KeepWindow(ctx, db.KeepWindowParams{Key: w.Key, Hits: string(text), ExpiresAt: w.Expiry.UnixMilli()})
 }
 
-// keptLimits returns a limiter with the windows that were written.
+// keptLimits returns a limiter with the stored windows.
 func keptLimits(ctx context.Context, st *store.Store, now func() time.Time) (*ratelimit.Limiter, error) {
 	rows, err := st.Read.Windows(ctx, now().UnixMilli())
 	if err != nil {

@@ -42,13 +42,13 @@ const (
 	EventEnabled            Event = "account_enabled"
 )
 
-// Record writes a security event into the trail of an account, in the transaction of what happened, and into the log. r
-// is nil when the operator did it. Neither place gets a secret; detail is for facts such as the name of a passkey.
+// Record adds a security event to the trail of an account, in the transaction in which it happens, and to the log. r is
+// nil when the operator did it. Neither place gets a secret; detail is for facts such as the name of a passkey.
 func (g *Guard) Record(ctx context.Context, q store.Queries, r *or3cloud.Request, accountID string, kind Event, detail string) error {
 	return g.RecordAt(ctx, q, r, accountID, kind, detail, g.now())
 }
 
-// RecordAt is record of something that happened a moment ago.
+// RecordAt is Record for something that happened a moment ago.
 func (g *Guard) RecordAt(ctx context.Context, q store.Queries, r *or3cloud.Request, accountID string, kind Event, detail string, at time.Time) error {
 	e := db.InsertEventParams{AccountID: accountID, Kind: string(kind), At: at.UnixMilli(), Detail: store.Optional(detail)}
 	by := "operator"
@@ -60,14 +60,14 @@ func (g *Guard) RecordAt(ctx context.Context, q store.Queries, r *or3cloud.Reque
 	return KeepEvent(ctx, q, e)
 }
 
-// The trail of an account holds the newest events of each kind, so that nobody can cover up one with many of another. A trail
-// that is longer becomes shorter in steps.
+// The trail of an account holds the newest events of each kind, so that no one can cover up one event with many of
+// another kind. A trail that is longer is shortened in steps.
 const (
 	EventsOfAKind = 200
 	SurplusEvents = 100
 )
 
-// KeepEvent adds an event to a trail and takes the oldest of its kind away if there are too many.
+// KeepEvent adds an event to a trail and removes the oldest of its kind if there are too many.
 func KeepEvent(ctx context.Context, q store.Queries, e db.InsertEventParams) error {
 	if err := q.InsertEvent(ctx, e); err != nil {
 		return err
@@ -77,16 +77,16 @@ func KeepEvent(ctx context.Context, q store.Queries, e db.InsertEventParams) err
 	})
 }
 
-// maxUserAgent bounds what is kept of a header that the client chooses.
+// maxUserAgent limits what is kept of a header that the client chooses.
 const maxUserAgent = 256
 
-// UserAgent is what a browser calls itself, cut to what is kept of it.
+// UserAgent is how a browser identifies itself, cut to the length that is kept.
 func UserAgent(r *or3cloud.Request) sql.NullString {
 	agent := strings.ToValidUTF8(r.UserAgent(), "")
 	return store.Optional(strings.ToValidUTF8(agent[:min(len(agent), maxUserAgent)], ""))
 }
 
-// RedactEmail leaves the first character and the domain of an address.
+// RedactEmail keeps the first character and the domain of an address.
 func RedactEmail(email string) string {
 	local, domain, ok := strings.Cut(email, "@")
 	if !ok || local == "" {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// The marks by which browsers and systems are told apart, in this order, since most browsers also name those that they are like.
+// The marks that tell browsers and systems apart, in this order, since most browsers also name those that they
+// resemble.
 var (
 	browserMarks = [][2]string{
 		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Vivaldi", "Vivaldi"}, {"SamsungBrowser", "Samsung Internet"}, {"Firefox", "Firefox"}, {"FxiOS", "Firefox"},
@@ -17,12 +18,13 @@ var (
 	}
 )
 
-// Device is what a person knows a browser by, as far as its user agent tells. It leaves versions out, so that an update does not make
-// a browser a new one. Answers have its parts, because pages say "on" in the language of their user; letters have its String.
+// Device is how a person knows a browser, as far as its user agent tells. It has no versions, so that an update does
+// not make a browser a new one. Answers have its parts, because pages say "on" in the language of their user; letters
+// have its String.
 type Device struct {
 	Browser string `json:"browser,omitempty"`
 	System  string `json:"system,omitempty"`
-	// Kind is phone, tablet or computer, by which pages draw it; empty if the system is not known.
+	// Kind is phone, tablet or computer, for the icon that pages show; empty if the system is not known.
 	Kind string `json:"kind,omitempty"`
 }
 
@@ -62,7 +64,7 @@ func firstMark(agent string, marks [][2]string) string {
 	return ""
 }
 
-// Network is the part of an address that stays the same while a provider hands out new ones.
+// Network is the part of an address that stays the same when a provider assigns a new one.
 func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

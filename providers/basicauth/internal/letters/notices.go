@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// RecordAndNotify is what every change of a factor ends with: a line in the trail, and word to the owner.
+// RecordAndNotify is the end of every change of a factor: a line in the trail, and a notice to the owner.
 func (l *Letters) RecordAndNotify(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, event guard.Event, notice Notice, detail string) error {
 	if err := l.guard.Record(ctx, q, r, a.ID, event, detail); err != nil {
 		return err
@@ -20,10 +20,10 @@ func (l *Letters) RecordAndNotify(ctx context.Context, q store.Queries, r *or3cl
 	return l.Notify(ctx, q, r, a, notice, detail)
 }
 
-// Notice is something about which the owner of an account is told by mail.
+// Notice is something that the owner of an account is told by mail.
 type Notice string
 
-// The notices. What they say is in words.go.
+// The notices. Their text is in words.go.
 const (
 	NoticeNewSignIn         Notice = "new_sign_in"
 	NoticeSignInFailures    Notice = "sign_in_failures"
@@ -45,10 +45,10 @@ const (
 // NoticeLifetime is how long a notice is worth delivering.
 const NoticeLifetime = 3 * 24 * time.Hour
 
-// Notify tells the owner of an account that something has happened to it, in the transaction in which it happens: a notice
-// without the change can go out as little as a change without the notice. a is the account as it was before, since a notice of
-// a new address goes to the old one. r is nil when the operator did it; detail is a fact such as the name of a passkey. Without
-// a mail server it does nothing.
+// Notify tells the owner of an account that something has happened to it, in the transaction in which it happens:
+// neither the notice nor the change can exist without the other. a is the account as it was before, since a notice of a
+// new address goes to the old one. r is nil when the operator did it; detail is a fact such as the name of a passkey.
+// Without a mail server it does nothing.
 func (l *Letters) Notify(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, kind Notice, detail string) error {
 	if l.Outbox == nil {
 		return nil
@@ -65,7 +65,7 @@ type Occasion struct {
 	Agent   string    `json:"agent,omitempty"`
 }
 
-// OccasionOf is a request as an occasion; r is nil when the operator acts.
+// OccasionOf returns the Occasion of a request; r is nil when the operator acts.
 func (l *Letters) OccasionOf(r *or3cloud.Request) Occasion {
 	by := Occasion{When: l.now()}
 	if r != nil {
@@ -74,7 +74,7 @@ func (l *Letters) OccasionOf(r *or3cloud.Request) Occasion {
 	return by
 }
 
-// facts is an occasion as lines of a letter.
+// facts returns an occasion as lines of a letter.
 func (o Occasion) facts() []mail.Fact {
 	facts := []mail.Fact{{Name: wordWhen, Value: o.When.UTC().Format(wordTimeFormat)}}
 	if o.Address == "" {
@@ -86,8 +86,8 @@ func (o Occasion) facts() []mail.Fact {
 	return append(facts, mail.Fact{Name: wordAddress, Value: o.Address})
 }
 
-// TellOfSignIn tells the owner of a sign-in from a browser that is not known yet. It is called before the new session is
-// stored; the sessions of before, ended ones included until they expire, are what makes a browser known.
+// TellOfSignIn tells the owner of a sign-in from a browser that is not known yet. It is called before the new session
+// is stored; earlier sessions, ended ones included until they expire, are what makes a browser known.
 func (l *Letters) TellOfSignIn(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account) error {
 	if l.Outbox == nil {
 		return nil
@@ -105,14 +105,14 @@ func (l *Letters) TellOfSignIn(ctx context.Context, q store.Queries, r *or3cloud
 	return l.Notify(ctx, q, r, a, NoticeNewSignIn, "")
 }
 
-// The number of failed sign-ins within the time after which the owner is told.
+// The owner is told after this many failed sign-ins within this time.
 const (
 	ManyFailures   = 10
 	failuresWithin = time.Hour
 )
 
-// TellOfFailures tells the owner, once a day at most, when many sign-ins have failed. It is called after the failure was
-// recorded.
+// TellOfFailures tells the owner, once a day at most, when many sign-ins have failed. It is called after the failure
+// was recorded.
 func (l *Letters) TellOfFailures(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account) error {
 	if l.Outbox == nil {
 		return nil

@@ -18,7 +18,7 @@ const (
 	wordLifetime = "The link works once, and for 30 minutes."
 )
 
-// noticeWords are a notice's subject and what it says.
+// noticeWords are a notice's subject and text.
 type noticeWords struct {
 	subject, text string
 	// detail is the name of the fact that comes with the notice, if there is one.

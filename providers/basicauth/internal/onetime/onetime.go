@@ -1,5 +1,5 @@
-// Package onetime makes the tokens that are used once: those in links of letters, and those that name a challenge or a
-// ceremony of passkeys. They are rows of a table, and only their fingerprints are kept.
+// Package onetime makes tokens that are used once: those in links of letters, and those that name a challenge or a
+// passkey ceremony. They are rows of a table, and only their fingerprints are kept.
 package onetime
 
 import (
@@ -17,7 +17,7 @@ import (
 // Kind says what a one-time token is for.
 type Kind string
 
-// The kinds, with how long one lives.
+// The kinds of tokens, and how long each lives.
 const (
 	Reset        Kind = "reset"
 	Email        Kind = "email"
@@ -42,14 +42,14 @@ type Tokens struct {
 	now    func() time.Time
 }
 
-// New returns the tokens, which are made of a source of random bytes.
+// New returns a Tokens that uses a source of random bytes.
 func New(random io.Reader, now func() time.Time) *Tokens {
 	return &Tokens{opaque: secret.Opaque{Rand: random}, now: now}
 }
 
-// Issue makes a one-time token of a kind for an account, or for nobody if a is the zero account. data is kept with it as
-// JSON. What is stored of the token is its fingerprint. A token that somebody begins who is signed in ends with that
-// session; for the others sessionID is empty.
+// Issue makes a one-time token of a kind for an account, or for no account if a is the zero value. data is kept with it
+// as JSON. Only the fingerprint of the token is stored. A token that a signed-in person begins ends with that session;
+// for the others sessionID is empty.
 func (t *Tokens) Issue(ctx context.Context, q store.Queries, kind Kind, a db.Account, sessionID string, data any) (token string, expires time.Time, err error) {
 	token, print, err := t.opaque.Generate()
 	if err != nil {
@@ -60,7 +60,7 @@ func (t *Tokens) Issue(ctx context.Context, q store.Queries, kind Kind, a db.Acc
 		return "", expires, err
 	}
 	now := t.now()
-	// There are never more than live ones, and of those not too many.
+	// There are no more rows than live tokens, and not too many of those.
 	if err := q.DeleteExpiredOneTimeTokens(ctx, db.DeleteExpiredOneTimeTokensParams{Now: now.UnixMilli(), Latest: store.Latest(now)}); err != nil {
 		return "", expires, err
 	}
@@ -80,15 +80,15 @@ func (t *Tokens) Issue(ctx context.Context, q store.Queries, kind Kind, a db.Acc
 	})
 }
 
-// How many one-time tokens of a kind an account has, and how many passkey ceremonies may be under way that have no account
-// yet. The oldest goes.
+// How many one-time tokens of a kind an account has, and how many passkey ceremonies without an account may be under
+// way. The oldest is dropped.
 const (
 	MaxOfAKind    = 100
 	MaxCeremonies = 2000
 )
 
-// Peek reads a one-time token without using it up. It answers refuse.Token for one that is unknown, used, expired, of another
-// kind, overtaken by a change of the account's password or begun by a session that has ended.
+// Peek reads a one-time token without using it up. The error is refuse.Token for one that is unknown, used, expired, of
+// another kind, outdated by a change of the account's password, or begun by a session that has ended.
 func (t *Tokens) Peek(ctx context.Context, q store.Queries, kind Kind, token string, data any) (db.OneTimeTokenRow, error) {
 	now := t.now()
 	row, err := q.OneTimeToken(ctx, db.OneTimeTokenParams{
@@ -103,8 +103,8 @@ func (t *Tokens) Peek(ctx context.Context, q store.Queries, kind Kind, token str
 	return row, json.Unmarshal([]byte(row.Data), data)
 }
 
-// Take is Peek that uses the token up: of parallel calls one succeeds. It must run in a write transaction, whose failure
-// gives the token back.
+// Take is Peek, and uses the token up: of parallel calls one succeeds. It must run in a write transaction; if that
+// fails, the token is good again.
 func (t *Tokens) Take(ctx context.Context, q store.Queries, kind Kind, token string, data any) (db.OneTimeTokenRow, error) {
 	row, err := t.Peek(ctx, q, kind, token, data)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package secret makes tokens that the database keeps as a fingerprint alone, because they have only to be recognised.
+// Package secret makes tokens of which the database keeps only a fingerprint, because they only have to be recognised.
 package secret
 
 import (
@@ -22,7 +22,7 @@ func (t Opaque) Generate() (token, print string, err error) {
 	return token, Fingerprint(token), nil
 }
 
-// Fingerprint is what is kept of a refresh token (contract, auth §8.1). Tokens are random, so it needs no salt.
+// Fingerprint is what is kept of a refresh token (contract, auth §8.1). Tokens are random, so no salt is needed.
 func Fingerprint(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])

@@ -11,8 +11,8 @@ import (
 )
 
 // The cookies (contract, auth §8.1). The refresh cookie reaches all of /api so that any request can renew its access
-// token in place; earlier versions set it on LegacyPath, where a browser would go on sending it first. Below a base path there are
-// two of these, and the cookie reaches both.
+// token in place; earlier versions set it on LegacyPath, where a browser would go on sending it first. Below a base
+// path there are two of these, and the cookie reaches both.
 const (
 	AccessCookie  = "or3_access"
 	RefreshCookie = "or3_refresh"
@@ -20,11 +20,11 @@ const (
 	LegacyPath    = "/api/basic-auth"
 )
 
-// maxCookies is how many cookies of one name are looked at: one for each path, and no flood.
+// maxCookies is how many cookies of one name are looked at: one for each path, but not a flood.
 const maxCookies = 4
 
-// SetCookies signs the browser in with a grant that is committed, and the sessions out that made room for it. A grant without
-// a refresh token leaves that cookie as it is.
+// SetCookies signs the browser in with a committed grant, and ends the sessions that the new one displaced. A grant
+// without a refresh token leaves that cookie as it is.
 func (s *Sessions) SetCookies(r *or3cloud.Request, g *Grant) {
 	g.Displaced.Apply(s.Revoked)
 	if g.refreshToken == "" {
@@ -49,8 +49,8 @@ func (s *Sessions) ClearCookies(r *or3cloud.Request) {
 	s.replaceCookies(r, cookies...)
 }
 
-// ReplaceAccess sets the access cookie alone. A refresh cookie that the same answer sets, because the request renewed its
-// tokens first, stays.
+// ReplaceAccess sets the access cookie alone. A refresh cookie that the same answer already sets, because the request
+// renewed its tokens first, stays.
 func (s *Sessions) ReplaceAccess(r *or3cloud.Request, cookie *http.Cookie) {
 	kept := slices.DeleteFunc(slices.Clone(r.ResponseHeader.Values("Set-Cookie")), func(line string) bool {
 		return strings.HasPrefix(line, AccessCookie+"=")
@@ -71,8 +71,8 @@ func (s *Sessions) Cookie(name, path, value string, maxAge time.Duration) *http.
 	return c
 }
 
-// replaceCookies sets cookies in place of those that the same answer has set before: a request that was first
-// rotated and then signed out must leave one verdict.
+// replaceCookies sets cookies in place of those that the same answer set before: a request that was first rotated and
+// then signed out must send one result.
 func (s *Sessions) replaceCookies(r *or3cloud.Request, cookies ...*http.Cookie) {
 	var kept []string
 	for _, line := range r.ResponseHeader.Values("Set-Cookie") {
@@ -89,8 +89,8 @@ func (s *Sessions) replaceCookies(r *or3cloud.Request, cookies ...*http.Cookie) 
 	}
 }
 
-// value returns the value of the only cookie with a name, "" if there is none. usual says that the header is one that a browser
-// makes of such values as we give out; Values has to judge others.
+// value returns the value of the only cookie with a name, "" if there is none. usual says that the header has the form
+// that browsers give to values like ours; others are left to Values.
 func value(r *http.Request, name string) (value string, usual bool) {
 	lines := r.Header["Cookie"]
 	if len(lines) > 1 {
@@ -100,7 +100,7 @@ func value(r *http.Request, name string) (value string, usual bool) {
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
 			text, named := strings.CutPrefix(strings.TrimLeft(pair, " \t"), name)
-			if !named || text != "" && isTokenByte(text[0]) { // another name that begins alike
+			if !named || text != "" && isTokenByte(text[0]) { // another name with the same beginning
 				continue
 			}
 			if text, named = strings.CutPrefix(text, "="); !named || found || !isToken(text) {
@@ -112,7 +112,8 @@ func value(r *http.Request, name string) (value string, usual bool) {
 	return value, true
 }
 
-// isToken reports whether a text consists of what our tokens consist of, which is the same in every way to write a cookie.
+// isToken reports whether a text has only characters of our tokens, which look the same in every way of writing a
+// cookie.
 func isToken(text string) bool {
 	for i := range len(text) {
 		if !isTokenByte(text[i]) {

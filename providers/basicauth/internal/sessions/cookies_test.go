@@ -15,7 +15,7 @@ func TestOnlyAFewCookiesOfOneNameAreLookedAt(t *testing.T) {
 	}
 }
 
-// The short way to a cookie finds what net/http finds, or leaves it to that.
+// The fast path to a cookie finds what net/http finds, or leaves it to that.
 func TestTheShortWayToACookie(t *testing.T) {
 	for _, lines := range usualAndOtherCookies {
 		sameCookies(t, lines...)

@@ -11,10 +11,10 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// NoVersion is above every token_version: no access token passes.
+// NoVersion is above every token_version: no access token is accepted.
 const NoVersion = math.MaxInt64
 
-// Ended is what a change has made worthless of the access tokens that are out.
+// Ended are the access tokens that a change has made invalid.
 type Ended struct {
 	tokens  []endedSession
 	account string
@@ -61,7 +61,7 @@ func (e *Ended) Session(ctx context.Context, q store.Queries, accountID, session
 	return err
 }
 
-// Apply makes memory agree with what was committed.
+// Apply applies to memory what was committed.
 func (e *Ended) Apply(r *Revocations) {
 	if e.account != "" {
 		r.raiseVersion(e.account, e.version, e.until)
@@ -71,7 +71,7 @@ func (e *Ended) Apply(r *Revocations) {
 	}
 }
 
-// EndSession ends a session by its owner's wish, unless it has ended already.
+// EndSession ends a session at its owner's request, unless it has already ended.
 func (s *Sessions) EndSession(ctx context.Context, q store.Queries, r *or3cloud.Request, sessionID string, now time.Time, e *Ended) error {
 	rows, err := q.RevokeSession(ctx, db.RevokeSessionParams{ID: sessionID, Now: now.UnixMilli()})
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// generation names a refresh token and the access tokens that were issued with it. The first one of a session has no name:
-// nothing was exchanged for it, so no answer with it can be repeated.
+// generation names a refresh token and the access tokens that were issued with it. The first one of a session has no
+// name: nothing was exchanged for it, so no answer with it can be repeated.
 type generation struct{ session, mark string }
 
-// GenerationMark is how much of a fingerprint names a generation within its session.
+// GenerationMark is how many characters of a fingerprint name a generation within its session.
 const GenerationMark = 16
 
 // generationOf names the refresh token with a fingerprint.
@@ -24,10 +24,10 @@ func generationOf(sessionID, fingerprint string) generation {
 	return generation{sessionID, fingerprint[:GenerationMark]}
 }
 
-// maxSightings bounds the memory of the generations that have still to be written down.
+// maxSightings limits how many generations wait in memory to be stored.
 const maxSightings = 20_000
 
-// Sightings are the generations whose tokens were seen. They are written down behind the requests (guard.Behind), once each;
+// Sightings are the generations whose tokens were seen. They are stored in the background (guard.Behind), once each;
 // until then they are here.
 type Sightings struct {
 	mu      sync.Mutex
@@ -51,14 +51,14 @@ func (s *Sightings) note(g generation) bool {
 	return true
 }
 
-// has reports whether a generation was seen and that is not written down yet.
+// has reports whether a generation was seen and that is not stored yet.
 func (s *Sightings) has(g generation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pending[g]
 }
 
-// Waiting returns up to most generations that are to be written down.
+// Waiting returns up to most generations that are waiting to be stored.
 func (s *Sightings) Waiting(most int) []generation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *Sightings) Waiting(most int) []generation {
 	return out
 }
 
-// forget forgets what is in the database now.
+// forget drops what is in the database now.
 func (s *Sightings) forget(gs []generation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +93,7 @@ func (s *Sightings) Write(most int) (write func(context.Context, store.Queries, 
 		func() { s.forget(seen) }
 }
 
-// keepSightings writes sightings down.
+// keepSightings stores sightings.
 func keepSightings(ctx context.Context, q store.Queries, gs []generation, now time.Time) error {
 	for _, g := range gs {
 		if err := q.NoteUse(ctx, db.NoteUseParams{Now: now.UnixMilli(), SessionID: g.session, Generation: g.mark}); err != nil {

@@ -9,13 +9,13 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Revocations is what access tokens are checked against besides their signature: the sessions and account versions
-// that ended while access tokens for them were still valid. Entries go when the last such token has expired, so the
-// memory is bounded by the sign-outs within one access lifetime.
+// Revocations is what access tokens are checked against besides their signature: the sessions and account versions that
+// ended while access tokens for them were still valid. Entries are dropped when the last such token has expired, so the
+// memory is limited by the sign-outs within one access lifetime.
 type Revocations struct {
 	clock *store.Clock
-	// restored is when an older copy of the database was put back: whatever was signed before has ended. It is not
-	// believed while it lies in the future, where a clock that was ahead has put it.
+	// restored is when the database was replaced by an older copy: whatever was signed before has ended. It is not
+	// believed while it is in the future, where a clock that was ahead has put it.
 	restored time.Time
 
 	mu          sync.RWMutex
@@ -31,15 +31,15 @@ type accountVersion struct {
 	until  time.Time
 }
 
-// NewRevocations returns a memory without any.
+// NewRevocations returns an empty Revocations.
 func NewRevocations(clock *store.Clock) *Revocations {
 	return &Revocations{
 		clock: clock, sessions: map[string]time.Time{}, generations: map[generation]time.Time{}, accounts: map[string]accountVersion{},
 	}
 }
 
-// RevokeSession refuses the access tokens of a session; the last of them expires at until. Like the other two it only ever
-// refuses more and longer: of two that come in either order the stricter one holds.
+// RevokeSession refuses the access tokens of a session; the last of them expires at until. Like the other two it only
+// ever refuses more, and for longer: of two calls in either order the stricter one holds.
 func (r *Revocations) RevokeSession(sessionID string, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,7 +67,7 @@ func (r *Revocations) raiseVersion(accountID string, oldest int64, until time.Ti
 	r.watchers.tell(or3cloud.Revocation{UserID: accountID})
 }
 
-// Permit reports whether nothing speaks against an access token with these claims.
+// Permit reports whether nothing revokes an access token with these claims.
 func (r *Revocations) Permit(c *accessClaims) bool {
 	if c.IssuedAt != nil && c.IssuedAt.Unix() < r.restored.Unix() && !r.restored.After(r.clock.Now()) {
 		return false
@@ -109,7 +109,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// loadRevocations fills the memory of revocations with everything that a live access token may contradict.
+// loadRevocations loads every revocation that can concern a live access token.
 func (s *Sessions) loadRevocations(ctx context.Context, now time.Time) error {
 	r := s.Revoked
 	r.restored = time.UnixMilli(s.store.File.RestoredAt())

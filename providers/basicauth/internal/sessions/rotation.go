@@ -13,31 +13,31 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// verdict is what a refresh token is worth.
+// verdict is the result of judging a refresh token.
 type verdict int
 
 // The verdicts, best first.
 const (
 	// live: the current token of its session. It is exchanged for a new one.
 	live verdict = iota
-	// recent: exchanged a moment ago by a parallel request. It gets the token that the session has now.
+	// recent: exchanged a moment ago by a parallel request. It gets the session's current token.
 	recent
-	// repeated: the last one that was exchanged, longer ago, for a token that was never used: the answer was lost. It gets
-	// another token, which takes the place of that one.
+	// repeated: the last one that was exchanged, longer ago, for a token that was never used: the answer was lost. It
+	// gets another token, which replaces that one.
 	repeated
-	// undated: like repeated, but exchanged at a time that is not believed, so that nothing is known about the order of
-	// things. Its session ends.
+	// undated: like repeated, but exchanged at a time that is not believed, so that the order of events is unknown. Its
+	// session ends.
 	undated
-	// replayed: exchanged longer ago, and what it was exchanged for was used, or another token has taken its place. There is
-	// a copy, so every session of the account ends.
+	// replayed: exchanged longer ago, and the token it was exchanged for was used, or another token has replaced that.
+	// There is a copy, so every session of the account ends.
 	replayed
 	// worthless: unknown, expired or of a session that has ended.
 	worthless
 )
 
-// judge applies the rules of contract auth §8.5 to a stored token. A session has at most one live token, so that
-// following the chain of exchanges from a recent token always ends at the same one. seen says that the live token's
-// generation was seen and that is not in the row yet.
+// judge applies the rules of contract auth §8.5 to a stored token. A session has at most one live token, so following
+// the chain of exchanges from a recent token always ends at the same one. seen says that the live token's generation
+// was seen, but that the row does not say so yet.
 func judge(t db.TokenRow, now time.Time, grace time.Duration, seen bool) verdict {
 	expired := !now.Before(time.UnixMilli(t.ExpiresAt))
 	switch {
@@ -75,7 +75,7 @@ func (p presented) generation() generation {
 	return generationOf(p.row.SessionID, p.fingerprint)
 }
 
-// best returns the token that is worth most. A browser can send several, from different paths; a stale one must not
+// best returns the token with the best verdict. A browser can send several, from different paths; a stale one must not
 // spoil a good one.
 func (s *Sessions) best(ctx context.Context, q store.Queries, tokens []string, now time.Time) (presented, error) {
 	found := presented{verdict: worthless}
@@ -96,7 +96,7 @@ func (s *Sessions) best(ctx context.Context, q store.Queries, tokens []string, n
 	return found, nil
 }
 
-// Renew exchanges one of the refresh tokens of a request for a new grant. It returns nil when none is worth anything.
+// Renew exchanges one of the refresh tokens of a request for a new grant. It returns nil if none of them is valid.
 //
 // Only a live token needs the writer. The others are judged on a read connection, so that neither a flood of invalid
 // tokens nor the parallel requests of a page wait for each other.
@@ -114,7 +114,7 @@ func (s *Sessions) Renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 		return g, store.Fault(err)
 	}
 	if found.verdict == live && !s.rotations.Check(found.row.SessionID, s.rotationLimit()).Allowed {
-		// No refresh token: the browser may get those of other answers after this one, or has had them before.
+		// No refresh token: the browser may get those of other answers after this one, or may have them already.
 		s.Sightings.note(found.generation())
 		g, err := s.grant("", identityOf(found.row, found.generation()), now, time.UnixMilli(found.row.SessionExpiresAt))
 		return g, store.Fault(err)
@@ -122,7 +122,7 @@ func (s *Sessions) Renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 	var g *Grant
 	var e Ended
 	err = s.store.Tx(ctx, func(q store.Queries) (err error) {
-		// Another request may have exchanged the token since.
+		// Another request may have exchanged the token in the meantime.
 		if found, err = s.best(ctx, q, tokens, now); err != nil {
 			return err
 		}
@@ -167,26 +167,26 @@ func (s *Sessions) Renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 }
 
 // MaxRotations is how often a session may get a new refresh token within the grace window. No client comes near it; one
-// that has lost its mind gets access tokens only, which cost no write, and is not thrown out.
+// that runs wild gets access tokens only, which cost no write, and stays signed in.
 const MaxRotations = 60
 
-// rotationLimit has the length of the grace window, so that the access tokens which are given out without a rotation end
-// before the moment that the last rotation has recorded as their end.
+// rotationLimit has the length of the grace window, so that access tokens that are issued without a rotation end before
+// the time that the last rotation has recorded as their end.
 func (s *Sessions) rotationLimit() ratelimit.Limit {
 	return ratelimit.Limit{Max: MaxRotations, Window: s.opts.Grace}
 }
 
-// MaxChain is how many refresh tokens are kept of a session, which is what recognises a replay. With the default lifetimes a
-// browser that is never closed has 2,880. Beyond it the live token is exchanged once in SlowExchange, so that none that has
-// not expired has to be forgotten, and the session goes on.
+// MaxChain is how many refresh tokens of a session are kept to recognise a replay. With the default lifetimes a browser
+// that is never closed has 2,880. Beyond it the live token is exchanged once in SlowExchange, so that no token has to
+// be forgotten before it expires, and the session goes on.
 const MaxChain = 3000
 
-// SlowExchange is a day by default: it comes with the lifetime of a refresh token, so that there are 30 more tokens at most
-// and the session does not run out in between.
+// SlowExchange is a day by default: a fraction of the lifetime of a refresh token, so that there are 30 more tokens at
+// most and the session does not run out in between.
 func (s *Sessions) SlowExchange() time.Duration { return s.opts.RefreshTTL / 30 }
 
-// chainIsFull reports whether a token that could be exchanged must not be yet. Of a full chain what has expired goes at once:
-// sign-ins, with which it would go, may never come.
+// chainIsFull reports whether a token that could be exchanged must wait. It removes the expired tokens of a full chain
+// at once: the sign-ins that would otherwise remove them may never come.
 func (s *Sessions) chainIsFull(ctx context.Context, q store.Queries, t presented, now time.Time) (bool, error) {
 	if t.verdict != live && t.verdict != repeated || !store.Within(t.row.LiveCreatedAt, now, s.SlowExchange()) {
 		return false, nil
@@ -198,7 +198,7 @@ func (s *Sessions) chainIsFull(ctx context.Context, q store.Queries, t presented
 	return true, q.DeleteExpiredTokens(ctx, now.Add(-s.opts.Grace).UnixMilli())
 }
 
-// prolong gives out an access token beside the refresh token that the browser has.
+// prolong issues an access token without a new refresh token.
 func (s *Sessions) prolong(ctx context.Context, q store.Queries, t presented, now time.Time) (*Grant, error) {
 	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
 		ID: t.row.SessionID, AccountID: t.row.AccountID, Now: now.UnixMilli(), AccessUntil: s.AccessUntil(now).UnixMilli(),
@@ -224,16 +224,17 @@ func (s *Sessions) rotate(ctx context.Context, q store.Queries, r *or3cloud.Requ
 	return s.succeed(ctx, q, r, old, now)
 }
 
-// retire refuses the access tokens that were issued with the live token of a repeated one, and reports whether one of them
-// was seen already. What follows may still fail: then their browser gets new ones with its refresh token.
+// retire refuses the access tokens that were issued with the live token when an earlier one is repeated, and reports
+// whether one of them had been seen already. If a later step fails, their browser gets new ones with its refresh token.
 func (s *Sessions) retire(t db.TokenRow, now time.Time) (seen bool) {
 	g := generationOf(t.SessionID, t.LiveFingerprint)
 	s.Revoked.revokeGeneration(g, s.AccessUntil(now))
 	return s.Sightings.has(g)
 }
 
-// repeat gives a new token to whoever shows a token again whose exchange was answered into the void. The token of that
-// answer is dead from then on: if somebody has it after all, there are two, and showing it is a replay.
+// repeat gives a new token to a client that shows an exchanged token again because it never got the answer. The token
+// of that answer is invalid from then on: if someone has it after all, there are two copies, and showing it is a
+// replay.
 func (s *Sessions) repeat(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*Grant, error) {
 	n, err := q.ReplaceToken(ctx, db.ReplaceTokenParams{Now: now.UnixMilli(), Fingerprint: old.row.LiveFingerprint})
 	if err != nil {
@@ -279,7 +280,7 @@ func (s *Sessions) succeed(ctx context.Context, q store.Queries, r *or3cloud.Req
 	return s.grant(token, identityOf(old.row, generationOf(old.row.SessionID, print)), now, ends)
 }
 
-// current gives out the session's live token once more.
+// current issues the session's live token once more.
 func (s *Sessions) current(ctx context.Context, q store.Queries, old presented, now time.Time) (*Grant, error) {
 	t, err := q.LiveToken(ctx, old.row.SessionID)
 	if err != nil {
@@ -292,13 +293,13 @@ func (s *Sessions) current(ctx context.Context, q store.Queries, old presented, 
 	return s.grant(string(token), identityOf(old.row, generationOf(old.row.SessionID, t.Fingerprint)), now, time.UnixMilli(old.row.SessionExpiresAt))
 }
 
-// AccessUntil is recorded with a session as the end of its access tokens. Those that are given out during the grace
-// window, which writes nothing, are covered too, and what a token is believed beyond its end.
+// AccessUntil is recorded with a session as the end of its access tokens. It covers those that are issued during the
+// grace window, which writes nothing, and the time for which a token is believed beyond its end.
 func (o Options) AccessUntil(now time.Time) time.Time {
 	return now.Add(o.AccessTTL + o.Grace + ClockSkew)
 }
 
-// AccessUntil is that of the options of the sessions.
+// AccessUntil applies the options of the sessions.
 func (s *Sessions) AccessUntil(now time.Time) time.Time { return s.opts.AccessUntil(now) }
 
 func identityOf(t db.TokenRow, g generation) Identity {

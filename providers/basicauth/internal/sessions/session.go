@@ -14,10 +14,10 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Provider is what AUTH_PROVIDER selects.
+// Provider is the value of AUTH_PROVIDER that selects this provider.
 const Provider = "basic-auth"
 
-// How an account came to be (migrations/00001_accounts.sql).
+// How an account was created (migrations/00001_accounts.sql).
 const (
 	OriginOpen      = "open"
 	OriginInvite    = "invite"
@@ -26,7 +26,7 @@ const (
 	OriginOperator  = "operator"
 )
 
-// admitted reports whether whoever runs the server made an account of this origin.
+// admitted reports whether the operator of the server created an account of this origin.
 func admitted(origin string) bool {
 	return origin == OriginSetup || origin == OriginBootstrap || origin == OriginOperator
 }
@@ -38,7 +38,7 @@ type Identity struct {
 	Version                       int64
 	// generation is the mark of the refresh token that the identity comes with; empty for the first one of a session.
 	generation string
-	// Admitted says that whoever runs the server made or allowed the account (or3cloud.ProviderSession.Admitted).
+	// Admitted says that the operator of the server created or allowed the account (or3cloud.ProviderSession.Admitted).
 	Admitted bool
 	// Founder says that it is the account of the first administrator (or3cloud.ProviderSession.Founder).
 	Founder bool
@@ -52,20 +52,20 @@ func accountIdentity(a db.Account, sessionID, generation string) Identity {
 	}
 }
 
-// Grant is a fresh pair of tokens.
+// Grant is a new pair of tokens.
 type Grant struct {
 	Identity
-	refreshToken string // empty if the browser is to keep the one that it has
+	refreshToken string // empty if the browser keeps the one that it has
 	AccessToken  string
-	// expires is when the access token does.
+	// expires is when the access token expires.
 	expires time.Time
-	// Displaced are the sessions that ended to make room for a new one.
+	// Displaced are the sessions that ended to make way for a new one.
 	Displaced Ended
-	// OtherDomains are those of passkeys that would have been demanded, did they not belong to them.
+	// OtherDomains are the domains of passkeys that would have been demanded if they belonged to this one.
 	OtherDomains []string
 }
 
-// grant signs an access token beside a refresh token. The access token does not outlive its session.
+// grant signs an access token to go with a refresh token. The access token does not outlive its session.
 func (s *Sessions) grant(refreshToken string, who Identity, now, sessionEnds time.Time) (*Grant, error) {
 	expires := now.Add(s.opts.AccessTTL)
 	if sessionEnds.Before(expires) {
@@ -79,10 +79,10 @@ func (s *Sessions) grant(refreshToken string, who Identity, now, sessionEnds tim
 	return &Grant{Identity: who, refreshToken: refreshToken, AccessToken: token, expires: expires}, nil
 }
 
-// GetSession implements or3cloud.AuthProvider. A valid access token is believed without any I/O. When it has run out
+// GetSession implements or3cloud.AuthProvider. A valid access token is believed without any I/O. When it has expired
 // and the refresh cookie is good, the pair is renewed in place, so that a client that knows nothing about expiry is
-// never thrown out (contract, auth §8.2 and Pitfall 2). Cookies are never cleared here. When the answer has begun there
-// is nothing to renew with: the access token alone decides, and the store is not asked.
+// never signed out (contract, auth §8.2 and Pitfall 2). Cookies are never cleared here. Once the answer has begun,
+// tokens cannot be renewed: the access token alone decides, and the store is not used.
 func (s *Sessions) GetSession(ctx context.Context, r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
 	who, expires, err := s.Identify(ctx, r)
 	if err != nil || who == nil {
@@ -94,7 +94,7 @@ func (s *Sessions) GetSession(ctx context.Context, r *or3cloud.Request) (*or3clo
 	}, nil
 }
 
-// CheckSession implements or3cloud.SessionChecker. It asks the store: what is remembered of revocations goes back no further
+// CheckSession implements or3cloud.SessionChecker. It uses the store: the memory of revocations goes back no further
 // than an access token lives, and a body may take longer.
 func (s *Sessions) CheckSession(ctx context.Context, of *or3cloud.ProviderSession) (bool, error) {
 	_, err := s.store.Read.SessionAccount(ctx, db.SessionAccountParams{
@@ -106,8 +106,8 @@ func (s *Sessions) CheckSession(ctx context.Context, of *or3cloud.ProviderSessio
 	return err == nil, store.Fault(err)
 }
 
-// Identify returns who sent a request, or nil, and renews the request's tokens if needed. A token that is only believed for
-// the difference of clocks is renewed if it can be.
+// Identify returns who sent a request, or nil, and renews the request's tokens if needed. A token that is only accepted
+// because clocks differ is renewed if it can be.
 func (s *Sessions) Identify(ctx context.Context, r *or3cloud.Request) (*Identity, time.Time, error) {
 	c := s.ValidAccess(r.Request)
 	if c != nil && (s.now().Before(c.ExpiresAt.Time) || r.ResponseHeader == nil) {
@@ -146,7 +146,8 @@ func (s *Sessions) validToken(token string) *accessClaims {
 	if c == nil {
 		return nil
 	}
-	// Noted first: whoever replaces the generation revokes it and then looks here, so that one of the two sees the other.
+	// Noted first: the code that replaces the generation revokes it and then looks here, so that one of the two sees
+	// the other.
 	if !c.noted.Load() && s.Sightings.note(c.generation()) {
 		c.noted.Store(true)
 	}
@@ -160,14 +161,15 @@ func (s *Sessions) validToken(token string) *accessClaims {
 // the database.
 const MaxSessions = 100
 
-// How many sessions are kept that have ended and whose access tokens have too, and how many beyond that go with a new one.
+// How many ended sessions are kept after their access tokens have expired, and how many beyond that are deleted with
+// each new one.
 const (
 	KeptEnded       = 100
 	surplusSessions = 4
 )
 
-// Begin starts a session of an account and returns its first grant. If there are too many, the one that was used least
-// recently ends; of those that have ended the oldest are forgotten.
+// Begin starts a session of an account and returns its first grant. If there are too many, the least recently used one
+// ends; of the ended ones the oldest are forgotten.
 func (s *Sessions) Begin(ctx context.Context, q store.Queries, a db.Account, r *or3cloud.Request, now time.Time) (*Grant, error) {
 	err := q.DeleteOldEndedSessions(ctx, db.DeleteOldEndedSessionsParams{
 		AccountID: a.ID, Before: now.Add(-s.opts.Grace).UnixMilli(), Keep: KeptEnded, Most: surplusSessions,
@@ -220,9 +222,9 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// RenewAccess signs a new access token for the session of a request whose account has changed, since the token carries name
-// and address. Other sessions of the account learn of the change at their next rotation. For a session that has ended
-// meanwhile the answer is refuse.Expired.
+// RenewAccess signs a new access token for the session of a request whose account has changed, since the token carries
+// name and address. Other sessions of the account learn of the change at their next rotation. The error is
+// refuse.Expired for a session that has ended in the meantime.
 func (s *Sessions) RenewAccess(r *or3cloud.Request, q store.Queries, sessionID, accountID string) (*http.Cookie, error) {
 	ctx := r.Context()
 	a, err := q.AccountByID(ctx, accountID)

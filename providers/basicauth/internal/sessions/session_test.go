@@ -10,8 +10,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// BenchmarkSession is what a request costs to know who sent it, with the token that it has shown before and with one that
-// is new each time.
+// BenchmarkSession measures what it costs a request to know who sent it, with a token that it has shown before and with
+// a new one each time.
 func BenchmarkSession(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }

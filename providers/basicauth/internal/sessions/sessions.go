@@ -18,13 +18,14 @@ import (
 
 // Options are the lifetimes of tokens and cookies.
 type Options struct {
-	// AccessTTL is that of an access token, RefreshTTL that of a session without use, SessionTTL its absolute one.
+	// AccessTTL is the lifetime of an access token, RefreshTTL that of a session without use, SessionTTL that of a
+	// session in any case.
 	AccessTTL, RefreshTTL, SessionTTL time.Duration
-	// Grace is how long a refresh token that was exchanged is accepted again.
+	// Grace is how long a refresh token is still accepted after it was exchanged.
 	Grace time.Duration
-	// Production says that cookies go over https only.
+	// Production says that cookies are sent over HTTPS only.
 	Production bool
-	// BasePath is the path below which browsers see this server, mostly empty (setting.BasePath).
+	// BasePath is the path below which browsers see this server, usually empty (setting.BasePath).
 	BasePath string
 }
 
@@ -47,7 +48,7 @@ type Sessions struct {
 	Sightings Sightings
 }
 
-// New returns the sessions that the store has, with what a live access token may contradict in memory.
+// New returns the sessions of the store, with the revocations that can concern a live access token in memory.
 func New(ctx context.Context, opts Options, st *store.Store, g *guard.Guard, log *slog.Logger, clock *store.Clock, random io.Reader,
 	sealer *sealed.Sealer, access *AccessTokens) (*Sessions, error) {
 	s := &Sessions{

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/form"
 )
 
-// issuer is who signs access tokens and whom they are for.
+// issuer is both the issuer and the audience of access tokens.
 const issuer = "or3-cloud"
 
 // accessClaims are the claims of an access token (contract, auth §8.1).
@@ -50,7 +50,8 @@ func (c *accessClaims) Validate() error {
 	return nil
 }
 
-// timely reports whether claims that were verified once hold at a moment, as the rules of NewAccessTokens have it (RFC 7519 §4.1.4 to §4.1.6).
+// timely reports whether claims that were verified once are valid at a moment, by the rules of NewAccessTokens (RFC
+// 7519 §4.1.4 to §4.1.6).
 func (c *accessClaims) timely(now time.Time) bool {
 	begun := func(at *jwt.NumericDate) bool { return at == nil || !now.Before(at.Add(-ClockSkew)) }
 	return now.Before(c.ExpiresAt.Add(ClockSkew)) && begun(c.IssuedAt) && begun(c.NotBefore)
@@ -68,14 +69,15 @@ func (c *accessClaims) Identity() *Identity {
 	return who
 }
 
-// ClockSkew is by how much clocks may differ: a token is believed that long after its end, and that long before its
-// beginning. One server has one clock, but it may be set back, and it may have a stand-in with another.
+// ClockSkew is how much clocks may differ: a token is accepted that long after its end, and that long before its
+// beginning. One server has one clock, but it may be set back, and a replacement server may have a different one.
 const ClockSkew = 5 * time.Second
 
-// AccessTokens signs and verifies access tokens without I/O. That the session of a token belongs to its account is said by
-// the signature: both come from one row when it is made.
+// AccessTokens signs and verifies access tokens without I/O. The signature proves that the session of a token belongs
+// to its account: both come from one row when it is made.
 type AccessTokens struct {
-	// keys are the keys by id. The one of signID signs; the others were replaced while tokens of theirs may still be out.
+	// keys are the keys by id. The one of signID signs; the others were replaced, but tokens of theirs may still be in
+	// use.
 	keys     map[string][]byte
 	signID   string
 	now      func() time.Time
@@ -83,7 +85,7 @@ type AccessTokens struct {
 	verified verified
 }
 
-// NewAccessTokens takes the secret that signs and those that were replaced by it.
+// NewAccessTokens takes the secret that signs and those that it replaced.
 func NewAccessTokens(now func() time.Time, secret string, previous ...string) *AccessTokens {
 	rules := []jwt.ParserOption{
 		jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(ClockSkew),
@@ -98,7 +100,7 @@ func NewAccessTokens(now func() time.Time, secret string, previous ...string) *A
 	return a
 }
 
-// keyID names a key in the header of a token without saying anything about it.
+// keyID names a key in the header of a token without revealing anything about it.
 func keyID(secret string) string {
 	sum := sha256.Sum256([]byte("or3-cloud access key id:" + secret))
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
@@ -129,7 +131,7 @@ func (a *AccessTokens) Verify(token string) *accessClaims {
 	}
 	digest := digestOf(token)
 	if c := a.verified.get(digest); c != nil {
-		if !c.timely(a.now()) { // all else was looked at, and stays as it was
+		if !c.timely(a.now()) { // everything else was checked before and does not change
 			return nil
 		}
 		return c

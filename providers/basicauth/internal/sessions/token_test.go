@@ -107,7 +107,8 @@ func TestAccessTokenEdgeCases(t *testing.T) {
 	}
 }
 
-// A token that was verified before is only asked for what time may have changed, and that has to be what a whole verification says.
+// A token that was verified before is only checked for what time may have changed, and the result has to be that of a
+// full verification.
 func TestATokenThatWasVerifiedEndsAsOneThatWasNot(t *testing.T) {
 	start := time.Unix(1_771_000_000, 0)
 	now := start

@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// maxVerified bounds the memory of the signatures; beyond it they are checked anew.
+// maxVerified limits the memory of signatures; beyond it they are verified again.
 const maxVerified = 10_000
 
-// verified remembers the claims of access tokens whose signature and form were found to be right, since each request
-// of a browser shows the same token for a quarter of an hour and an event stream looks at it every second. What depends
-// on the time and on revocation is not remembered. Tokens are kept as digests, so that memory holds no credentials.
+// verified remembers the claims of access tokens whose signature and form were found to be right, since each request of
+// a browser shows the same token for a quarter of an hour and an event stream looks at it every second. What depends on
+// the time and on revocation is not remembered. Tokens are kept as digests, so that memory holds no credentials.
 type verified struct {
 	mu     sync.RWMutex
 	claims map[[sha256.Size]byte]*accessClaims
@@ -33,7 +33,7 @@ type digester struct {
 // digesters are those that are not in use. They keep no token.
 var digesters = sync.Pool{New: func() any { return &digester{hash: sha256.New()} }}
 
-// digestOf returns the digest of a token, without memory of its own.
+// digestOf returns the digest of a token without allocating memory.
 func digestOf(token string) (digest [sha256.Size]byte) {
 	d := digesters.Get().(*digester)
 	d.text = append(d.text[:0], token...)

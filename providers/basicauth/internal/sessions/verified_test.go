@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What is remembered of a token is its signature; the time is looked at on each use.
+// Only the signature of a token is remembered; the time is checked on each use.
 func TestVerifiedTokensStillExpire(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	now := start

@@ -6,7 +6,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// unread is how many revocations a watcher may leave untaken. One that is slower is sent away, so that it costs no memory.
+// unread is how many revocations a watcher may leave unread. A slower one is dropped, so that it costs no memory.
 const unread = 256
 
 // watchers are told of revocations. The zero value has none; the mutex of Revocations guards it.
@@ -53,7 +53,7 @@ func (r *Revocations) Watch(ctx context.Context) <-chan or3cloud.Revocation {
 	return c
 }
 
-// Close sends all watchers away.
+// Close drops all watchers.
 func (r *Revocations) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Whoever remembers a proven identity hears of everything that ends it, or is told that something was missed.
+// Anything that remembers a proven identity hears of everything that ends it, or is told that something was missed.
 func TestWatchersMissNothing(t *testing.T) {
 	until := time.Now().Add(time.Hour)
 	r := NewRevocations(store.NewClock(time.Now))

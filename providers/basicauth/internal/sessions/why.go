@@ -11,16 +11,18 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// enders are the events with which sessions of other browsers end.
+// enders are the events that end sessions of other browsers.
 var enders = []guard.Event{
 	guard.EventSessionRevoked, guard.EventPasswordChanged, guard.EventPasswordReset, guard.EventFactorsReset, guard.EventTokenReplayed, guard.EventDisabled,
 }
 
-// besideEnd is how far apart an event and the end that it has caused may stand: they are two looks at the clock in one transaction.
+// besideEnd is how far apart an event and the end that it caused may be: they are two looks at the clock in one
+// transaction.
 const besideEnd = 5 * time.Second
 
-// WhyEnded says what has ended the session of a refresh token that is worth nothing any more: an event of the account, or "" if it simply ran out,
-// or if nothing is known. The page of that browser tells its user; who has no such token is told nothing.
+// WhyEnded says what ended the session of a refresh token that is no longer valid: an event of the account, or "" if it
+// simply expired, or if nothing is known. The page of that browser tells its user; anyone without such a token is told
+// nothing.
 func (s *Sessions) WhyEnded(ctx context.Context, tokens []string) (guard.Event, error) {
 	for _, token := range tokens {
 		row, err := s.store.Read.Token(ctx, secret.Fingerprint(token))

@@ -18,7 +18,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
-// Open opens the database file, and migrates it before.
+// Open migrates and opens the database file.
 func Open(ctx context.Context, opts sqlitex.Options, log *slog.Logger, fatal func(error)) (*Store, error) {
 	file, err := sqlitex.Open(ctx, opts)
 	if err != nil {
@@ -34,7 +34,7 @@ type Queries = *db.Queries
 type Store struct {
 	File        *sqlitex.DB
 	Read, Write Queries
-	// Breaker is open when nothing may be written any more.
+	// Breaker is open once nothing may be written any more.
 	Breaker *breaker.Breaker
 }
 
@@ -53,8 +53,8 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.File.Close())...)
 }
 
-// keepLog leaves the write-ahead log where it is when the last connection closes. It has everything and the file may not;
-// only a new process may copy the one into the other.
+// keepLog leaves the write-ahead log where it is when the last connection closes. The log has everything and the file
+// may not; only a new process may copy one into the other.
 func (s *Store) keepLog() error {
 	c, err := s.File.Write.Conn(context.Background())
 	if err != nil {
@@ -68,10 +68,10 @@ func (s *Store) keepLog() error {
 }
 
 // Tx runs fn in a write transaction. If fn returns an error nothing of it remains; what must outlive a refusal is
-// therefore reported through variables of the caller, not through the error.
+// therefore passed through variables of the caller, not through the error.
 //
-// After a failed fsync nothing is written any more, because what the disk says from then on is not to be believed: every
-// call is refused until the process has started anew.
+// After a failed fsync nothing is written any more, because what the disk says from then on cannot be believed: every
+// call is refused until the process restarts.
 func (s *Store) Tx(ctx context.Context, fn func(Queries) error) error {
 	if err := s.Breaker.Err(); err != nil {
 		return err
@@ -100,10 +100,10 @@ func (s *Store) attempt(ctx context.Context, fn func(Queries) error) error {
 	return nil
 }
 
-// EventsKept is how long the trail of an account goes back.
+// EventsKept is how far back the trail of an account goes.
 const EventsKept = 365 * 24 * time.Hour
 
-// Prune removes what can prove nothing any more.
+// Prune removes what can no longer prove anything.
 func Prune(ctx context.Context, q Queries, now time.Time, grace time.Duration) error {
 	before := now.Add(-grace).UnixMilli()
 	return errors.Join(
@@ -115,7 +115,7 @@ func Prune(ctx context.Context, q Queries, now time.Time, grace time.Duration) e
 	)
 }
 
-// Fault turns a failure of the store into the 503 that clients wait out. It is never a "signed out": clients delete
+// Fault turns an error of the store into the 503 that clients wait out. It is never a "signed out": clients delete
 // local data on that (contract, auth Pitfalls 10, 13). Errors that already have a code keep it.
 func Fault(err error) error {
 	var own *or3cloud.Error
@@ -125,7 +125,7 @@ func Fault(err error) error {
 	return Unavailable(err)
 }
 
-// Unavailable is the 503 for a fault of the store.
+// Unavailable is the 503 for an error of the store.
 func Unavailable(cause error) *or3cloud.Error {
 	return or3cloud.Unavailable(cause, "Identity provider temporarily unavailable", 5*time.Second)
 }

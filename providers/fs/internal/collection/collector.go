@@ -1,5 +1,5 @@
-// Package collection collects and deletes what nothing refers to, a protocol with the sync provider
-// (or3cloud.ReferenceClaimer), and says what lies in the store and why.
+// Package collection collects and deletes what nothing refers to, by a protocol with the sync provider
+// (or3cloud.ReferenceClaimer), and says what is in the store and why.
 package collection
 
 import (
@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// Options are what a Collector is made of. Each is required but References.
+// Options are what a Collector is made of. All are required but References.
 type Options struct {
 	Disk   volume.Disk
 	Copies *copies.Copies
@@ -25,7 +25,8 @@ type Options struct {
 	Pieces *pieces.Pieces
 	// References says which blobs are used; without it nothing is collected or deleted.
 	References or3cloud.ReferenceClaimer
-	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it. 0 leaves it to them.
+	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it. 0
+	// leaves it to them.
 	Retention time.Duration
 	// TrashGrace is how long retired bytes stay in the trash, served and ready to be taken back; 0 lets the next collection unlink them.
 	TrashGrace time.Duration
@@ -65,16 +66,16 @@ func New(o Options) *Collector {
 
 // GC implements or3cloud.StorageCollector. A blob goes in two steps that are at least TrashGrace apart: its generation
 // is retired by the sync provider and moved into the trash; later its content is claimed once more, under a new name,
-// and only if still nothing references it are the bytes destroyed. DeletedCount counts first steps.
+// and the bytes are destroyed only if still nothing references it. DeletedCount counts first steps.
 //
-// No lock is held while the sync provider is asked. What keeps a concurrent upload or commit safe is that the generation
-// is doomed before the question: from then on they make a generation of their own, which this run knows nothing of.
+// No lock is held during a call to the sync provider. A concurrent upload or commit is safe because the generation is
+// doomed before that call: from then on they make a generation of their own, which this run does not know.
 func (c *Collector) GC(ctx context.Context, in or3cloud.StorageGCRequest) (or3cloud.StorageGCReport, error) {
 	report, err := c.collectWorkspace(ctx, in)
 	if err != nil || c.references == nil {
 		return report, err
 	}
-	// Uploads in pieces that have expired go as well, whatever their workspace.
+	// Uploads in pieces that have expired go as well, in every workspace.
 	_, err = c.pieces.Sweep()
 	return report, refuse.Disk(err)
 }
@@ -113,8 +114,8 @@ func checkGCRequest(in or3cloud.StorageGCRequest) error {
 	return nil
 }
 
-// collecting makes one run per workspace at a time: a refused claim makes a generation reliable again, which another run
-// must not have offered in the meantime.
+// collecting allows one run per workspace at a time: a refused claim makes a generation reliable again, and another run
+// must not have offered it in the meantime.
 func (c *Collector) collecting(workspace string) (done func()) {
 	return c.copies.Lock(layout.Key{Workspace: workspace})
 }

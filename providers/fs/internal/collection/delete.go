@@ -11,7 +11,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// DeleteObject implements or3cloud.ObjectDeleter. It is the first step of a collection, taken at once and for one blob:
+// DeleteObject implements or3cloud.ObjectDeleter. It is the first step of a collection, done at once and for one blob:
 // the same claim decides, so it is as safe as a collection. The second step follows after TrashGrace.
 func (c *Collector) DeleteObject(ctx context.Context, workspaceID string, hash or3cloud.BlobHash) error {
 	k, ok := layout.NewKey(workspaceID, string(hash))
@@ -54,7 +54,7 @@ func (r *run) deleteLive(ctx context.Context, k layout.Key) error {
 	}
 	defer r.copies.Lock(k)()
 	if !retired {
-		r.doomed.Pardon(k.Live(generation))
+		r.doomed.Forget(k.Live(generation))
 		return errRetained
 	}
 	if err := r.moveToTrash(k, generation); err != nil {
@@ -77,7 +77,7 @@ func (r *run) doomCurrent(k layout.Key) (generation string, err error) {
 	return rec.Generation, nil
 }
 
-// deleteTrashed notes that content in the trash is to go for good, unless something has referred to it since.
+// deleteTrashed notes that content in the trash will be destroyed, unless something has referred to it since.
 func (r *run) deleteTrashed(ctx context.Context, k layout.Key, generation string) error {
 	probe, err := layout.RandomName(r.random)
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *run) deleteTrashed(ctx context.Context, k layout.Key, generation string
 	return errors.Join(mark(), r.forget(ctx, k, probe))
 }
 
-// markDeleted notes in the sidecar that somebody has deleted the content. The caller holds the lock.
+// markDeleted notes in the sidecar that someone has deleted the content. The caller holds the lock.
 func (r *run) markDeleted(k layout.Key, generation string) error {
 	rec, err := r.copies.Read(k)
 	if err != nil || rec.Generation != generation || rec.TrashedAt == nil || rec.DeletedAt != nil {

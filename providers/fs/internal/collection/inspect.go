@@ -44,8 +44,8 @@ func (c *Collector) StorageWorkspaces(context.Context) ([]string, error) {
 	return slices.Compact(out), refuse.Disk(err)
 }
 
-// InspectStorage implements or3cloud.StorageInspector. It asks the questions of a collection without taking its steps,
-// so what changes meanwhile can change the outcome.
+// InspectStorage implements or3cloud.StorageInspector. It asks what a collection would ask but changes nothing, so
+// changes in the meantime can change the outcome.
 func (c *Collector) InspectStorage(ctx context.Context, in or3cloud.StorageGCRequest, each func(or3cloud.StoredItem) error) error {
 	if err := checkGCRequest(in); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (c *Collector) InspectStorage(ctx context.Context, in or3cloud.StorageGCReq
 	if err == nil {
 		err = i.pieces.Each(func(id string, rec pieces.Record, err error) error {
 			if err != nil || rec.WorkspaceID != i.workspace {
-				return nil // What cannot be read belongs to nobody.
+				return nil // An unreadable record has no owner.
 			}
 			item, err := i.judgePartial(id, rec)
 			if err != nil {
@@ -89,7 +89,7 @@ func (c *Collector) InspectStorage(ctx context.Context, in or3cloud.StorageGCReq
 	return refuse.Disk(err)
 }
 
-// inspection looks at what a run would do, and does nothing.
+// inspection finds out what a run would do, and does nothing.
 type inspection struct{ *run }
 
 func (i inspection) item(dir string, info iofs.FileInfo, k layout.Key, state or3cloud.StorageState) or3cloud.StoredItem {
@@ -238,7 +238,7 @@ func (i inspection) judgePartial(id string, rec pieces.Record) (or3cloud.StoredI
 	return item, err
 }
 
-// judgeCompanion says what a sidecar or a file of digests is: nothing by itself, unless its blob is gone.
+// judgeCompanion says what a sidecar or a file of digests is. It has no item of its own, unless its blob is gone.
 func (i inspection) judgeCompanion(dir string, info iofs.FileInfo, k layout.Key, generation string) or3cloud.StoredItem {
 	for _, blob := range []string{k.Live(generation), k.Trash(generation), k.Aside(generation)} {
 		if _, err := i.disk.Lstat(blob); !errors.Is(err, iofs.ErrNotExist) {
@@ -250,7 +250,7 @@ func (i inspection) judgeCompanion(dir string, info iofs.FileInfo, k layout.Key,
 	return item
 }
 
-// companions is how many bytes the digests and the sidecar of a generation have.
+// companions returns the size of a generation's digests and sidecar.
 func (i inspection) companions(k layout.Key, generation string) (bytes int64) {
 	for _, name := range []string{k.Live(generation) + layout.SumsSuffix, k.Trash(generation) + layout.SumsSuffix, k.Sidecar()} {
 		if info, err := i.disk.Lstat(name); err == nil {
@@ -260,7 +260,7 @@ func (i inspection) companions(k layout.Key, generation string) (bytes int64) {
 	return bytes
 }
 
-// kept says why a claim would be refused, "" if it would not.
+// kept says why a claim would be refused, "" if it would be granted.
 func (i inspection) kept(ctx context.Context, k layout.Key, touched time.Time, keep time.Duration) (why string, unreferenced bool, err error) {
 	if i.references == nil {
 		return "nobody knows what refers to it", false, nil

@@ -18,7 +18,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// JanitorOptions are what a Janitor is made of. Each is required.
+// JanitorOptions are what a Janitor is made of. All are required.
 type JanitorOptions struct {
 	Collector *Collector
 	Disk      volume.Disk
@@ -28,7 +28,7 @@ type JanitorOptions struct {
 	Log       *slog.Logger
 }
 
-// Janitor collects by itself.
+// Janitor collects in the background.
 type Janitor struct {
 	collector *Collector
 	disk      volume.Disk
@@ -44,16 +44,16 @@ func NewJanitor(o JanitorOptions) *Janitor {
 	return &Janitor{collector: o.Collector, disk: o.Disk, temps: o.Temps, pieces: o.Pieces, random: o.Rand, log: o.Log}
 }
 
-// Start removes what a killed process has left behind, and then collects all workspaces again and again; the
-// collections are every apart, 0 leaves it at the removal. The first one comes soon after the start, so that a server which
-// is restarted every day collects as well, the others at intervals that vary, so that many servers on one machine do not
-// work at the same moment.
+// Start removes what a killed process has left behind, and then collects all workspaces again and again; every is the
+// time between collections, and 0 means that there are none. The first comes soon after the start, so that a server
+// that is restarted every day collects as well; the others come at intervals that vary, so that many servers on one
+// machine do not work at the same moment.
 func (j *Janitor) Start(every time.Duration) {
 	work, pause := j.RemoveLeftovers, j.between(every/24, every/12)
 	task := background.Task{Name: "the collection of files", Log: j.log}
 	task.Run = func(ctx context.Context) error {
 		now := work
-		work = j.collectAll // also after a fault: the next start removes what is left
+		work = j.collectAll // also after a failure: the next start removes what is left
 		return now(ctx)
 	}
 	if every > 0 {
@@ -72,7 +72,8 @@ func (j *Janitor) Start(every time.Duration) {
 // Close ends the collections.
 func (j *Janitor) Close() { j.loop.Close() }
 
-// RemoveLeftovers removes the temporary files that nobody is writing. A process that was killed had no chance to.
+// RemoveLeftovers removes the temporary files that no upload is writing. A process that was killed could not remove
+// them.
 func (j *Janitor) RemoveLeftovers(ctx context.Context) error {
 	workspaces, err := j.collector.StorageWorkspaces(ctx)
 	if err != nil {
@@ -89,7 +90,8 @@ func (j *Janitor) RemoveLeftovers(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			// A file is entered as unfinished before it is there, so one that was listed and is not entered has no writer.
+			// A file is registered as unfinished before it exists, so one that was listed and is not registered has no
+			// writer.
 			name := path.Join(dir, e.Name())
 			if !layout.IsTemp(e.Name()) || j.temps.IsUnfinished(name) {
 				continue
@@ -106,7 +108,7 @@ func (j *Janitor) RemoveLeftovers(ctx context.Context) error {
 	return nil
 }
 
-// collectAll collects every workspace. A fault in one does not keep the others from their turn.
+// collectAll collects every workspace. A failure in one does not stop the others.
 func (j *Janitor) collectAll(ctx context.Context) error {
 	workspaces, err := j.collector.StorageWorkspaces(ctx)
 	if err != nil {
@@ -125,7 +127,7 @@ func (j *Janitor) collectAll(ctx context.Context) error {
 		total.DeletedCount += report.DeletedCount
 		total.ScannedCount += report.ScannedCount
 	}
-	// Once for all workspaces, and also where none is left, or nothing is known of references.
+	// Once for all workspaces, even where there are none, or where references are not tracked.
 	if _, err := j.pieces.Sweep(); err != nil {
 		errs = append(errs, fmt.Errorf("uploads in pieces: %w", err))
 	}
@@ -133,7 +135,7 @@ func (j *Janitor) collectAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// between returns a random span from low to high. Without randomness it is the middle.
+// between returns a random duration from low to high. Without randomness it is the middle.
 func (j *Janitor) between(low, high time.Duration) time.Duration {
 	var b [8]byte
 	if _, err := io.ReadFull(j.random, b[:]); err != nil || high <= low {

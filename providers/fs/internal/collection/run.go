@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// run is one collection over one workspace.
+// run is one collection in one workspace.
 type run struct {
 	*Collector
 	workspace string
@@ -32,12 +32,12 @@ func (c *Collector) newRun(in or3cloud.StorageGCRequest) *run {
 	}
 }
 
-// policy is when copies may go, as seen at the moment of the run.
+// policy says when copies may go, as of this run.
 func (r *run) policy() blobclaim.Policy {
 	return blobclaim.Policy{Now: r.now, Retention: r.retention, TrashGrace: r.trashGrace}
 }
 
-// claim asks the sync provider for a generation. If a reference was lost within the last keep it refuses.
+// claim asks the sync provider for a generation. It is refused if a reference was lost within the last keep.
 func (r *run) claim(ctx context.Context, k layout.Key, generation string, keep time.Duration) (bool, error) {
 	return r.references.RetireGeneration(ctx, r.policy().Retire(k.Workspace, k.Hash, generation, keep))
 }
@@ -46,8 +46,8 @@ func (r *run) forget(ctx context.Context, k layout.Key, generation string) error
 	return r.references.ForgetRetired(ctx, or3cloud.RetireRequest{WorkspaceID: k.Workspace, Hash: k.Hash, Generation: generation})
 }
 
-// finishRetired does what an interrupted run had still to do: retired generations go to the trash, and those whose
-// bytes are gone are forgotten.
+// finishRetired does what an interrupted run left undone: retired generations go to the trash, and those whose bytes
+// are gone are forgotten.
 func (r *run) finishRetired(ctx context.Context) error {
 	if err := r.doomed.Load(ctx, r.workspace); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (r *run) finish(ctx context.Context, k layout.Key, generation string) error
 		return err
 	}
 	if _, err = r.disk.Lstat(k.Trash(generation)); errors.Is(err, iofs.ErrNotExist) {
-		r.doomed.Pardon(k.Live(generation)) // There is nothing left that could be relied on.
+		r.doomed.Forget(k.Live(generation)) // There is nothing left to rely on.
 		return r.forget(ctx, k, generation)
 	}
 	if err != nil {
@@ -118,7 +118,7 @@ func (r *run) each(ctx context.Context, dir string, visit func(iofs.DirEntry) er
 		if err != nil {
 			return err
 		}
-		// A file that is gone by now is in good hands.
+		// A file that is gone by now has been dealt with by someone else.
 		if err = visit(e); errors.Is(err, iofs.ErrNotExist) {
 			err = nil
 		}
@@ -130,7 +130,7 @@ func (r *run) each(ctx context.Context, dir string, visit func(iofs.DirEntry) er
 	return err
 }
 
-// sweepTemp removes an unfinished file that nobody is writing any more.
+// sweepTemp removes an unfinished file that no upload is writing any more.
 func (r *run) sweepTemp(name string, e iofs.DirEntry) error {
 	old, err := r.olderThan(e, blobclaim.AbandonedAfter)
 	if err != nil || !old || r.temps.IsUnfinished(name) {
@@ -139,7 +139,8 @@ func (r *run) sweepTemp(name string, e iofs.DirEntry) error {
 	return r.disk.Remove(name)
 }
 
-// olderThan reports whether a file that is being made was not touched for longer than age, or by a clock that was ahead.
+// olderThan reports whether an unfinished file has not been touched for longer than age, or was touched by a clock that
+// was ahead.
 func (r *run) olderThan(e iofs.DirEntry, age time.Duration) (bool, error) {
 	info, err := e.Info()
 	if err != nil {
@@ -150,7 +151,7 @@ func (r *run) olderThan(e iofs.DirEntry, age time.Duration) (bool, error) {
 
 // adoptOrDrop looks at a generation that its sidecar may not point to. A superseded one goes at once, since its content
 // is in the current one. One without a sidecar is complete, for only verified content gets such a name, but was not
-// acknowledged; it is entered as an uncommitted upload and takes its turn in a later run.
+// acknowledged; it is recorded as an uncommitted upload and takes its turn in a later run.
 func (r *run) adoptOrDrop(k layout.Key, generation string, e iofs.DirEntry) error {
 	defer r.copies.Lock(k)()
 	rec, err := r.copies.Read(k)
@@ -190,14 +191,14 @@ func (r *run) collect(ctx context.Context, k layout.Key) error {
 	if err != nil || !ok {
 		return err
 	}
-	// Past this line nobody builds on the generation, so nothing that happens from now on can need it.
+	// From here on no upload builds on the generation, so nothing that happens later can need it.
 	retired, err := r.claim(ctx, k, rec.Generation, keep)
 	if err != nil {
 		return err // It may have been retired: it stays doomed, and the next run asks again.
 	}
 	defer r.copies.Lock(k)()
 	if !retired {
-		r.doomed.Pardon(k.Live(rec.Generation))
+		r.doomed.Forget(k.Live(rec.Generation))
 		return nil
 	}
 	if err := r.moveToTrash(k, rec.Generation); err != nil {
@@ -230,7 +231,7 @@ func (r *run) candidate(k layout.Key) (rec copies.Record, keep time.Duration, ok
 	return rec, policy.Keeps(rec.Copy()), true, nil
 }
 
-// dropDangling removes a sidecar that points to no bytes. The caller holds the lock.
+// dropDangling removes a sidecar that points to missing bytes. The caller holds the lock.
 func (r *run) dropDangling(k layout.Key, rec copies.Record, lstatErr error) error {
 	if !errors.Is(lstatErr, iofs.ErrNotExist) {
 		return lstatErr
@@ -244,7 +245,7 @@ func (r *run) dropDangling(k layout.Key, rec copies.Record, lstatErr error) erro
 	return r.disk.Remove(k.Sidecar())
 }
 
-// settleTimes writes the record of a blob anew if it has times that lie in the future. The caller holds the lock.
+// settleTimes rewrites the record of a blob if it has times in the future. The caller holds the lock.
 func (r *run) settleTimes(k layout.Key, rec *copies.Record) error {
 	if !rec.Settle(r.now) {
 		return nil
@@ -252,7 +253,7 @@ func (r *run) settleTimes(k layout.Key, rec *copies.Record) error {
 	return r.copies.Write(k, *rec)
 }
 
-// dropOrphanedSums removes digests whose blob is gone: what interrupted uploads and deletions leave.
+// dropOrphanedSums removes digests whose blob is gone. Interrupted uploads and deletions leave such digests.
 func (r *run) dropOrphanedSums(k layout.Key, generation, name string) error {
 	defer r.copies.Lock(k)()
 	for _, blob := range []string{k.Live(generation), k.Trash(generation)} {

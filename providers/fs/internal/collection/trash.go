@@ -28,7 +28,7 @@ func (r *run) moveToTrash(k layout.Key, generation string) error {
 	return errors.Join(r.disk.SyncDir(path.Dir(k.Trash(generation))), r.disk.SyncDir(k.Dir()), r.markTrashed(k, generation))
 }
 
-// markTrashed notes in the sidecar since when the current generation is in the trash. The caller holds the lock.
+// markTrashed notes in the sidecar when the current generation went to the trash. The caller holds the lock.
 func (r *run) markTrashed(k layout.Key, generation string) error {
 	rec, err := r.copies.Read(k)
 	if errors.Is(err, iofs.ErrNotExist) {
@@ -59,7 +59,7 @@ func (r *run) sweepTrash(ctx context.Context) error {
 	})
 }
 
-// adoptTrashed gives a trashed generation a sidecar if the key has none any more, so that its grace period starts and
+// adoptTrashed gives a trashed generation a sidecar if the key no longer has one, so that its grace period starts and
 // ends like any other.
 func (r *run) adoptTrashed(k layout.Key, generation string, e iofs.DirEntry) error {
 	defer r.copies.Lock(k)()
@@ -82,8 +82,8 @@ func (r *run) adoptTrashed(k layout.Key, generation string, e iofs.DirEntry) err
 	})
 }
 
-// destroy unlinks a trashed generation. The content is offered to the sync provider once more under a fresh name: a
-// reference that came while it was in the trash makes that claim fail, and the bytes are taken back.
+// destroy unlinks a trashed generation. The content is offered to the sync provider once more under a new name: a
+// reference that was set while it was in the trash makes that claim fail, and the bytes are taken back.
 func (r *run) destroy(ctx context.Context, k layout.Key, generation string) error {
 	rec, err := r.copies.Read(k)
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *run) discard(ctx context.Context, k layout.Key, generation string) erro
 	if !current && !r.copies.Intact(k, rec) {
 		return nil
 	}
-	// The bytes go first: a sidecar without bytes is an absence, bytes without a sidecar would be adopted again.
+	// The bytes go first: a sidecar without bytes counts as absent, bytes without a sidecar would be adopted again.
 	if err := r.copies.RemoveGeneration(k.Trash(generation)); err != nil {
 		return err
 	}
@@ -132,6 +132,6 @@ func (r *run) discard(ctx context.Context, k layout.Key, generation string) erro
 			return err
 		}
 	}
-	r.doomed.Pardon(k.Live(generation))
+	r.doomed.Forget(k.Live(generation))
 	return r.forget(ctx, k, generation)
 }

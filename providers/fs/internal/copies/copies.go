@@ -1,4 +1,4 @@
-// Package copies keeps the stored copies of contents, the generations: which is the current one, how another takes its place,
+// Package copies keeps the stored copies of contents, the generations: which one is current, how another replaces it,
 // where its bytes are.
 package copies
 
@@ -14,10 +14,10 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// Options are what a Copies is made of. Each is required.
+// Options are what a Copies is made of. All are required.
 type Options struct {
 	Disk volume.Disk
-	// Identity is the id that the disk's identity file must keep having; empty means that it is not looked at.
+	// Identity is the id that the disk's identity file must keep; empty means that it is not checked.
 	Identity string
 	Doomed   *Doomed
 	Temps    *Temps
@@ -52,7 +52,7 @@ func New(o Options) *Copies {
 // Lock locks a key, or with an empty hash a workspace, and returns the function that unlocks it.
 func (c *Copies) Lock(k layout.Key) (unlock func()) { return c.locks.Lock(k) }
 
-// Check fails when the storage directory is not what it was at the start. It is asked before anything is called
+// Check fails when the storage directory is not what it was at the start. It is called before anything is reported
 // absent.
 func (c *Copies) Check() error {
 	if c.identity == "" {
@@ -74,8 +74,8 @@ func (c *Copies) Write(k layout.Key, rec Record) error {
 	return c.temps.Replace(k, k.Sidecar(), b)
 }
 
-// Commit restarts the retention of a content and takes it back if it is being collected. It returns the size; ErrAbsent if
-// the content is not there.
+// Commit restarts the retention of a content and takes it back if it is being collected. It returns the size, or
+// ErrAbsent if the content is not there.
 func (c *Copies) Commit(ctx context.Context, k layout.Key, mime string) (size int64, err error) {
 	if err := c.doomed.Load(ctx, k.Workspace); err != nil {
 		return 0, err

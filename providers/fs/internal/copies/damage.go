@@ -10,8 +10,8 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// ReportDamage notes that a generation is damaged, in the sidecar too, and logs it once. A blob with that note is still
-// served where it is whole, but the next upload of the same content replaces it.
+// ReportDamage notes that a generation is damaged, in the sidecar too, and logs it once. The intact parts of such a
+// blob are still served, but the next upload of the same content replaces it.
 func (c *Copies) ReportDamage(ctx context.Context, k layout.Key, generation string, damage error) {
 	defer c.Lock(k)()
 	now := c.now().UTC()

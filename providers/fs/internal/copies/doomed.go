@@ -11,13 +11,13 @@ import (
 )
 
 // Doomed has the paths of the generations that must not be relied on any more: they were offered for deletion, or their
-// directory entry may not be durable. An upload or commit that meets one makes a new generation.
+// directory entry may not be durable. An upload or commit that finds one makes a new generation.
 type Doomed struct {
 	references or3cloud.ReferenceClaimer
 
 	mu    sync.Mutex
 	paths map[string]bool
-	// known has the workspaces whose retired generations were read since the start.
+	// known has the workspaces whose retired generations have been read since the start.
 	known map[string]bool
 }
 
@@ -26,7 +26,7 @@ func NewDoomed(references or3cloud.ReferenceClaimer) *Doomed {
 	return &Doomed{references: references, paths: map[string]bool{}, known: map[string]bool{}}
 }
 
-// Load learns once per workspace which generations were retired before the start and are still to be deleted.
+// Load finds out, once per workspace, which generations were retired before the start and have yet to be deleted.
 func (d *Doomed) Load(ctx context.Context, workspace string) error {
 	if d.references == nil {
 		return nil
@@ -59,8 +59,8 @@ func (d *Doomed) Doom(live string) {
 	d.paths[live] = true
 }
 
-// Pardon makes a generation reliable again, or forgets one that is gone.
-func (d *Doomed) Pardon(live string) {
+// Forget makes a generation reliable again, or drops one that is gone.
+func (d *Doomed) Forget(live string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.paths, live)
@@ -73,7 +73,7 @@ func (d *Doomed) Has(live string) bool {
 	return d.paths[live]
 }
 
-// All lists what is doomed, in order. Tests that explore all states of a store tell them apart by it.
+// All lists the doomed paths, in order. Tests that explore all states of a store use it to tell them apart.
 func (d *Doomed) All() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -11,10 +11,10 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// ErrAbsent is the real absence of a blob: the store is the right one and has no bytes for the key.
+// ErrAbsent says that a blob is really absent: the store is the right one and has no bytes for the key.
 var ErrAbsent = errors.New("fs: no such blob")
 
-// ErrSetAside is content whose only copy is in quarantine. It is damage and no absence.
+// ErrSetAside says that the only copy of a content is in quarantine. That is damage, not absence.
 var ErrSetAside = fmt.Errorf("%w: its only copy is in quarantine", digest.ErrDamaged)
 
 // Find opens the bytes of a key wherever they are: in use, or in the trash and not yet destroyed.
@@ -22,7 +22,7 @@ func (c *Copies) Find(k layout.Key) (volume.File, Record, error) {
 	return c.lookup(k, c.openGeneration)
 }
 
-// lookup is Find with the way in which a generation is opened.
+// lookup is Find with the function that opens a generation.
 func (c *Copies) lookup(k layout.Key, open func(layout.Key, string) (volume.File, error)) (volume.File, Record, error) {
 	rec, err := c.Read(k)
 	for err == nil {
@@ -33,7 +33,7 @@ func (c *Copies) lookup(k layout.Key, open func(layout.Key, string) (volume.File
 		if !errors.Is(err, iofs.ErrNotExist) {
 			break
 		}
-		// A newer generation may have come between the sidecar and the blob; look again as long as that is so.
+		// A newer generation may have come between the sidecar and the blob; look again as long as that happens.
 		was := rec.Generation
 		if rec, err = c.Read(k); err == nil && rec.Generation == was {
 			err = iofs.ErrNotExist
@@ -47,8 +47,8 @@ func (c *Copies) lookup(k layout.Key, open func(layout.Key, string) (volume.File
 	return nil, Record{}, err
 }
 
-// openGeneration opens one generation. It looks in use first and then in the trash, the way in which files move; a
-// rescue makes a new name and therefore never hides the old one.
+// openGeneration opens one generation. It looks first among those in use and then in the trash, the direction in which
+// files move; a rescue makes a new name and therefore never hides the old one.
 func (c *Copies) openGeneration(k layout.Key, generation string) (volume.File, error) {
 	f, err := c.disk.Open(k.Live(generation))
 	if errors.Is(err, iofs.ErrNotExist) {
@@ -62,10 +62,12 @@ func (c *Copies) FindVerified(ctx context.Context, k layout.Key) (volume.File, R
 	return c.lookup(k, func(k layout.Key, generation string) (volume.File, error) { return c.openVerified(ctx, k, generation) })
 }
 
-// openVerified opens one generation so that what is read has been verified. One that was stored before there were
-// digests is returned as it is. Digests that are damaged themselves are made anew, if the blob as a whole has its hash.
+// openVerified opens one generation so that everything read from it has been verified. One that was stored before there
+// were digests is returned as it is. Digests that are damaged themselves are rewritten, if the blob as a whole has its
+// hash.
 func (c *Copies) openVerified(ctx context.Context, k layout.Key, generation string) (volume.File, error) {
-	// The digests come before the blob and go after it. Looked for first, their absence means that there never were any.
+	// The digests are stored before the blob and removed after it. They are looked for first, so if they are missing
+	// there never were any.
 	sums, err := c.Sums(k, generation)
 	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !errors.Is(err, volume.ErrCorrupt) {
 		return nil, err
@@ -89,7 +91,7 @@ func (c *Copies) openVerified(ctx context.Context, k layout.Key, generation stri
 	return digest.Open(f, sums), nil
 }
 
-// Sums reads the digests of a generation; iofs.ErrNotExist if it has none.
+// Sums reads the digests of a generation; the error is iofs.ErrNotExist if it has none.
 func (c *Copies) Sums(k layout.Key, generation string) (*digest.Sums, error) {
 	encoded, err := volume.ReadAll(c.disk, k.Live(generation)+layout.SumsSuffix, digest.MaxEncoded)
 	if errors.Is(err, iofs.ErrNotExist) {

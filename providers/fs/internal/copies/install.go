@@ -13,7 +13,8 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// Received is verified content: the paths of its durable temporary files, empty if it was thought to be there already.
+// Received is verified content: the paths of its durable temporary files, which are empty if the content seemed to be
+// stored already.
 type Received struct {
 	Blob, Sums string
 	Size       int64
@@ -57,8 +58,8 @@ func (c *Copies) Settle(ctx context.Context, k layout.Key, in Received) error {
 	})
 }
 
-// rescue gives the bytes of a doomed or trashed generation a name that nobody may retire yet. The link keeps the bytes
-// whatever happens to the old name afterwards. The caller holds the key's lock.
+// rescue gives the bytes of a doomed or trashed generation a new name that cannot have been retired yet. The link keeps
+// the bytes whatever happens to the old name afterwards. The caller holds the key's lock.
 func (c *Copies) rescue(k layout.Key, rec Record) error {
 	generation, err := layout.RandomName(c.random)
 	if err != nil {
@@ -75,8 +76,8 @@ func (c *Copies) rescue(k layout.Key, rec Record) error {
 	})
 }
 
-// linkGeneration gives a generation, or with a suffix what belongs to it, the name live as well. Where the file system
-// has no hard links it gets a copy.
+// linkGeneration gives a generation, or with a suffix the file that belongs to it, the additional name live. Where the
+// file system has no hard links it gets a copy.
 func (c *Copies) linkGeneration(k layout.Key, generation, suffix, live string) error {
 	err := c.linkOrCopy(k, k.Live(generation)+suffix, live+suffix)
 	if errors.Is(err, iofs.ErrNotExist) {
@@ -132,17 +133,17 @@ func (c *Copies) install(k layout.Key, generation string, rec Record, place func
 	}
 	rec.Generation, rec.TrashedAt, rec.DeletedAt = generation, nil, nil
 	if err := c.Write(k, rec); err != nil {
-		// The sidecar may or may not be there after a crash. The next upload must not build on it.
+		// After a crash the sidecar may or may not be there. The next upload must not build on this generation.
 		c.doomed.Doom(live)
 		return err
 	}
 	if rec.DamagedAt == nil {
-		c.health.Mend(k)
+		c.health.Replaced(k)
 	}
 	return nil
 }
 
-// Reliable reports whether an upload or commit may build on the current generation: it is in use, all there and not
+// Reliable reports whether an upload or commit may build on the current generation: it is in use, complete and not
 // doomed.
 func (c *Copies) Reliable(k layout.Key, rec Record) bool {
 	live := k.Live(rec.Generation)
@@ -153,8 +154,8 @@ func (c *Copies) Reliable(k layout.Key, rec Record) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() == rec.SizeBytes
 }
 
-// Intact reports whether an upload of the same content would be a repetition: the current generation is reliable, and
-// nobody has found it damaged.
+// Intact reports whether an upload of the same content would be redundant: the current generation is reliable, and not
+// known to be damaged.
 func (c *Copies) Intact(k layout.Key, rec Record) bool {
 	return rec.DamagedAt == nil && c.Reliable(k, rec)
 }

@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// MaxSidecar bounds what is read of a sidecar; ours have about 400 bytes.
+// MaxSidecar limits what is read of a sidecar; ours have about 400 bytes.
 const MaxSidecar = 64 << 10
 
 // Record is the sidecar of a blob: which generation is the current one and what is known about it. A sidecar of the npm
@@ -28,20 +28,20 @@ type Record struct {
 	CommittedAt *time.Time `json:"committed_at,omitempty"`
 	// TrashedAt is when the current generation was retired and moved into the trash.
 	TrashedAt *time.Time `json:"trashed_at,omitempty"`
-	// DeletedAt is when somebody deleted the content, which then is in the trash and no longer offered.
+	// DeletedAt is when someone deleted the content, which is then in the trash and no longer offered.
 	DeletedAt *time.Time `json:"deleted_at,omitempty"`
 	// DamagedAt is when the current generation was found to be damaged.
 	DamagedAt *time.Time `json:"damaged_at,omitempty"`
 }
 
-// Copy returns what decides when the current generation may go.
+// Copy returns the facts that decide when the current generation may go.
 func (r Record) Copy() blobclaim.Copy {
 	return blobclaim.Copy{
 		UploadedAt: r.UploadedAt, CommittedAt: given(r.CommittedAt), TrashedAt: given(r.TrashedAt), DeletedAt: given(r.DeletedAt),
 	}
 }
 
-// given returns a time; zero for one that is not given.
+// given returns a time, or the zero time if there is none.
 func given(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}
@@ -49,7 +49,7 @@ func given(t *time.Time) time.Time {
 	return *t
 }
 
-// Settle takes the times of a record that lie in the future for now, and reports whether there were any.
+// Settle replaces the times of a record that are in the future by now, and reports whether there were any.
 func (r *Record) Settle(now time.Time) (changed bool) {
 	return times.Settle(now, &r.UploadedAt, r.CommittedAt, r.TrashedAt, r.DeletedAt, r.DamagedAt)
 }
@@ -68,7 +68,7 @@ func ReadRecord(d volume.Disk, k layout.Key) (Record, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return Record{}, fmt.Errorf("%w %s: %v", volume.ErrCorrupt, k.Sidecar(), err)
 	}
-	// The path decides what a sidecar is about; one that says otherwise was moved or made by hand.
+	// The path decides which content a sidecar describes; one that says otherwise was moved or made by hand.
 	if own, ok := layout.NewKey(r.WorkspaceID, r.Hash); !ok || own != k || !layout.ValidGeneration(r.Generation) {
 		return Record{}, fmt.Errorf("%w %s: it is about something else", volume.ErrCorrupt, k.Sidecar())
 	}

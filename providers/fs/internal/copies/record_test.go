@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestEveryStoredTimeIsSettled: each time in a sidecar is brought back, whichever is added.
+// TestEveryStoredTimeIsSettled: each time in a sidecar is brought back from the future, including any that is added
+// later.
 func TestEveryStoredTimeIsSettled(t *testing.T) {
 	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
 	later := now.Add(1000 * time.Hour)

@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// Temps are the temporary files that are being written, so that no collection takes one for a left-over.
+// Temps are the temporary files that are being written, so that no collection takes one for a leftover.
 type Temps struct {
 	disk   volume.Disk
 	random io.Reader
@@ -23,7 +23,7 @@ func NewTemps(disk volume.Disk, random io.Reader) *Temps {
 	return &Temps{disk: disk, random: random, unfinished: map[string]bool{}}
 }
 
-// Create makes a temporary file of a key for writing. The caller renames it or removes it, and calls Remove in any case.
+// Create makes a temporary file of a key for writing. The caller renames or removes it, and calls Remove in any case.
 func (t *Temps) Create(k layout.Key) (volume.File, string, error) {
 	random, err := layout.RandomName(t.random)
 	if err != nil {
@@ -60,7 +60,7 @@ func (t *Temps) Write(k layout.Key, content []byte) (string, error) {
 	return name, err
 }
 
-// Remove removes a temporary file. After a successful upload there is none any more.
+// Remove removes a temporary file. After a successful upload it no longer exists.
 func (t *Temps) Remove(name string) {
 	t.disk.Remove(name)
 	t.mark(name, false)

@@ -12,8 +12,8 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// File is a blob that is read in whole blocks, each of which has to have its digest before any of its bytes are
-// handed out. The kernel can therefore not send it by itself.
+// File is a blob that is read in whole blocks, each of which must match its digest before any of its bytes are handed
+// out. The kernel can therefore not send it.
 type File struct {
 	volume.File
 	sums *Sums
@@ -21,7 +21,7 @@ type File struct {
 	// http.ServeContent may still read in a goroutine of its own when the file is closed.
 	mu     sync.Mutex
 	offset int64
-	buffer []byte         // what is read into: a window of a ReadAhead, or own
+	buffer []byte         // where reads go: a window of a ReadAhead, or own
 	own    *volume.Buffer // nil until it is needed
 	loaded int64          // the index of the first block that is in the buffer
 	have   int64          // how many verified bytes are in the buffer
@@ -59,7 +59,7 @@ func (v *File) Next(limit int64) ([]byte, error) {
 	return p, nil
 }
 
-// readInto makes p the buffer, instead of one of the file's own if p is not nil. Verified bytes that are in it are forgotten.
+// readInto makes p the buffer, or one of the file's own if p is nil. Verified bytes in the old buffer are dropped.
 func (v *File) readInto(p []byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -98,15 +98,15 @@ func (v *File) Close() error {
 	return v.File.Close()
 }
 
-// Failure returns what has stopped the reading, nil if nothing has.
+// Failure returns the error that has stopped the reading, nil if there is none.
 func (v *File) Failure() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.fault
 }
 
-// load brings the block at the offset into memory and verifies it, and those after it that hold some of the wanted bytes,
-// as far as there is room. The caller holds the lock.
+// load brings the block at the offset into memory and verifies it, together with those after it that hold some of the
+// wanted bytes, as far as they fit. The caller holds the lock.
 func (v *File) load(wanted int64) error {
 	switch {
 	case v.closed:

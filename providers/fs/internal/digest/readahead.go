@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	// WindowSize is how much of a large download is read and verified at once while as much is on its way. In smaller
+	// WindowSize is how much of a large download is read and verified at once while as much is being sent. With smaller
 	// windows the two sides wait for each other longer than they gain.
 	WindowSize = 1 << 20
-	// MaxReadAhead is how many downloads may read ahead at the same time, with two windows each. More of them share the
-	// processors anyway, and make do with a buffer.
+	// MaxReadAhead is how many downloads may read ahead at the same time, with two windows each. More of them would
+	// only share the processors, and make do with a buffer.
 	MaxReadAhead = 16
 )
 
@@ -37,8 +37,8 @@ type part struct {
 	panic any
 }
 
-// ReadAhead begins to read the next n bytes, and says no where that is not worth it, or where too many do it already.
-// Nothing else may read the file until Stop was called.
+// ReadAhead begins to read the next n bytes. It returns false where that is not worth it, or where too many downloads
+// already do. Nothing else may read the file until Stop was called.
 func (v *File) ReadAhead(n int64) (*ReadAhead, bool) {
 	if n < 2*WindowSize {
 		return nil, false
@@ -53,8 +53,8 @@ func (v *File) ReadAhead(n int64) (*ReadAhead, bool) {
 	return a, true
 }
 
-// Next returns the next verified bytes, which are valid until the next call, and io.EOF after the last ones. A panic of the
-// disk is the caller's.
+// Next returns the next verified bytes, which are valid until the next call, and io.EOF after the last ones. It passes
+// a panic of the disk on to the caller.
 func (a *ReadAhead) Next() ([]byte, error) {
 	next := <-a.parts
 	if next.panic != nil {

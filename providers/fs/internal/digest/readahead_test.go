@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// largeContent is enough for two windows and a bit.
+// largeContent is enough for two windows and a bit more.
 func largeContent(seed uint64) string { return content(2*WindowSize+3*BlockSize+1234, seed) }
 
 // openStored opens a stored blob as a download does.
@@ -36,7 +36,7 @@ func openStored(t *testing.T, blob string) *File {
 	return v
 }
 
-// panics is a file whose medium is gone, in the rudest way.
+// panics is a file whose reads panic, as if the medium had gone.
 type panics struct{ volume.File }
 
 func (panics) Read([]byte) (int, error) { panic("gone") }

@@ -1,5 +1,5 @@
-// Package digest knows whether a stored content is what was uploaded: a digest for each block of a blob, files that are verified
-// as they are read, and reading ahead of the client.
+// Package digest knows whether stored content is what was uploaded: a digest for each block of a blob, files that are
+// verified as they are read, and reading ahead of the client.
 package digest
 
 import (
@@ -18,27 +18,27 @@ import (
 )
 
 const (
-	// BlockSize is the part of a blob that has a digest of its own. A verified download holds as many in memory as a buffer
-	// has room for.
+	// BlockSize is the part of a blob that has a digest of its own. A verified download holds as many in memory as fit
+	// into a buffer.
 	BlockSize = 64 << 10
-	// sumsMagic opens a file of digests; its last character is the version of the format.
+	// sumsMagic begins a file of digests; its last character is the version of the format.
 	sumsMagic = "or3sums1"
 	sumSize   = crc32.Size
-	// MaxEncoded bounds what is read of a file of digests; it is enough for a blob of 256 GiB.
+	// MaxEncoded limits what is read of a file of digests; it is enough for a blob of 256 GiB.
 	MaxEncoded = 16 << 20
 )
 
-// castagnoli is the polynomial of the digests. What they guard against is a disk that decays, not somebody who changes
-// files: whoever can write the blob can write its digests. For that CRC-32C is the better tool. It finds every change of
-// up to three bits in a block and every burst of up to 32, misses one in four billion of the others, and processors
-// compute it faster than disks deliver. The SHA-256 of the whole blob stays the proof of what it is.
+// castagnoli is the polynomial of the digests. They guard against a disk that decays, not against someone who changes
+// files: anyone who can write the blob can write its digests. For that, CRC-32C is the better tool. It finds every
+// change of up to three bits in a block and every burst of up to 32, misses one in four billion of the others, and
+// processors compute it faster than disks deliver. The SHA-256 of the whole blob remains the proof of what it is.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // ErrDamaged is content that is not what was uploaded. Clients never see it as an absence, which they would take as an
 // order to delete (contract, storage Pitfall 2).
 var ErrDamaged = errors.New("fs: damaged blob")
 
-// Sums are the digests of a blob, one per block. It is an io.Writer, so that they can be taken of a stream.
+// Sums are the digests of a blob, one per block. It is an io.Writer, so that it can digest a stream.
 type Sums struct {
 	size int64
 	sums []uint32
@@ -63,7 +63,7 @@ func (b *Sums) Write(p []byte) (int, error) {
 // Size is how many bytes the blob has.
 func (b *Sums) Size() int64 { return b.size }
 
-// Encode returns the digests as a file: magic, size of the blob, digests, and a digest of all that; big-endian.
+// Encode returns the digests as a file: magic, size of the blob, digests, and a digest of all of these; big-endian.
 func (b *Sums) Encode() []byte {
 	out := make([]byte, 0, len(sumsMagic)+8+sumSize*(len(b.sums)+1))
 	out = append(out, sumsMagic...)
@@ -74,7 +74,7 @@ func (b *Sums) Encode() []byte {
 	return binary.BigEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
 }
 
-// Parse reads what Encode wrote. Any other content is volume.ErrCorrupt.
+// Parse reads what Encode wrote. The error is volume.ErrCorrupt for anything else.
 func Parse(encoded []byte) (*Sums, error) {
 	const head = len(sumsMagic) + 8
 	if len(encoded) < head+sumSize || string(encoded[:len(sumsMagic)]) != sumsMagic {
@@ -99,7 +99,7 @@ func Parse(encoded []byte) (*Sums, error) {
 	return b, nil
 }
 
-// Of takes the digests of a stored blob, and ErrDamaged if it does not have its hash.
+// Of computes the digests of a stored blob, or returns ErrDamaged if it does not have its hash.
 func Of(f volume.File, h or3cloud.BlobHash) (*Sums, error) {
 	buf := volume.TakeBuffer()
 	defer volume.GiveBuffer(buf)
@@ -117,7 +117,7 @@ func Of(f volume.File, h or3cloud.BlobHash) (*Sums, error) {
 // NewHash returns the hash by which a content is addressed.
 func NewHash(h or3cloud.BlobHash) hash.Hash {
 	if h.Algorithm() == "md5" {
-		return md5.New() // For files of old clients (contract, storage §11); it addresses content, it proves nothing.
+		return md5.New() // For files of old clients (contract, storage §11); it addresses content and proves nothing.
 	}
 	return sha256.New()
 }

@@ -14,7 +14,7 @@ func TestSumsRoundTrip(t *testing.T) {
 	for _, size := range []int{0, 1, BlockSize - 1, BlockSize, BlockSize + 1, 3 * BlockSize} {
 		var b Sums
 		blob := content(size, 6)
-		for rest := blob; rest != ""; { // In pieces that know nothing of blocks.
+		for rest := blob; rest != ""; { // In pieces that ignore block boundaries.
 			n := min(len(rest), 10_007)
 			b.Write([]byte(rest[:n]))
 			rest = rest[n:]
@@ -61,7 +61,7 @@ func (failingFile) Seek(int64, int) (int64, error) { return 0, nil }
 
 func (failingFile) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// content returns n bytes that no two blocks share.
+// content returns n bytes in which no two blocks are equal.
 func content(n int, seed uint64) string {
 	b := make([]byte, n)
 	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// file remembers across restarts how far the files have been read back.
+	// file is the name of the file that holds the progress.
 	file    = ".or3-scrub.json"
 	maxFile = 64 << 20
 )
@@ -45,7 +45,7 @@ type Health struct {
 	progress
 }
 
-// New returns a Health that knows nothing; Load reads what an earlier process has written down. random makes names.
+// New returns an empty Health; Load reads what an earlier process has saved. random makes names.
 func New(disk volume.Disk, random io.Reader) *Health { return &Health{disk: disk, random: random} }
 
 // Damage notes that a content is damaged and reports whether that is news.
@@ -60,14 +60,14 @@ func (h *Health) Damage(k layout.Key, at time.Time) bool {
 	return !known
 }
 
-// Mend notes that a damaged content has been replaced.
-func (h *Health) Mend(k layout.Key) {
+// Replaced notes that a damaged content has been replaced.
+func (h *Health) Replaced(k layout.Key) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.Damaged, k.StorageID())
 }
 
-// settle takes the times of a pass that lie in the future for now. The caller holds the lock.
+// settle replaces the times of a pass that are in the future by now. The caller holds the lock.
 func (p *progress) settle(now time.Time) {
 	times.Settle(now, &p.PassStarted, &p.LastPass)
 	for id, found := range p.Damaged {
@@ -77,7 +77,7 @@ func (p *progress) settle(now time.Time) {
 	}
 }
 
-// NextPass is when a pass is due that begins so long after the end of the last one; one that is under way is.
+// NextPass is when the next pass is due: rest after the end of the last one, or now if one is under way.
 func (h *Health) NextPass(now time.Time, rest time.Duration) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,14 +90,14 @@ func (h *Health) NextPass(now time.Time, rest time.Duration) time.Time {
 
 // Pass is what a pass has to know.
 type Pass struct {
-	// After is the position from which it goes on, "" for the beginning.
+	// After is the position after which the pass goes on, "" for the beginning.
 	After   string
 	Started time.Time
 	// Bytes is how much the last complete pass has read.
 	Bytes int64
 }
 
-// Begin goes on with the pass that is under way, or begins one.
+// Begin continues the pass that is under way, or begins one.
 func (h *Health) Begin(now time.Time) Pass {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -117,7 +117,8 @@ func (h *Health) Advance(position string, size int64) {
 	h.Bytes += size
 }
 
-// End closes a pass and returns what it has read. What was found damaged before it began and was not met again is gone.
+// End closes a pass and returns what it has read. Content that was found damaged before the pass began and was not seen
+// again in it is gone.
 func (h *Health) End(now time.Time) (files, bytes int64, damaged int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -146,7 +147,7 @@ func (h *Health) State() or3cloud.IntegrityState {
 	return state
 }
 
-// Load reads what an earlier process has written down.
+// Load reads what an earlier process has saved.
 func (h *Health) Load() error {
 	b, err := volume.ReadAll(h.disk, file, maxFile)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestTheScrubBelievesNoPassOfTheFuture.
+// TestTheScrubBelievesNoPassOfTheFuture: a pass that ended in the future does not delay the next one.
 func TestTheScrubBelievesNoPassOfTheFuture(t *testing.T) {
 	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
 	const rest = 3 * 24 * time.Hour
@@ -23,7 +23,8 @@ func TestTheScrubBelievesNoPassOfTheFuture(t *testing.T) {
 	}
 }
 
-// TestEveryStoredTimeIsSettled: each time in the progress of the scrub is brought back, whichever is added.
+// TestEveryStoredTimeIsSettled: each time in the progress of the scrub is brought back from the future, including any
+// that is added later.
 func TestEveryStoredTimeIsSettled(t *testing.T) {
 	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
 	later := now.Add(1000 * time.Hour)

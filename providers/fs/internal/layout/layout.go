@@ -1,5 +1,5 @@
-// Package layout says what the files of the store are called and what a name means: keys, generations, sidecars, digests,
-// unfinished files. It touches nothing.
+// Package layout says what the files of the store are called and what a name means: keys, generations, sidecars,
+// digests, unfinished files. It touches no file.
 package layout
 
 import (
@@ -12,16 +12,16 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// MaxWorkspaceID is the length of the longest workspace id that becomes a directory name.
+// MaxWorkspaceID is the length of the longest workspace id that can be a directory name.
 const MaxWorkspaceID = 128
 
-// The directories of the store, each of which has one for every workspace.
+// The directories of the store. Each has a subdirectory for every workspace.
 const (
 	// Workspaces has the content in use and the sidecars.
 	Workspaces = "workspaces"
 	// Trash has what was retired. It is still served.
 	Trash = "trash"
-	// Quarantine has the corrupt copies that were moved aside. Nothing is served from there, and nothing but an operator
+	// Quarantine has the corrupt copies that were moved aside. Nothing is served from there, and only an operator
 	// removes anything: part of a file can be worth more to its owner than nothing.
 	Quarantine = "quarantine"
 )
@@ -42,13 +42,13 @@ type Key struct {
 	Hash      or3cloud.BlobHash
 }
 
-// NewKey checks both parts; ok is false if one of them must not become part of a path.
+// NewKey checks both parts; ok is false if either must not become part of a path.
 func NewKey(workspace, hash string) (k Key, ok bool) {
 	h, ok := or3cloud.ParseBlobHash(hash)
 	return Key{workspace, h}, ok && ValidWorkspaceID(workspace)
 }
 
-// ValidWorkspaceID reports whether id is made of [A-Za-z0-9_-], of bounded length and not the name of a device on
+// ValidWorkspaceID reports whether id consists of [A-Za-z0-9_-], is not too long, and is not the name of a device on
 // some system, which would be opened instead of a directory.
 func ValidWorkspaceID(id string) bool {
 	if id == "" || len(id) > MaxWorkspaceID {
@@ -72,8 +72,8 @@ func isDeviceName(id string) bool {
 	return len(id) == 4 && (strings.HasPrefix(id, "COM") || strings.HasPrefix(id, "LPT")) && id[3] >= '0' && id[3] <= '9'
 }
 
-// ValidGeneration reports whether g is a name that RandomName makes, or the empty name of a file that was there
-// before generations.
+// ValidGeneration reports whether g is a name that RandomName makes, or the empty name of a file from before
+// generations.
 func ValidGeneration(g string) bool {
 	return g == "" || len(g) == GenerationLength && strings.Trim(g, "0123456789abcdef") == ""
 }
@@ -115,8 +115,8 @@ func (k Key) Temp(random string) string { return path.Join(k.Dir(), k.Base()+Tem
 // StorageID is what clients keep as storage_id (contract, storage §7.1).
 func (k Key) StorageID() string { return k.Workspace + ":" + string(k.Hash) }
 
-// ParseName takes a file name of a workspace directory apart. For a sidecar, generation is empty and sidecar true. ok
-// is false for temporary and foreign names.
+// ParseName takes a file name of a workspace directory apart. For a sidecar, generation is empty and sidecar is true.
+// ok is false for temporary and foreign names.
 func ParseName(workspace, name string) (k Key, generation string, sidecar, ok bool) {
 	base, sidecar := strings.CutSuffix(name, SidecarSuffix)
 	if !sidecar {

@@ -11,7 +11,7 @@ type Locks struct {
 	held map[Key]*keyLock
 }
 
-// keyLock is held by whoever has put a value into sem.
+// keyLock is held by the goroutine that has put a value into sem.
 type keyLock struct {
 	sem   chan struct{}
 	users int
@@ -23,7 +23,7 @@ func (l *Locks) Lock(k Key) (unlock func()) {
 	return unlock
 }
 
-// LockWithin is Lock that gives up when ctx ends.
+// LockWithin is Lock, but gives up when ctx ends.
 func (l *Locks) LockWithin(ctx context.Context, k Key) (unlock func(), err error) {
 	l.mu.Lock()
 	if l.held == nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestLocksTakeMemoryOnlyWhileTheyAreHeldOrWaitedFor: a store has many more keys than are in use.
+// TestLocksTakeMemoryOnlyWhileTheyAreHeldOrWaitedFor: a store has many more keys than are in use at a time.
 func TestLocksTakeMemoryOnlyWhileTheyAreHeldOrWaitedFor(t *testing.T) {
 	var l Locks
 	k, other := Key{Workspace: "a"}, Key{Workspace: "b"}

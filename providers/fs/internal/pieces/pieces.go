@@ -1,5 +1,5 @@
-// Package pieces has the pieces of uploads that go on over several connections. Each piece is a file of its own, which has its
-// name only once it is durable, so that the names alone say how far an upload has come:
+// Package pieces keeps the pieces of uploads that span several connections. Each piece is a file of its own, which gets
+// its name only once it is durable, so that the names alone say how far an upload has come:
 //
 //	partial/<id>.json            what is uploaded, by whom, until when
 //	partial/<id>.<offset>        a piece and where it begins
@@ -33,19 +33,19 @@ const Dir = "partial"
 const (
 	// MaxPiece is how many bytes an interruption can cost.
 	MaxPiece = 16 << 20
-	// MaxPieces bounds the files of one upload, however small the pieces are that its client sends.
+	// MaxPieces limits the files of one upload, however small the pieces are that its client sends.
 	MaxPieces = 2000
-	// MaxOpen bounds the uploads of one user that are not complete.
+	// MaxOpen limits the incomplete uploads of one user.
 	MaxOpen = 64
-	// maxInfo bounds what is read of the file that describes an upload.
+	// maxInfo limits what is read of the file that describes an upload.
 	maxInfo = 64 << 10
-	// Info ends the name of that file.
+	// Info is the suffix of that file's name.
 	Info = ".json"
-	// offsetDigits make the order of names that of offsets.
+	// offsetDigits makes names sort by offset.
 	offsetDigits = 19
 )
 
-// maxLife is longer than any upload in pieces may be gone on with.
+// maxLife is longer than any upload in pieces can be resumed.
 const maxLife = 48 * time.Hour
 
 // Record is the file that describes an upload.
@@ -83,7 +83,7 @@ func PiecePath(id string, offset int64) string {
 	return Path(id, fmt.Sprintf(".%0*d", offsetDigits, offset))
 }
 
-// Options are what a Pieces is made of. Each is required.
+// Options are what a Pieces is made of. All are required.
 type Options struct {
 	Disk volume.Disk
 	Now  func() time.Time
@@ -100,7 +100,7 @@ type Pieces struct {
 // New returns the Pieces of a disk.
 func New(o Options) *Pieces { return &Pieces{disk: o.Disk, now: o.Now, random: o.Rand} }
 
-// MakeRoom removes what has expired and refuses a user who has begun too much.
+// MakeRoom removes what has expired and refuses a user who has begun too many uploads.
 func (p *Pieces) MakeRoom(user string) error {
 	if err := p.makeDir(); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (p *Pieces) Write(id string, rec Record) error {
 	return volume.WriteAtomic(p.disk, Path(id, Info), Path(id, layout.TempMark+random), b)
 }
 
-// Read returns the record of an upload; iofs.ErrNotExist if there is none.
+// Read returns the record of an upload; the error is iofs.ErrNotExist if there is none.
 func (p *Pieces) Read(id string) (rec Record, err error) {
 	b, err := volume.ReadAll(p.disk, Path(id, Info), maxInfo)
 	if err != nil {
@@ -172,8 +172,8 @@ func (p *Pieces) List(id string) (out []Piece, err error) {
 	return out, nil
 }
 
-// Append makes one piece of what body has and reports whether there may be more. A body that fails has ended: what
-// came is good, since the whole is verified in the end, unless the sender has lost the permission to send it.
+// Append makes one piece from body and reports whether there may be more. A body that fails has ended: what came is
+// good, since the whole is verified in the end, unless the sender has lost the permission to send it.
 func (p *Pieces) Append(id string, offset int64, body io.Reader, through func(io.Writer) io.Writer) (size int64, more bool, err error) {
 	random, err := layout.RandomName(p.random)
 	if err != nil {
@@ -184,7 +184,7 @@ func (p *Pieces) Append(id string, offset int64, body io.Reader, through func(io
 	if err != nil {
 		return 0, false, err
 	}
-	defer p.disk.Remove(tmp) // It is not there any more if all went well.
+	defer p.disk.Remove(tmp) // It no longer exists if all went well.
 	buf := volume.TakeBuffer()
 	defer volume.GiveBuffer(buf)
 	out := &failingWriter{Writer: through(f)}
@@ -207,7 +207,7 @@ func (p *Pieces) Append(id string, offset int64, body io.Reader, through func(io
 	return size, copyErr == nil && size == MaxPiece, nil
 }
 
-// failingWriter tells a fault of the writer from one of the reader.
+// failingWriter tells an error of the writer from one of the reader.
 type failingWriter struct {
 	io.Writer
 	err error
@@ -258,7 +258,7 @@ func (p *Pieces) Each(visit func(id string, rec Record, err error) error) error 
 		}
 		rec, err := p.Read(id)
 		if errors.Is(err, iofs.ErrNotExist) {
-			continue // It has ended meanwhile.
+			continue // It has ended in the meantime.
 		}
 		if err == nil || errors.Is(err, volume.ErrCorrupt) {
 			err = visit(id, rec, err)
@@ -270,9 +270,9 @@ func (p *Pieces) Each(visit func(id string, rec Record, err error) error) error 
 	return nil
 }
 
-// Sweep removes what has expired, and returns how many uploads of each user are not complete.
+// Sweep removes what has expired, and returns how many incomplete uploads each user has.
 func (p *Pieces) Sweep() (open map[string]int, err error) {
-	// Listed before the records are read, so that every record of a listed piece is seen.
+	// Listed before the records are read, so that the record of every listed piece is seen.
 	entries, err := p.disk.ReadDir(Dir)
 	if err != nil {
 		return nil, volume.IgnoreAbsence(err)
@@ -298,7 +298,7 @@ func (p *Pieces) Sweep() (open map[string]int, err error) {
 	return open, p.sweepPieces(entries, known)
 }
 
-// sweepPieces removes pieces that belong to no upload and are not just being made.
+// sweepPieces removes pieces that belong to no upload and are not being written.
 func (p *Pieces) sweepPieces(entries []iofs.DirEntry, known map[string]bool) error {
 	for _, e := range entries {
 		id, _, _ := strings.Cut(e.Name(), ".")
@@ -344,7 +344,7 @@ func (p *Pieces) Stored(workspace string) (sum int64, err error) {
 	return sum, nil
 }
 
-// Open reads the pieces of an upload one after the other.
+// Open returns a reader of the pieces of an upload, one after the other.
 func (p *Pieces) Open(id string, of []Piece) io.ReadCloser {
 	return &pieceReader{disk: p.disk, id: id, pieces: of}
 }

@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// pace is told after each read how many bytes came, and waits as long as it takes to keep a rate.
+// pace is called after each read with the number of bytes, and waits as long as needed to keep a rate.
 type pace func(ctx context.Context, bytes int) error
 
 // pacedReader is a reader that keeps a pace.
@@ -30,7 +30,7 @@ func (r pacedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// leastRead is what a read costs at least, so that many small files do not come faster than the disk finds them.
+// leastRead is the minimum cost of a read, so that many small files are not requested faster than the disk finds them.
 const leastRead = 4 << 10
 
 // pacedFile is a File that is read at a pace.
@@ -42,12 +42,12 @@ type pacedFile struct {
 // Read implements io.Reader.
 func (f *pacedFile) Read(p []byte) (int, error) { return f.reader.Read(p) }
 
-// atRate is the pace of so many bytes per second, from now on; 0 is none.
+// atRate is the pace of this many bytes per second, from now on; 0 means no limit.
 func atRate(rate int64) pace {
 	if rate <= 0 {
 		return func(ctx context.Context, _ int) error { return ctx.Err() }
 	}
-	// A rate that could not be kept for a moment is not made up for later.
+	// A rate that could not be kept for a moment is not caught up later.
 	const slack = 100 * time.Millisecond
 	due := time.Now()
 	return func(ctx context.Context, n int) error {

@@ -105,7 +105,7 @@ func TestWalkIsInOrderAndStaysInItsWorkspace(t *testing.T) {
 // atOnce is the pace of a test that does not wait.
 func atOnce(ctx context.Context, _ int) error { return ctx.Err() }
 
-// rig is a scrub over a directory.
+// rig is a Scrub on a directory.
 type rig struct{ *Scrub }
 
 // openRig opens a directory, as after a crash.
@@ -124,7 +124,7 @@ func openRig(t *testing.T, dir string) rig {
 	return rig{NewScrub(ScrubOptions{Reader: reader, Health: known, Traffic: &traffic.Traffic{}, Now: time.Now, Log: log})}
 }
 
-// writeBlob puts a blob into a store as the npm package left them.
+// writeBlob puts a blob into a store, as the npm package left them.
 func writeBlob(t *testing.T, dir, workspace, content string) {
 	t.Helper()
 	sum := sha256.Sum256([]byte(content))

@@ -1,5 +1,5 @@
-// Package readback reads the stored copies back and compares them with their hashes and digests: all the time and slowly, or
-// when an operator asks.
+// Package readback reads the stored copies back and compares them with their hashes and digests: slowly and all the
+// time, or when an operator asks.
 package readback
 
 import (
@@ -20,7 +20,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// Options are what a Reader is made of. Each is required.
+// Options are what a Reader is made of. All are required.
 type Options struct {
 	Disk   volume.Disk
 	Copies *copies.Copies
@@ -79,7 +79,7 @@ func (r *Reader) CheckBlobs(ctx context.Context, in or3cloud.BlobCheckRequest) (
 	return checked, next, refuse.Disk(err)
 }
 
-// check reads one copy back and says what was found. The error is not about the copy but about the check.
+// check reads one copy back and returns what was found. The error concerns the check, not the copy.
 func (r *Reader) check(ctx context.Context, c copyOf, quarantine bool, pace pace) (or3cloud.CheckedBlob, error) {
 	size, err := r.verify(ctx, c, pace)
 	blob := or3cloud.CheckedBlob{
@@ -92,7 +92,7 @@ func (r *Reader) check(ctx context.Context, c copyOf, quarantine bool, pace pace
 	case errors.Is(err, iofs.ErrNotExist), ctx.Err() != nil:
 		return blob, cmp.Or(ctx.Err(), err)
 	case !errors.Is(err, digest.ErrDamaged):
-		// One bad sector says nothing about the store, a mount that is gone says nothing about the copy.
+		// One bad sector says nothing about the store; a missing mount says nothing about the copy.
 		if store := r.copies.Check(); store != nil {
 			return blob, store
 		}
@@ -124,9 +124,9 @@ func (r *Reader) HasBlob(_ context.Context, workspaceID string, hash or3cloud.Bl
 	return true, f.Close()
 }
 
-// verify reads a copy back and compares it with its hash and with its digests. A copy that has no digests, or damaged
-// ones, gets new ones. The error is digest.ErrDamaged if the content is not what was uploaded, iofs.ErrNotExist if the copy is
-// gone, and otherwise says why it could not be read.
+// verify reads a copy back and compares it with its hash and its digests. A copy that has no digests, or damaged ones,
+// gets new ones. The error is digest.ErrDamaged if the content is not what was uploaded, iofs.ErrNotExist if the copy
+// is gone, and otherwise says why it could not be read.
 func (r *Reader) verify(ctx context.Context, c copyOf, pace pace) (size int64, err error) {
 	stored, sumsErr := r.copies.Sums(c.Key, c.generation)
 	f, err := r.disk.Open(c.path())

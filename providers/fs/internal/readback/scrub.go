@@ -14,24 +14,24 @@ import (
 )
 
 // The scrub reads every file back within seven days: a pass takes at most ScrubSpan, and the next one begins ScrubRest
-// after it.
+// later.
 const (
 	ScrubRest = 3 * 24 * time.Hour
 	ScrubSpan = 3 * 24 * time.Hour
 	// ScrubRate in bytes per second is slow enough for a few percent of one core where SHA-256 runs at 400 MB/s, and
 	// enough for 2 TB in ScrubSpan. A larger store is read faster.
 	ScrubRate = 8 << 20
-	// scrubDelay leaves a server that has just started to its clients, and commands that open the store alone.
+	// scrubDelay leaves a server that has just started to its clients, and spares commands that open the store.
 	scrubDelay = time.Minute
-	// scrubRetry is how long it waits after a fault of the store.
+	// scrubRetry is how long it waits after an error of the store.
 	scrubRetry = 10 * time.Minute
-	// scrubSave is how often the position is written down, at most.
+	// scrubSave is the shortest time between two saves of the position.
 	scrubSave = time.Minute
-	// scrubYield is how long the scrub waits before it looks again whether transfers are under way.
+	// scrubYield is how long the scrub waits before it checks again whether transfers are under way.
 	scrubYield = time.Second
 )
 
-// ScrubOptions are what a Scrub is made of. Each is required.
+// ScrubOptions are what a Scrub is made of. All are required.
 type ScrubOptions struct {
 	Reader  *Reader
 	Health  *health.Health
@@ -40,7 +40,7 @@ type ScrubOptions struct {
 	Log     *slog.Logger
 }
 
-// Scrub reads the store back, all the time and slowly.
+// Scrub reads the store back, slowly and all the time.
 type Scrub struct {
 	reader  *Reader
 	health  *health.Health
@@ -57,7 +57,7 @@ func NewScrub(o ScrubOptions) *Scrub {
 	return &Scrub{reader: o.Reader, health: o.Health, traffic: o.Traffic, now: o.Now, log: o.Log}
 }
 
-// Start starts the scrub where an earlier process has left it.
+// Start starts the scrub where an earlier process left it.
 func (s *Scrub) Start() {
 	if err := s.health.Load(); err != nil {
 		s.log.Warn("how far the files were read back is not known; it begins anew", "err", err)
@@ -67,7 +67,7 @@ func (s *Scrub) Start() {
 	})
 }
 
-// Close ends the scrub and writes down how far it has come.
+// Close ends the scrub and saves how far it has come.
 func (s *Scrub) Close() {
 	if s.loop == nil {
 		return
@@ -78,8 +78,8 @@ func (s *Scrub) Close() {
 	}
 }
 
-// due returns how long the next pass is away. The clock of a pass is the one of the records, so that it survives
-// restarts; the pauses are in real time.
+// due returns how long it is until the next pass. A pass uses the clock of the records, so that it survives restarts;
+// the pauses are in real time.
 func (s *Scrub) due() time.Duration { return s.health.NextPass(s.now(), ScrubRest).Sub(s.now()) }
 
 func (s *Scrub) runIfDue(ctx context.Context) error {
@@ -94,12 +94,12 @@ func (s *Scrub) pause(err error) time.Duration {
 		return scrubRetry
 	}
 	if due := s.due(); due > 0 {
-		return min(due, time.Hour) // a clock that is set does not stop it for long
+		return min(due, time.Hour) // so that a clock that is set does not stop it for long
 	}
 	return scrubDelay
 }
 
-// Pass goes on with the pass that is under way, or begins one.
+// Pass continues the pass that is under way, or begins one.
 func (s *Scrub) Pass(ctx context.Context) error {
 	after, pace := s.begin()
 	saved := time.Now()
@@ -122,7 +122,7 @@ func (s *Scrub) Pass(ctx context.Context) error {
 	return s.health.Save()
 }
 
-// one reads one copy back. Damage has been noted and logged by then.
+// one reads one copy back. When it returns, damage has been noted and logged.
 func (s *Scrub) one(ctx context.Context, c copyOf, pace pace) (int64, error) {
 	blob, err := s.reader.check(ctx, c, false, pace)
 	if errors.Is(err, iofs.ErrNotExist) {
@@ -142,7 +142,7 @@ func (s *Scrub) begin() (after string, p pace) {
 	return pass.After, s.giveWay(atRate(rate), pass.Started.Add(ScrubSpan))
 }
 
-// giveWay is a pace that also waits as long as there are transfers, until a pass would take too long.
+// giveWay is a pace that also waits for transfers to end, until the pass would take too long.
 func (s *Scrub) giveWay(steady pace, until time.Time) pace {
 	return func(ctx context.Context, n int) error {
 		for s.traffic.UnderWay() && s.now().Before(until) {

@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// copyOf is one stored generation of a content, and where it lies.
+// copyOf is one stored generation of a content, and where it is.
 type copyOf struct {
 	layout.Key
 	generation string
@@ -26,11 +26,11 @@ func (c copyOf) position() string { return c.dir + "/" + c.Workspace + "/" + c.F
 func (c copyOf) path() string { return path.Join(c.dir, c.Workspace, c.File(c.generation)) }
 
 // places are the parts of the store in the order in which they are walked. The trash is first, so that a copy that is
-// taken out of it during a walk is met.
+// taken out of it during a walk is not missed.
 var places = [...]string{layout.Trash, layout.Workspaces}
 
-// walk visits the copies that come after a position, in order. With a workspace it visits only those of it. A directory
-// that vanishes is passed over; visit may return errStop to end the walk.
+// walk visits the copies that come after a position, in order; with a workspace, only those of that workspace. A
+// directory that vanishes is skipped; visit may return errStop to end the walk.
 func (r *Reader) walk(ctx context.Context, workspace, after string, visit func(copyOf) error) error {
 	if err := r.copies.Check(); err != nil {
 		return err

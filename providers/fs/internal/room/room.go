@@ -1,4 +1,4 @@
-// Package room bounds what the files of a workspace take on the disk.
+// Package room limits the disk space that the files of a workspace take.
 package room
 
 import (
@@ -15,30 +15,31 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// The sync provider promises room by what rows say (or3cloud.UploadIntents). What is on the disk is more: deleted files that
-// are kept for a while, the trash, uploads that were never committed, pieces, and bytes that are just coming. All of it
-// together may take twice the quota, so that whoever deletes a full workspace's files can fill it again, but not for ever.
+// The sync provider promises space by what rows say (or3cloud.UploadIntents). The disk holds more: deleted files that
+// are kept for a while, the trash, uploads that were never committed, pieces, and bytes that are just arriving. All of
+// it together may take twice the quota, so that someone who deletes a full workspace's files can fill it again, but not
+// again and again.
 const trashFactor = 2
 
-// lookPause is how often the directories of a workspace are added up at most. In between the sum only rises, and an upload
-// that does not fit is refused.
+// lookPause is the shortest time between two scans of a workspace's directories. In between the sum only rises, and an
+// upload that does not fit is refused.
 const lookPause = time.Second
 
-// maxRooms is how many workspaces are remembered while nothing is under way in them.
+// maxRooms is how many workspaces are remembered while they have no upload under way.
 const maxRooms = 1000
 
-// Options are what a Room is made of. Each is required.
+// Options are what a Room is made of. All are required.
 type Options struct {
 	Disk   volume.Disk
 	Copies *copies.Copies
 	Temps  *copies.Temps
 	Pieces *pieces.Pieces
-	// Quota is how many bytes the files of a workspace may take; 0 is no bound. Deleted ones may take as much again.
+	// Quota is how many bytes the files of a workspace may take; 0 means no limit. Deleted ones may take as much again.
 	Quota int64
 	Now   func() time.Time
 }
 
-// Room keeps what the workspaces take on the disk.
+// Room tracks the disk space that the workspaces take.
 type Room struct {
 	disk   volume.Disk
 	copies *copies.Copies
@@ -51,14 +52,14 @@ type Room struct {
 	of map[string]*taken
 }
 
-// New returns a Room in which nothing is known to be taken.
+// New returns a Room that has not looked at any workspace yet.
 func New(o Options) *Room {
 	return &Room{
 		disk: o.Disk, copies: o.Copies, temps: o.Temps, pieces: o.Pieces, quota: o.Quota, now: o.Now, of: map[string]*taken{},
 	}
 }
 
-// taken is what one workspace takes. It is forgotten when nothing is under way.
+// taken is the space that one workspace takes. It is forgotten when no upload is under way.
 type taken struct {
 	mu      sync.Mutex
 	users   int
@@ -68,7 +69,7 @@ type taken struct {
 	counted bool
 }
 
-// Taking is the room that one upload takes as its bytes come. It is an io.Writer that takes what it is given.
+// Taking is the space that one upload takes as its bytes arrive. It is an io.Writer that accounts for what it is given.
 type Taking struct {
 	of        *Room
 	workspace string
@@ -76,7 +77,7 @@ type Taking struct {
 	bytes     int64
 }
 
-// Take begins to take room of a workspace; nil if there is no bound. End must be called.
+// Take begins to take space of a workspace; it returns nil if there is no limit. End must be called.
 func (r *Room) Take(workspace string) *Taking {
 	if r.quota <= 0 {
 		return nil
@@ -92,7 +93,7 @@ func (r *Room) Take(workspace string) *Taking {
 	return &Taking{of: r, workspace: workspace, room: t}
 }
 
-// End gives the room back, or leaves it to what was stored.
+// End returns the space, or leaves it to the stored file.
 func (t *Taking) End(stored bool) {
 	if t == nil {
 		return
@@ -110,7 +111,7 @@ func (t *Taking) End(stored bool) {
 	}
 }
 
-// Through returns a writer that takes room for bytes before they go to w.
+// Through returns a writer that takes space for bytes before they go to w.
 func (t *Taking) Through(w io.Writer) io.Writer {
 	if t == nil {
 		return w
@@ -118,7 +119,7 @@ func (t *Taking) Through(w io.Writer) io.Writer {
 	return io.MultiWriter(t, w)
 }
 
-// Write implements io.Writer: CodeTooLarge if the workspace has no room for the bytes.
+// Write implements io.Writer. The error is CodeTooLarge if the workspace has no space for the bytes.
 func (t *Taking) Write(p []byte) (int, error) {
 	if err := t.more(int64(len(p))); err != nil {
 		return 0, err
@@ -126,7 +127,7 @@ func (t *Taking) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// more takes room for n bytes.
+// more takes space for n bytes.
 func (t *Taking) more(n int64) error {
 	if t == nil {
 		return nil
@@ -164,8 +165,8 @@ func (r *Room) Check(k layout.Key, size int64) error {
 	return t.more(size)
 }
 
-// stored adds up what a workspace takes on the disk: files in use, deleted, in the trash and set aside, left-overs, and
-// pieces. What is being written counts elsewhere.
+// stored adds up what a workspace takes on the disk: files in use, deleted, in the trash and set aside, leftovers, and
+// pieces. Files that are being written are counted elsewhere.
 func (r *Room) stored(workspace string) (sum int64, err error) {
 	for _, dir := range []string{layout.Workspaces, layout.Trash, layout.Quarantine} {
 		dir = path.Join(dir, workspace)

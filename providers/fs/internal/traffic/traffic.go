@@ -1,5 +1,5 @@
-// Package traffic knows which transfers are under way: reading the files back gives way to them, and one upload of a content
-// is let through at a time.
+// Package traffic knows which transfers are under way: reading the files back gives way to them, and only one upload of
+// a content runs at a time.
 package traffic
 
 import (
@@ -13,15 +13,15 @@ import (
 	"or3.chat/cloud/providers/fs/internal/refuse"
 )
 
-// The bounds of what one user and one content may have under way.
+// The limits on what may be under way for one user and one content.
 const (
 	// turnPatience is how long an upload waits for another one of the same content.
 	turnPatience = 20 * time.Second
-	// MaxUploads is how many uploads of one user there are at once, waiting ones included. A browser has four in a tab.
+	// MaxUploads is how many uploads one user may have at once, including those that wait. A browser has four in a tab.
 	MaxUploads = 32
 )
 
-// Traffic is what is under way. Its zero value is none.
+// Traffic is what is under way. Its zero value is ready to use.
 type Traffic struct {
 	transfers atomic.Int64
 
@@ -30,7 +30,7 @@ type Traffic struct {
 	users map[string]int
 }
 
-// Transfer counts an upload or a download until the function that it returns is called.
+// Transfer counts an upload or a download until the returned function is called.
 func (t *Traffic) Transfer() (done func()) {
 	t.transfers.Add(1)
 	return func() { t.transfers.Add(-1) }
@@ -39,8 +39,8 @@ func (t *Traffic) Transfer() (done func()) {
 // UnderWay reports whether there are transfers.
 func (t *Traffic) UnderWay() bool { return t.transfers.Load() > 0 }
 
-// Begin waits until no other upload of the content is under way. A second one would hold as many bytes again, and finds the
-// content there when the first is done.
+// Begin waits until no other upload of the content is under way. A second one would hold as many bytes again; once the
+// first is done, it finds the content there.
 func (t *Traffic) Begin(ctx context.Context, k layout.Key, user string) (end func(), err error) {
 	t.mu.Lock()
 	if t.users == nil {

@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/layout"
 )
 
-// TestUploadsOfOneUserAtOnce fills the number of uploads that one user may have under way.
+// TestUploadsOfOneUserAtOnce uses up the uploads that one user may have under way.
 func TestUploadsOfOneUserAtOnce(t *testing.T) {
 	var l Traffic
 	var ends []func()

@@ -16,20 +16,20 @@ import (
 	"or3.chat/cloud/providers/fs/internal/traffic"
 )
 
-// PartialOptions are what a Partials is made of. Each is required but Full.
+// PartialOptions are what a Partials is made of. All are required but Full.
 type PartialOptions struct {
 	Uploads *Uploads
 	Pieces  *pieces.Pieces
 	Copies  *copies.Copies
 	Room    *room.Room
 	Traffic *traffic.Traffic
-	// Full reports whether the disk has no room for uploads; nil means never.
+	// Full reports whether the disk has no space for uploads; nil means never.
 	Full func() bool
 	Now  func() time.Time
 	Rand io.Reader
 }
 
-// Partials takes in what comes in pieces.
+// Partials receives uploads in pieces.
 type Partials struct {
 	uploads *Uploads
 	pieces  *pieces.Pieces
@@ -133,7 +133,7 @@ func (a *Partials) AppendPartial(_ context.Context, p or3cloud.PartialUpload, of
 	}
 }
 
-// StorePartial implements or3cloud.PartialUploads. The pieces take the way of an upload in one piece.
+// StorePartial implements or3cloud.PartialUploads. The pieces are stored like an upload in one piece.
 func (a *Partials) StorePartial(ctx context.Context, p or3cloud.PartialUpload) error {
 	k, ok := layout.NewKey(p.WorkspaceID, string(p.Hash))
 	if !ok {

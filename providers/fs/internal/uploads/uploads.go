@@ -1,4 +1,4 @@
-// Package uploads takes contents in: whole, or in pieces over several connections.
+// Package uploads receives contents: whole, or in pieces over several connections.
 package uploads
 
 import (
@@ -18,7 +18,7 @@ import (
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// Options are what an Uploads is made of. Each is required.
+// Options are what an Uploads is made of. All are required.
 type Options struct {
 	Copies *copies.Copies
 	Doomed *copies.Doomed
@@ -26,7 +26,7 @@ type Options struct {
 	Room   *room.Room
 }
 
-// Uploads takes contents in.
+// Uploads receives contents.
 type Uploads struct {
 	copies *copies.Copies
 	doomed *copies.Doomed
@@ -40,19 +40,19 @@ func New(o Options) *Uploads {
 }
 
 // Receive takes the content of a key from body, verifies it and makes it durable. At most limit bytes are accepted;
-// fewer are fine if they have the right hash. permitted, if set, is asked when everything has come and before anything is
-// published. Whatever goes wrong, no file of this upload stays behind.
+// fewer are fine if they have the right hash. permitted, if set, is called when everything has arrived and before
+// anything is published. Whatever goes wrong, no file of this upload stays behind.
 func (u *Uploads) Receive(ctx context.Context, k layout.Key, limit int64, mime string, body io.Reader, permitted func() error) (err error) {
 	taking := u.room.Take(k.Workspace)
 	defer func() { taking.End(err == nil) }()
 	return u.keep(ctx, k, limit, mime, body, permitted, taking)
 }
 
-// keep is Receive of bytes that take room as they come; taking is nil for those that have it already.
+// keep is Receive for bytes that take space as they arrive; taking is nil for those that already have it.
 func (u *Uploads) keep(
 	ctx context.Context, k layout.Key, limit int64, mime string, body io.Reader, permitted func() error, taking *room.Taking,
 ) error {
-	// What was retired before the start must be known before a stored blob is relied on.
+	// Generations that were retired before the start must be known before a stored blob is relied on.
 	if err := u.doomed.Load(ctx, k.Workspace); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (u *Uploads) keep(
 }
 
 // copyVerified copies in to out, through h, and returns the number of bytes and the digest in hex. It stops with 413
-// as soon as there are more than limit bytes.
+// once there are more than limit bytes.
 func copyVerified(out io.Writer, in io.Reader, h hash.Hash, limit int64) (int64, string, error) {
 	buf := volume.TakeBuffer()
 	defer volume.GiveBuffer(buf)

@@ -10,8 +10,8 @@ type Buffer = [BufferSize]byte
 
 var buffers = sync.Pool{New: func() any { return new(Buffer) }}
 
-// TakeBuffer lends a buffer, which GiveBuffer takes back. What is in it is of no meaning.
+// TakeBuffer lends a buffer, which must be returned with GiveBuffer. Its content is arbitrary.
 func TakeBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
-// GiveBuffer takes a buffer back, which must not be used after that.
+// GiveBuffer takes a buffer back. It must not be used after that.
 func GiveBuffer(b *Buffer) { buffers.Put(b) }

@@ -9,22 +9,22 @@ import (
 	"or3.chat/cloud/internal/breaker"
 )
 
-// guard is a Disk that changes nothing any more once a sync has failed. The kernel may have dropped what it could not
+// guard is a Disk that makes no more changes once a sync has failed. The kernel may have dropped what it could not
 // write and report success the next time, so only a new process, which reads what is really there, may go on. Reading
-// goes on meanwhile.
+// still works.
 type guard struct {
 	Disk
 	breaker *breaker.Breaker
 }
 
-// Guard puts d behind a breaker, which a failed sync opens. refuse makes the error of every change after that; fatal is told
-// once and may be nil.
+// Guard puts d behind a breaker that opens when a sync fails. refuse makes the error for every change after that; fatal
+// is called once and may be nil.
 func Guard(d Disk, log *slog.Logger, refuse func(cause error) *or3cloud.Error, fatal func(error)) Disk {
 	return &guard{d, breaker.New(breaker.Options{Store: "the storage directory", Log: log, Refuse: refuse, Fatal: fatal})}
 }
 
-// synced passes the outcome of a sync on and remembers a failure. A full disk is none: nothing was promised, and the
-// next attempt is as good as the first.
+// synced passes the outcome of a sync on and remembers a failure. A full disk does not count: nothing was promised, and
+// the next attempt is as good as the first.
 func (g *guard) synced(what string, err error) error {
 	if err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		g.breaker.Trip(what, err)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestLinksAreNotFollowed: neither out of the root nor inside it, neither as a file nor as a directory.
+// TestLinksAreNotFollowed: not out of the root or inside it, not as a file or as a directory.
 func TestLinksAreNotFollowed(t *testing.T) {
 	dir := t.TempDir()
 	d, err := Open(dir)

@@ -1,5 +1,5 @@
-// Package volume is the storage directory as the provider uses it: what is stored safely below it, and what no name and no
-// link may lead out of. It knows names, and nothing about contents.
+// Package volume is the storage directory as the provider uses it: writes are durable and atomic, and no name or link
+// leads out of it. It knows names, and nothing about contents.
 package volume
 
 import (
@@ -14,20 +14,20 @@ import (
 	"or3.chat/cloud/internal/dirsync"
 )
 
-// The permissions of everything that the provider creates: blobs are the business of no one but the server.
+// The permissions of everything that the provider creates: only the server may read blobs.
 const (
 	DirMode  = 0o700
 	FileMode = 0o600
 )
 
 // Disk is the storage directory as the provider uses it. Paths are relative and slash-separated. It is an interface so
-// that tests can make a disk fill up, fail or lie; the real one is that of Open.
+// that tests can make a disk fill up, fail or lie; Open returns the real one.
 type Disk interface {
-	// Mkdir makes a directory and its parents; one that exists is no error.
+	// Mkdir makes a directory and its parents; it is not an error if they exist.
 	Mkdir(dir string) error
 	// Create makes a new file for writing and fails if the name is taken.
 	Create(name string) (File, error)
-	// Open opens a regular file for reading. Anything else under that name is an error, symbolic links included.
+	// Open opens a regular file for reading. Anything else under that name is an error, including a symbolic link.
 	Open(name string) (File, error)
 	// Lstat describes a name without following a symbolic link.
 	Lstat(name string) (iofs.FileInfo, error)
@@ -56,15 +56,15 @@ type File interface {
 	Sync() error
 }
 
-// ErrNotPlain is a symbolic link, device or directory where only a regular file or real directory may be. We never
-// make one, so somebody else did.
+// ErrNotPlain is a symbolic link, device or directory where only a regular file or real directory may be. We never make
+// one, so someone else did.
 var ErrNotPlain = errors.New("fs: not a plain file or directory")
 
-// ErrCorrupt is a file that cannot be understood. It is no absence: what it is about may well be there.
+// ErrCorrupt is a file that cannot be understood. That is not absence: the content it describes may well be there.
 var ErrCorrupt = errors.New("fs: corrupt file")
 
-// rootDisk is a Disk below an os.Root, which no name can leave. An os.Root follows symbolic links that stay inside;
-// plain checks rule them out too, since a link from one workspace to another would stay inside.
+// rootDisk is a Disk below an os.Root, which no name can leave. An os.Root follows symbolic links that stay inside; the
+// plain checks rule these out too, since a link from one workspace to another would stay inside.
 type rootDisk struct{ root *os.Root }
 
 // Open opens the directory dir, which must exist, as a Disk.
@@ -76,7 +76,7 @@ func Open(dir string) (Disk, error) {
 	return rootDisk{root}, nil
 }
 
-// plainDir checks that dir and all its parents are directories and not links to some.
+// plainDir checks that dir and all its parents are directories and not links to directories.
 func (d rootDisk) plainDir(dir string) error {
 	if dir == "." {
 		return nil
@@ -117,7 +117,7 @@ func (d rootDisk) Open(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Looking first keeps a FIFO from blocking the open; comparing afterwards notices a swap in between.
+	// Looking first keeps a FIFO from blocking the open; comparing afterwards detects a swap in between.
 	if !info.Mode().IsRegular() {
 		return nil, &iofs.PathError{Op: "open", Path: name, Err: ErrNotPlain}
 	}
@@ -194,8 +194,8 @@ func ReadAll(d Disk, name string, limit int64) ([]byte, error) {
 	return b, err
 }
 
-// WriteAtomic replaces a small file so that after a crash it has its old or its new content. The caller
-// knows a temporary name again.
+// WriteAtomic replaces a small file so that after a crash it has its old or its new content. The caller supplies an
+// unused temporary name.
 func WriteAtomic(d Disk, name, tmp string, content []byte) error {
 	f, err := d.Create(tmp)
 	if err != nil {
@@ -218,7 +218,7 @@ func WriteAtomic(d Disk, name, tmp string, content []byte) error {
 	return d.SyncDir(path.Dir(name))
 }
 
-// IgnoreAbsence is err, or nil if it says that a name is not there.
+// IgnoreAbsence returns err, or nil if it says that a name does not exist.
 func IgnoreAbsence(err error) error {
 	if errors.Is(err, iofs.ErrNotExist) {
 		return nil

@@ -2,11 +2,11 @@ package volume
 
 import "os"
 
-// writebackEvery is after how many bytes the kernel is asked to begin with writing them to the disk.
+// writebackEvery is the number of bytes after which the kernel is asked to start writing them to the disk.
 const writebackEvery = 8 << 20
 
-// newFile is a new file of the real disk. It lets the kernel begin with writing a large file to the disk while more of it
-// is still coming, so that the fsync at the end finds little left to do. It makes nothing durable.
+// newFile is a new file of the real disk. It asks the kernel to start writing a large file to the disk while more of it
+// is still arriving, so that little is left for the fsync at the end. It makes nothing durable.
 type newFile struct {
 	File
 	raw            *os.File

@@ -4,5 +4,5 @@ package volume
 
 import "os"
 
-// beginWriteback does nothing where there is no such request.
+// beginWriteback does nothing on systems without such a request.
 func beginWriteback(*os.File, int64, int64) {}
