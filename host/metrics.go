@@ -64,7 +64,7 @@ func (f *figures) Metrics(context.Context) ([]metric.Family, error) {
 		return all, nil
 	}
 	if run.sync != nil {
-		ops := metric.By(metric.Total, "sync_ops_total", "Changes that devices have pushed, by what became of them.", "result")
+		ops := metric.By(metric.Total, "sync_ops_total", "Changes that devices have pushed, by outcome.", "result")
 		ops.Add(run.sync.Refused.Value(), "invalid")
 		all = append(all, ops)
 	}

@@ -95,7 +95,7 @@ func invite(ctx context.Context, op instance.Operator, in NewInvite, by string) 
 		return made, "", or3cloud.Errorf(or3cloud.CodeInvalid, "an invite lives between %v and %d days", ShortestInvite, LongestInvite/(24*time.Hour))
 	}
 	if !IsAddress(in.Email) {
-		return made, "", or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", in.Email)
+		return made, "", or3cloud.Errorf(or3cloud.CodeInvalid, "%q is not an e-mail address", in.Email)
 	}
 	if err := checkUninvited(ctx, op, in.Email); err != nil {
 		return made, "", err

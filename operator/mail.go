@@ -52,7 +52,7 @@ func (t MailTest) Run(ctx context.Context) MailTested {
 	server, err := mail.Parse(t.URL, t.From, t.EHLOName)
 	switch {
 	case !IsAddress(t.To):
-		r.Error = fmt.Sprintf("%q is no e-mail address", t.To)
+		r.Error = fmt.Sprintf("%q is not an e-mail address", t.To)
 	case err != nil:
 		r.fault(err)
 	case server == nil:

@@ -57,7 +57,7 @@ func (a app) mailTest() *cobra.Command {
 
 func (c mailTestCommand) run(to string) error {
 	if !operator.IsAddress(to) {
-		return usageError{fmt.Errorf("%q is no e-mail address", to)}
+		return usageError{fmt.Errorf("%q is not an e-mail address", to)}
 	}
 	s, err := c.load(c.settingFlags)
 	if err != nil {

@@ -57,6 +57,6 @@ func (s *self) lastOwner(c call, accountID string) error {
 			blocked = append(blocked, w)
 		}
 	}
-	return refuse.With(or3cloud.CodeConflict, "last_owner", "Others use workspaces that only you own. Make somebody else an owner first.",
+	return refuse.With(or3cloud.CodeConflict, "last_owner", "Others use workspaces that only you own. Make someone else an owner first.",
 		map[string]any{"workspaces": blocked})
 }

@@ -245,7 +245,7 @@ func TestANewAddressHasToConfirm(t *testing.T) {
 			m := server.Next()
 			if m.To[0] == email {
 				byRecipient[email] = in.linkOf(m, "confirm-email")
-			} else if m.To[0] != "ann@example.test" || m.Header(t, "Subject") != "A new e-mail address was asked for" || !strings.Contains(m.Part(t, "text/plain"), email) {
+			} else if m.To[0] != "ann@example.test" || m.Header(t, "Subject") != "A new e-mail address was requested" || !strings.Contains(m.Part(t, "text/plain"), email) {
 				t.Errorf("%q to %v", m.Header(t, "Subject"), m.To)
 			}
 		}
@@ -330,7 +330,7 @@ func TestDeletingAnAccountSaysFirstWhatBecomesOfTheWorkspaces(t *testing.T) {
 	in.host.users = users
 	b.get("deletion").want(t, 200, `{"workspaces":[{"id":"w1","name":"Alone","members":0,"fate":"deleted"},{"id":"w2","name":"Team","members":3,"fate":"blocked"}]}`)
 	b.post("delete-account", `{"email":"other@example.test"}`).wantCode(t, 400, "invalid_email")
-	a := b.post("delete-account", `{"email":"Ann@example.test"}`).wantCode(t, 409, "last_owner").want(t, 409, "Others use workspaces that only you own. Make somebody else an owner first.")
+	a := b.post("delete-account", `{"email":"Ann@example.test"}`).wantCode(t, 409, "last_owner").want(t, 409, "Others use workspaces that only you own. Make someone else an owner first.")
 	a.wantCookiesKept(t)
 	if text, _ := json.Marshal(a.err.Data); !strings.Contains(string(text), `"workspaces":[{"id":"w2","name":"Team","members":3,"fate":"blocked"}]`) {
 		t.Errorf("data %s", text)

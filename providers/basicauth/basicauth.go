@@ -252,7 +252,7 @@ func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
 			alone++
 		}
 	}
-	p.log.Warn("passkeys of another domain than that of "+setting.PublicURL+" work in no browser and are not demanded",
+	p.log.Warn("passkeys of another domain than that of "+setting.PublicURL+" do not work in any browser and are not demanded",
 		"domain", p.opts.publicHost, "of", domains, "passkeys", passkeys, "accounts", len(counts), "password_alone", alone)
 	return nil
 }

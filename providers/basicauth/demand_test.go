@@ -32,7 +32,7 @@ func (in *instance) restricted(accountID string) bool {
 }
 
 // TestWhoNeedsASecondFactor goes through policies, factors and graces.
-func TestOfWhomASecondFactorIsDemanded(t *testing.T) {
+func TestWhoNeedsASecondFactor(t *testing.T) {
 	for _, tc := range []struct {
 		policy        factors.Policy
 		days          int

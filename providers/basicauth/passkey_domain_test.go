@@ -244,7 +244,7 @@ func TestTheOwnerIsToldOfPasskeysThatAreNotDemanded(t *testing.T) {
 	signIn := func() { in.browser().post("sign-in", credentials(ann, password)).wantStatus(t, 200) }
 	signIn()
 	m := server.Next()
-	if got := m.Header(t, "Subject"); got != "Your passkeys are not asked for any more" || !strings.Contains(m.Part(t, "text/plain"), "Passkeys of: cloud.example.test") {
+	if got := m.Header(t, "Subject"); got != "Your passkeys are no longer asked for" || !strings.Contains(m.Part(t, "text/plain"), "Passkeys of: cloud.example.test") {
 		t.Errorf("%q\n%s", got, m.Part(t, "text/plain"))
 	}
 	signIn()
@@ -254,7 +254,7 @@ func TestTheOwnerIsToldOfPasskeysThatAreNotDemanded(t *testing.T) {
 	}
 	in.clock.advance(guard.LongestWindow + time.Second)
 	signIn()
-	if got := server.Next().Header(t, "Subject"); got != "Your passkeys are not asked for any more" {
+	if got := server.Next().Header(t, "Subject"); got != "Your passkeys are no longer asked for" {
 		t.Errorf("subject %q", got)
 	}
 }

@@ -196,7 +196,7 @@ func warn(cfg or3cloud.Config, _ bool) (warnings []or3cloud.Problem) {
 	say((cfg.String(settingBootstrapEmail) == "") != (cfg.String(settingBootstrapPassword) == ""),
 		settingBootstrapEmail, "is set without "+settingBootstrapPassword+", or the other way round", "no account is created", "Set both, or neither.")
 	say(access > longAccess, settingAccessTTL, fmt.Sprintf("is %d, above %d", access, longAccess),
-		"a stolen access token is good for so long", fmt.Sprintf("Set it to %d or less; clients get new ones by themselves.", longAccess))
+		"a stolen access token is valid for that long", fmt.Sprintf("Set it to %d or less; clients renew them automatically.", longAccess))
 	say(session < refresh, settingSessionTTL, "is below "+settingRefreshTTL,
 		"sessions end before their refresh tokens do", "Raise it to "+fmt.Sprint(refresh)+" or more.")
 	say(refresh <= access, settingRefreshTTL, "is not above "+settingAccessTTL,

@@ -38,15 +38,15 @@ func (a *admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
 	}
 	if err := a.copies.Check(); err != nil {
 		warnings = append(warnings, or3cloud.AdminWarning{
-			Level: "error", Message: "The storage directory cannot be read or is not the one of this instance.",
+			Level: "error", Message: "The storage directory cannot be read or does not belong to this instance.",
 		})
 	}
 	return or3cloud.AdminStatus{
 		Details: a.details, Warnings: warnings,
 		Actions: []or3cloud.AdminAction{{
 			ID: actionGC, Label: "Delete unused files", Danger: true, Workspace: true,
-			Description:  "Moves files of the workspace into the trash that nothing has referred to for the whole retention, and deletes those that were there for a day.",
-			Confirmation: "Files that nothing refers to go for good, a day after they have come into the trash. Delete unused files?",
+			Description:  "Moves files of the workspace that have been unused for the whole retention into the trash, and deletes those that have been there for a day.",
+			Confirmation: "Unused files are deleted permanently after a day in the trash. Delete unused files?",
 		}},
 	}, nil
 }

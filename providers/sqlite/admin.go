@@ -27,13 +27,13 @@ func (a admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
 		Actions: []or3cloud.AdminAction{
 			{
 				ID: actionGCChangeLog, Label: "Compact the change log", Danger: true, Workspace: true,
-				Description:  "Removes changes of the workspace that others have replaced, that every device has seen, and whose retention is over.",
-				Confirmation: "Earlier changes of the workspace go for good; what they were replaced by stays. Compact the change log?",
+				Description:  "Removes changes of the workspace that were replaced by later ones, that every device has seen, and whose retention is over.",
+				Confirmation: "Earlier changes of the workspace are removed permanently; the current state stays. Compact the change log?",
 			},
 			{
 				ID: actionGCTombstones, Label: "Collect deletions", Danger: true, Workspace: true,
 				Description:  "Removes deletions of the workspace that every device has seen, and whose retention is over.",
-				Confirmation: "A device that was away for longer than all others has to load the workspace again. Collect deletions?",
+				Confirmation: "A device that was away for longer than all others will have to load the workspace again. Collect deletions?",
 			},
 		},
 	}, nil
@@ -61,7 +61,7 @@ func (a admin) RunAction(ctx context.Context, workspaceID, actionID string, payl
 	return map[string]any{"ok": true, "action": actionID, "retentionSeconds": int64(retention.Seconds())}, nil
 }
 
-// asked is so many seconds of a payload, within what a Duration holds.
+// asked returns this many seconds of a payload, limited to what a Duration holds.
 func asked(n float64) time.Duration {
 	const most = 100 * 365 * 86400
 	return time.Duration(min(n, most)) * time.Second

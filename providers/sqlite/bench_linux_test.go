@@ -14,8 +14,9 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// BenchmarkPushInto pushes the corpus under new op ids and pks by 16 devices into a history of so many entries. Beside the time it reports
-// what the process has spent on an op: processor time, and bytes handed to the kernel for the disk.
+// BenchmarkPushInto lets 16 devices push the corpus, under new op ids and pks, into a history of this many entries.
+// Beside the time it reports what the process has spent per op: processor time, and bytes handed to the kernel for the
+// disk.
 func BenchmarkPushInto(b *testing.B) {
 	batches := corpus(b)
 	for _, entries := range []int{10_000, 100_000, 1_000_000} {
@@ -24,7 +25,7 @@ func BenchmarkPushInto(b *testing.B) {
 		var next atomic.Int64
 		outer := b
 		b.Run(fmt.Sprint(entries), func(b *testing.B) {
-			fill := s == nil // a benchmark is run once more to find out how long it takes
+			fill := s == nil // a benchmark is first run once to find out how long it takes
 			if fill {
 				s, _ = openTest(outer)
 				user, ws = workspaceOf(b, s)

@@ -31,7 +31,7 @@ func corpus(b testing.TB) [][]or3cloud.Op {
 	return batches
 }
 
-// renamed returns a batch of the corpus under new op ids and pks, which are those of n.
+// renamed returns a batch of the corpus under new op ids and pks, derived from n.
 func renamed(batches [][]or3cloud.Op, n int64) []or3cloud.Op {
 	ops := slices.Clone(batches[int(n)%len(batches)])
 	for i := range ops {
@@ -43,7 +43,7 @@ func renamed(batches [][]or3cloud.Op, n int64) []or3cloud.Op {
 	return ops
 }
 
-// BenchmarkPush pushes the corpus again and again, each time under new op ids and pks, by one device and by many.
+// BenchmarkPush pushes the corpus again and again, each time under new op ids and pks, from one device and from many.
 func BenchmarkPush(b *testing.B) {
 	batches := corpus(b)
 	for _, devices := range []int{1, 16} {
@@ -84,7 +84,7 @@ func BenchmarkPush(b *testing.B) {
 	}
 }
 
-// BenchmarkPull reads pages of 1,000 rows, as values and as texts.
+// BenchmarkPull reads pages of 1,000 rows, as values and as text.
 func BenchmarkPull(b *testing.B) {
 	s, _ := openTest(b)
 	user, ws := workspaceOf(b, s)
@@ -115,7 +115,7 @@ func BenchmarkPull(b *testing.B) {
 	}
 }
 
-// BenchmarkSnapshot reads a workspace in pages of 1,000 rows, each of which was written in another order.
+// BenchmarkSnapshot reads a workspace in pages of 1,000 rows, each of which was written in a different order.
 func BenchmarkSnapshot(b *testing.B) {
 	s, _ := openTest(b)
 	user, ws := workspaceOf(b, s)

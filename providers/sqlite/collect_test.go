@@ -23,9 +23,9 @@ import (
 
 var collections = flag.Int("collections", 3, "how many runs TestCollectionIsAMap makes")
 
-// TestCollectionIsAMap lets a log and plain maps go through the same: pushes, silences, reports of devices, collections, which write blocks
-// again and join small ones, new starts and kills. What pulls, snapshots and op ids find is compared after each step, and by others during
-// collections.
+// TestCollectionIsAMap puts a log and plain maps through the same: pushes, silence, reports of devices, collections,
+// which rewrite blocks and join small ones, restarts and kills. It compares what pulls, snapshots and op ids find after
+// each step, and during collections.
 func TestCollectionIsAMap(t *testing.T) {
 	deleted := 0
 	for seed := range uint64(*collections) {
@@ -59,8 +59,8 @@ type entered struct {
 type begun struct {
 	token   string
 	until   time.Time
-	deleted int      // how many deletions were collected before
-	rest    []string // what its pages have to say
+	deleted int      // how many deletions had been collected before
+	rest    []string // what its pages have yet to deliver
 }
 
 // mapped is a log with maps beside it.
@@ -76,21 +76,21 @@ type mapped struct {
 
 	n       int
 	version int64
-	passed  int64              // up to where the collector has come
-	log     []*entered         // all there ever were, in order
-	entries map[int64]*entered // those that are there
+	passed  int64              // how far the collector has come
+	log     []*entered         // every entry there ever was, in order
+	entries map[int64]*entered // those that still exist
 	winners map[string]int64   // by table and pk
-	gone    []*entered         // those that are not
+	gone    []*entered         // those that no longer exist
 	devices map[string]int64
 	open    []begun
 
 	collected, deleted, dropped, joined int
 }
 
-// now does not go on by itself.
+// now does not advance on its own.
 func (m *mapped) now() time.Time { return m.base.Add(time.Duration(m.c.offset.Load())) }
 
-const silent = 24 * time.Hour // after so long a device holds nothing back
+const silent = 24 * time.Hour // after this long a device holds nothing back
 
 func newMapped(t *testing.T, seed uint64) *mapped {
 	m := &mapped{
@@ -129,7 +129,7 @@ func (m *mapped) step() {
 	}
 }
 
-// push pushes some ops: puts and deletions of few records, which win and lose, in batches of all sizes.
+// push pushes some ops: puts and deletions of a few records, which win and lose, in batches of all sizes.
 func (m *mapped) push() {
 	var ops []or3cloud.Op
 	for range 1 + m.r.IntN([]int{2, 10, 90}[m.r.IntN(3)]) {
@@ -184,7 +184,7 @@ func (m *mapped) push() {
 		m.entries[e.version] = e
 		m.log = append(m.log, e)
 	}
-	if m.r.IntN(25) == 0 { // as after an older copy was put back
+	if m.r.IntN(25) == 0 { // as after restoring an older copy
 		m.version += 1 << 30
 		execute(m.t, m.s, "UPDATE counters SET version = version + (1 << 30)")
 	}
@@ -194,7 +194,7 @@ func compare(a, b *or3cloud.Stamp) int {
 	return cmp.Or(cmp.Compare(a.Clock, b.Clock), strings.Compare(a.HLC, b.HLC), strings.Compare(a.OpID, b.OpID))
 }
 
-// report lets devices say what they have seen, one of them or both; the other one may be silent for long.
+// report lets one or both devices say what they have seen; the other one may be silent for long.
 func (m *mapped) report() {
 	devices, n := []string{"a", "b"}, len(m.log)
 	if n == 0 {
@@ -217,7 +217,7 @@ func (m *mapped) say(device string, version int64) {
 	}
 }
 
-// old is what the collector asks, where devices that were heard of within a time count.
+// old is what the collector checks, where devices count that were heard from within a time.
 func (m *mapped) old(within time.Duration) (old func(version, at int64) bool, floor int64) {
 	since := m.now().Add(-within)
 	err := m.s.engine.DB.Read.QueryRow("SELECT coalesce(min(version), -1) FROM device_cursors WHERE updated_at >= ?", since.UnixMilli()).Scan(&floor)
@@ -259,7 +259,7 @@ func (m *mapped) collect() {
 				}
 			})
 		}
-	case 1: // what is being written again is replaced meanwhile
+	case 1: // what is being rewritten is replaced in the meantime
 		for range 4 {
 			m.push()
 		}
@@ -290,13 +290,13 @@ func (m *mapped) collect() {
 	m.checkShares()
 }
 
-// stored returns how many entries are in blocks, whatever became of them, and how many blocks there are.
+// stored returns how many entries are in blocks, whatever happened to them, and how many blocks there are.
 func (m *mapped) stored() (entries, blocks int) {
 	eachEntry(m.t, m.s.engine, func(int64, *block.Entry, block.Marks, int) { entries++ })
 	return entries, rowsOf(m.t, m.s, "blocks")
 }
 
-// checkShares makes sure that of no block a quarter of the text can come back.
+// checkShares makes sure that there is no block of which a quarter of the text could be freed.
 func (m *mapped) checkShares() {
 	type share struct{ gone, all int }
 	blocks := map[int64]*share{}
@@ -337,7 +337,7 @@ func (m *mapped) deletions() {
 			delete(m.winners, key)
 			m.forget(e)
 			gone := item(e.op.Table, e.op.PK, e.op.Operation, nil, e.op.Stamp.Revision())
-			for i := range m.open { // it is no part of what follows any more
+			for i := range m.open { // the rest of the test does not need it any more
 				m.open[i].rest = slices.DeleteFunc(m.open[i].rest, func(it string) bool { return it == gone })
 			}
 			m.deleted++
@@ -345,12 +345,12 @@ func (m *mapped) deletions() {
 	}
 }
 
-// again ends the program, or kills it, and starts it again.
+// again ends the program, or kills it, and restarts it.
 func (m *mapped) again() {
 	path := m.path
 	if m.r.IntN(2) == 0 {
 		path = filepath.Join(m.t.TempDir(), "sync.sqlite")
-		err := m.s.engine.Do(m.t.Context(), func(context.Context, *engine.Tx) error { // no commit goes on meanwhile
+		err := m.s.engine.Do(m.t.Context(), func(context.Context, *engine.Tx) error { // no commit is under way
 			copyFile(m.t, m.path, path)
 			copyFile(m.t, m.path+"-wal", path+"-wal")
 			return nil
@@ -366,7 +366,7 @@ func (m *mapped) again() {
 	m.start()
 }
 
-// change is an entry as a pull shows it, item as a snapshot does.
+// change is an entry as a pull shows it; item is one as a snapshot does.
 func change(version int64, table, pk string, o or3cloud.Operation, payload []byte, s or3cloud.Stamp) string {
 	return fmt.Sprintf("%d %s %s %s %s %v", version, table, pk, o, payload, s)
 }
@@ -375,7 +375,7 @@ func item(table, pk string, o or3cloud.Operation, payload []byte, r or3cloud.Rev
 	return fmt.Sprintf("%s %s %s %s %v", table, pk, o, payload, r)
 }
 
-// changes are what a pull of everything says.
+// changes are what a pull of everything returns.
 func (m *mapped) changes() (out []string) {
 	for _, v := range slices.Sorted(maps.Values(m.winners)) {
 		op := &m.entries[v].op
@@ -401,7 +401,7 @@ func (m *mapped) pull(cursor int64, limit int) (out []string) {
 	}
 }
 
-// items are what a snapshot says.
+// items are what a snapshot returns.
 func (m *mapped) items() (out []string) {
 	list := slices.Collect(maps.Values(m.winners))
 	slices.SortFunc(list, func(a, b int64) int {
@@ -418,7 +418,7 @@ func (m *mapped) items() (out []string) {
 	return out
 }
 
-// page reads a page of a snapshot. ok is false if it cannot be read any more.
+// page reads a page of a snapshot. ok is false if it can no longer be read.
 func (m *mapped) page(token string, size int) (out []string, next string, ok bool) {
 	in := or3cloud.SnapshotRequest{Scope: or3cloud.Scope{WorkspaceID: m.ws}, UserID: m.user, PageSize: size, PageToken: token}
 	page, err := m.s.Snapshot(m.t.Context(), in, func(it *or3cloud.SnapshotItem) error {
@@ -434,14 +434,14 @@ func (m *mapped) page(token string, size int) (out []string, next string, ok boo
 	return out, page.NextPageToken, true
 }
 
-// snapshot begins a snapshot, of which later steps read the other pages.
+// snapshot begins a snapshot; later steps read its other pages.
 func (m *mapped) snapshot() {
 	want := m.items()
 	got, token, _ := m.page("", 1+m.r.IntN(5))
 	m.open = append(m.open, begun{token: token, until: m.now().Add(time.Hour), deleted: m.deleted, rest: m.follows(got, want, token)})
 }
 
-// follows takes what a page has said off what is to be said.
+// follows removes what a page has delivered from what is expected.
 func (m *mapped) follows(got, want []string, token string) []string {
 	m.t.Helper()
 	if len(got) > len(want) || !slices.Equal(got, want[:len(got)]) || token == "" && len(got) < len(want) {
@@ -450,7 +450,7 @@ func (m *mapped) follows(got, want []string, token string) []string {
 	return want[len(got):]
 }
 
-// check compares what everyone finds with the maps.
+// check compares what all of them find with the maps.
 func (m *mapped) check() {
 	m.t.Helper()
 	want := m.changes()
@@ -503,7 +503,7 @@ func (m *mapped) versionAt(changes []string, i int) (v int64) {
 	return v
 }
 
-// opIDs looks for op ids of entries that are there and of those that are gone.
+// opIDs looks up op ids of entries that exist and of those that are gone.
 func (m *mapped) opIDs() {
 	num, err := m.s.Number(m.t.Context(), m.ws)
 	if err == nil {
@@ -533,7 +533,7 @@ func (m *mapped) opIDs() {
 	}
 }
 
-// different says where two lists are different.
+// different says where two lists differ.
 func different(got, want []string) string {
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {
@@ -546,8 +546,8 @@ func different(got, want []string) string {
 	return "nothing"
 }
 
-// TestSmallBlocksAreJoined pushes ops one at a time. A collection makes full blocks of them, and of the last ones when the workspace is quiet, if
-// that is worth it; what the writer had to copy is packed.
+// TestSmallBlocksAreJoined pushes ops one at a time. A collection makes full blocks of them, and joins the last ones
+// when the workspace is quiet, if that is worth it; text that the writer had to copy is packed.
 func TestSmallBlocksAreJoined(t *testing.T) {
 	s, c := openTest(t)
 	user, ws := workspaceOf(t, s)

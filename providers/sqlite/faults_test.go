@@ -30,7 +30,7 @@ func workspaceOf(t testing.TB, s *Store) (user, ws string) {
 	return user, w.ID
 }
 
-// threadOp makes a valid op whose id and pk come from n.
+// threadOp makes a valid op whose id and pk derive from n.
 func threadOp(t testing.TB, n int) or3cloud.Op {
 	t.Helper()
 	pk := fmt.Sprint("row", n)
@@ -58,7 +58,7 @@ func count(t testing.TB, s *Store, user, ws string) (n int) {
 	return n
 }
 
-// TestDiskFull: pushes answer 503 and leave nothing, reads go on, and writes resume by themselves.
+// TestDiskFull: pushes answer 503 and leave nothing, reads go on, and writes resume without a restart.
 func TestDiskFull(t *testing.T) {
 	disk := faultydisk.New(t)
 	s, _ := openTest(t, func(o *Options) { o.VFS = disk.Name })
@@ -83,8 +83,8 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// TestFailedSyncIsFinal: after a failed fsync nothing more is acknowledged until the database is opened anew, which
-// finds everything that was.
+// TestFailedSyncIsFinal: after a failed fsync nothing more is acknowledged until the database is reopened, which finds
+// everything that was acknowledged.
 func TestFailedSyncIsFinal(t *testing.T) {
 	disk := faultydisk.New(t)
 	path := filepath.Join(t.TempDir(), "db.sqlite")
@@ -127,7 +127,7 @@ func TestOneJobCannotHurtItsGroup(t *testing.T) {
 			return nil
 		})
 	}()
-	<-held // the writer is busy: what comes now shares its transaction
+	<-held // the writer is busy: jobs that come now share its transaction
 	num, err := s.Number(t.Context(), ws)
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +162,8 @@ func TestOneJobCannotHurtItsGroup(t *testing.T) {
 	}
 }
 
-// TestFirstJobCannotHurtThoseBehind: the job that begins a transaction takes nobody with it when it fails or panics.
+// TestFirstJobCannotHurtThoseBehind: the job that begins a transaction takes no other one with it when it fails or
+// panics.
 func TestFirstJobCannotHurtThoseBehind(t *testing.T) {
 	for name, end := range map[string]func() error{
 		"error": func() error { return errors.New("spoiled") },
@@ -224,7 +225,7 @@ func TestClosedStore(t *testing.T) {
 	}
 }
 
-// TestCancelledPush: a client that went away before its turn leaves nothing.
+// TestCancelledPush: a client that has gone before its turn leaves nothing.
 func TestCancelledPush(t *testing.T) {
 	s, _ := openTest(t)
 	user, ws := workspaceOf(t, s)

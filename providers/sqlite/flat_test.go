@@ -14,8 +14,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 )
 
-// TestTheFileStaysFlat writes the same records for many rounds, in batches and one at a time, and collects. The file stays below 1.3 times
-// the payloads of the records, whatever the index, free pages and what is not worth writing again take.
+// TestTheFileStaysFlat writes the same records for many rounds, in batches and one at a time, and collects. The file
+// stays below 1.3 times the payloads of the records, including the index, free pages and what is not worth rewriting.
 func TestTheFileStaysFlat(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	s, c := openTest(t, func(o *Options) {

@@ -13,7 +13,7 @@ import (
 )
 
 // TestRealFullDisk fills a small file system to the last byte, without and with a watch on it: reads go on, pushes are
-// answered with 503, writes resume when there is room, and nothing that was acknowledged is lost.
+// answered with 503, writes resume when there is space, and nothing that was acknowledged is lost.
 func TestRealFullDisk(t *testing.T) {
 	for _, watched := range []bool{false, true} {
 		name := map[bool]string{false: "unwatched", true: "watched"}[watched]
@@ -59,7 +59,7 @@ func TestRealFullDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			monitor.Check()
-			for err = nil; err == nil && acknowledged < 5000; { // what is allocated already may still be written
+			for err = nil; err == nil && acknowledged < 5000; { // space that is already allocated may still be written
 				err = push()
 			}
 			var e *or3cloud.Error
@@ -74,7 +74,7 @@ func TestRealFullDisk(t *testing.T) {
 			if _, err := s.Pull(t.Context(), in, func(*or3cloud.Change) error { read++; return nil }); err != nil || read != acknowledged {
 				t.Errorf("%d records can be read, want %d: %v", read, acknowledged, err)
 			}
-			if watched { // the reserve was given up, and the log can be moved with it
+			if watched { // the reserve was released, and the log can use it
 				if err := s.engine.Outside(t.Context(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
 					t.Errorf("checkpoint: %v", err)
 				}

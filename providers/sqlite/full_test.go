@@ -15,7 +15,7 @@ import (
 )
 
 // TestNearlyFullDisk: what grows is refused with a 503 that names a time, everything else goes on, and writes resume
-// by themselves.
+// without a restart.
 func TestNearlyFullDisk(t *testing.T) {
 	var full atomic.Bool
 	s, _ := openTest(t, func(o *Options) { o.Full = full.Load })
@@ -50,7 +50,7 @@ func TestNearlyFullDisk(t *testing.T) {
 	}
 }
 
-// TestAFailedSyncIsReportedOnce, of a commit or of a checkpoint, and the log is kept for the next process.
+// TestAFailedSyncIsReportedOnce, whether in a commit or in a checkpoint, and the log is kept for the next process.
 func TestAFailedSyncIsReportedOnce(t *testing.T) {
 	for _, during := range []string{"commit", "checkpoint"} {
 		t.Run(during, func(t *testing.T) {

@@ -57,7 +57,7 @@ func idsOf(t testing.TB, s *Store, user, ws, thread string) (ids []string) {
 	return ids
 }
 
-// execute changes rows behind the back of the rooms.
+// execute changes rows without the provider's packages.
 func execute(t testing.TB, s *Store, statement string) {
 	t.Helper()
 	err := s.engine.Do(t.Context(), func(_ context.Context, tx *engine.Tx) error { return tx.C.Exec(statement) })
@@ -66,8 +66,8 @@ func execute(t testing.TB, s *Store, statement string) {
 	}
 }
 
-// TestGenerationsOutliveTheProcess ends the process between the stages of a generation: the one that comes after it goes on, and
-// tells what was done.
+// TestGenerationsOutliveTheProcess ends the process between the stages of a generation: the next process goes on, and
+// reports what was done.
 func TestGenerationsOutliveTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	again := func() *Store {
@@ -104,7 +104,7 @@ func TestGenerationsOutliveTheProcess(t *testing.T) {
 	}
 }
 
-// TestGenerationsThatFindNoRoom are refused whole, as passing, and find room later.
+// TestGenerationsThatFindNoRoom are refused as a whole, with a temporary error, and succeed once there is room.
 func TestGenerationsThatFindNoRoom(t *testing.T) {
 	full := true
 	s, _ := openTest(t, func(o *Options) { o.Full = func() bool { return full } })
@@ -127,7 +127,7 @@ func TestGenerationsThatFindNoRoom(t *testing.T) {
 		if r, err := s.AdmitChatGeneration(t.Context(), g); err != nil || r.ServerVersion != 3 {
 			t.Fatal(r, err)
 		}
-		full = true // what is there already needs none
+		full = true // what exists already needs none
 	}
 
 	s, _ = openTest(t, func(o *Options) { o.WorkspaceQuota = 1 })
@@ -139,7 +139,8 @@ func TestGenerationsThatFindNoRoom(t *testing.T) {
 	refused("a full workspace")(s.AdmitChatGeneration(t.Context(), turn(user, ws, "g")))
 }
 
-// TestChatsFromBefore upgrades a database that does not know where messages are, with rows that no client could have sent.
+// TestChatsFromBefore upgrades a database that does not know where messages are, with rows that no client could have
+// sent.
 func TestChatsFromBefore(t *testing.T) {
 	rows := `
 		INSERT INTO users (id, created_at) VALUES ('ann', 1);
@@ -172,7 +173,7 @@ func TestChatsFromBefore(t *testing.T) {
 		t.Errorf("messages %v", ids)
 	}
 	if threads := rowsOf(t, s, "chat_threads"); threads != 3 {
-		t.Errorf("%d threads", threads) // t, u, and that of what cannot be read
+		t.Errorf("%d threads", threads) // t, u, and the thread of the rows that cannot be read
 	}
 	checkSize(t, s, "with chats from before")
 	q := or3cloud.ChatQuery{WorkspaceID: "w", UserID: "ann", Kind: or3cloud.ChatThread, ThreadID: "t"}
@@ -195,7 +196,7 @@ func TestChatsFromBefore(t *testing.T) {
 	}
 }
 
-// TestRowsThatNoClientTakes, from before the check at the door, are left out of chats.
+// TestRowsThatNoClientTakes, from before ops were checked, are left out of chats.
 func TestRowsThatNoClientTakes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	s, _ := openTest(t, func(o *Options) { o.Path = path })
@@ -215,7 +216,7 @@ func TestRowsThatNoClientTakes(t *testing.T) {
 	}
 }
 
-// TestAMessageInEverNewThreads moves a message, and finds the workspace full at last.
+// TestAMessageInEverNewThreads moves a message again and again, until the workspace is full.
 func TestAMessageInEverNewThreads(t *testing.T) {
 	const quota = 128 << 10
 	s, c := openTest(t, func(o *Options) { o.WorkspaceQuota = quota })
@@ -280,8 +281,8 @@ func chatOp(t testing.TB, n int, id, thread string, index int, operation or3clou
 	return op
 }
 
-// TestChatsAreDerivedOnDemand: a workspace in which no one reads chats keeps nothing about them, one in which someone does has all of a
-// long history in order, and a deletion is known before it is collected.
+// TestChatsAreDerivedOnDemand: a workspace in which no one reads chats stores nothing about them, one in which someone
+// does has all of a long history in order, and a deletion is known before it is collected.
 func TestChatsAreDerivedOnDemand(t *testing.T) {
 	s, c := openTest(t)
 	user, ws := workspaceOf(t, s)
@@ -337,7 +338,8 @@ func TestChatsAreDerivedOnDemand(t *testing.T) {
 	}
 }
 
-// TestChatsFollowTheLog compares, after random edits, moves, deletions and collections, what chats say with the winners of the log.
+// TestChatsFollowTheLog compares chats with the winners of the log after random edits, moves, deletions and
+// collections.
 func TestChatsFollowTheLog(t *testing.T) {
 	s, c := openTest(t)
 	user, ws := workspaceOf(t, s)
@@ -411,7 +413,8 @@ func TestChatsFollowTheLog(t *testing.T) {
 	checkSize(t, s, "in the end")
 }
 
-// TestAnAdmissionOfWhichAPartWasPushed announces an answer of which a client has pushed an op before, under the id that the server gives it.
+// TestAnAdmissionOfWhichAPartWasPushed announces an answer after a client has pushed one of its ops, under the id that
+// the server gives it.
 func TestAnAdmissionOfWhichAPartWasPushed(t *testing.T) {
 	s, _ := openTest(t)
 	user, ws := workspaceOf(t, s)

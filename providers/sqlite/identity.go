@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// storeName is the database's among the stores of the instance.
+// storeName is the name of the database among the stores of the instance.
 const storeName = "sync"
 
 // restore makes a copy safe that is, or may be, older than what was served last.
@@ -29,7 +29,7 @@ func restore(now func() time.Time) func(context.Context, *sql.Tx, or3cloud.Store
 		if a.Age != or3cloud.StoreOlder {
 			return nil
 		}
-		// Which of them were used or withdrawn since is not known.
+		// It is not known which of them were used or withdrawn since.
 		return q.RevokePendingInvites(ctx, at)
 	}
 }
@@ -52,10 +52,10 @@ func (s *Store) CheckDatabase(ctx context.Context, in or3cloud.DatabaseCheckRequ
 	return out, err
 }
 
-// rowsPosition is the position of a check that has found damage and looks at the rows.
+// rowsPosition is the position of a check that has found damage and now reads the rows.
 const rowsPosition = "rows"
 
-// noticed records damage that a request has met, by the workspace that it was about.
+// noticed records damage that a request for a workspace has met.
 func (s *Store) noticed(workspaceID string, err error) {
 	if sqlitex.IsDamage(err) {
 		s.watch.Found(or3cloud.DatabaseFault{
@@ -67,15 +67,15 @@ func (s *Store) noticed(workspaceID string, err error) {
 // byEntry are the tables whose rows belong to entries of the log.
 var byEntry = []string{"files", "blob_refs"}
 
-// byWorkspace are the tables whose rows belong to a workspace, apart from these and the log.
+// byWorkspace are the other tables whose rows belong to a workspace, without the log.
 var byWorkspace = []string{
 	"counters", "pins", "kv_names", "device_cursors", "blob_orphans", "retired_generations", "upload_intents", "members", "invites",
 }
 
-// byID are tables whose rows lie in the order of their ids, apart from the log.
+// byID are tables whose rows are in the order of their ids, without the log.
 var byID = []string{"index_pieces", "marks", "pinned"}
 
-// unreadable returns which workspaces have rows that cannot be read.
+// unreadable returns the workspaces that have unreadable rows.
 func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault, err error) {
 	found := func(workspaceID, table string, err error) error {
 		if !sqlitex.IsDamage(err) {
@@ -123,7 +123,7 @@ func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault
 	}
 }
 
-// readLog reads the log of a workspace, in stretches, so that no reader holds the write-ahead log back for long.
+// readLog reads the log of a workspace in parts, so that no reader holds back the write-ahead log for long.
 func (s *Store) readLog(ctx context.Context, num int64) error {
 	for after := int64(0); ; {
 		last := after
@@ -138,7 +138,8 @@ func (s *Store) readLog(ctx context.Context, num int64) error {
 	}
 }
 
-// readInPages reads the rows of a table between two ids, in pages, so that no reader holds the write-ahead log back for long.
+// readInPages reads the rows of a table between two ids, in pages, so that no reader holds back the write-ahead log for
+// long.
 func (s *Store) readInPages(ctx context.Context, table string, after, upto int64) error {
 	const pageSize = 500
 	for {

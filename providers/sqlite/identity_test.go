@@ -112,8 +112,8 @@ func (i *instance) push(user, ws string, ops ...int) int64 {
 	return res.ServerVersion
 }
 
-// TestOlderCopyOfTheDatabase guards sync Pitfall 16: a device that was ahead gets what others write after an older copy was
-// put back, is not told to start over, and invites that were withdrawn since are no good.
+// TestOlderCopyOfTheDatabase guards sync Pitfall 16: a device that was ahead gets what others write after an older copy
+// was restored, is not told to start over, and invites that were withdrawn since are not valid.
 func TestOlderCopyOfTheDatabase(t *testing.T) {
 	i := newInstance(t)
 	user, ws := workspaceOf(t, i.Store)
@@ -141,8 +141,8 @@ func TestOlderCopyOfTheDatabase(t *testing.T) {
 	}
 }
 
-// TestCursorsTellAnOlderCopy: a snapshot of a whole file system cannot be told from inside; the first device that is ahead
-// shows it.
+// TestCursorsTellAnOlderCopy: a snapshot of a whole file system cannot be detected from inside; the first device that
+// is ahead reveals it.
 func TestCursorsTellAnOlderCopy(t *testing.T) {
 	for name, report := range map[string]func(*instance, string, string, int64){
 		"pull": func(i *instance, user, ws string, cursor int64) {
@@ -162,7 +162,7 @@ func TestCursorsTellAnOlderCopy(t *testing.T) {
 			user, ws := workspaceOf(t, i.Store)
 			i.push(user, ws, 1)
 			i.restart(nil)
-			// No device can have seen what no clock has reached: the counter stays.
+			// No device can have seen a version that no clock has reached: the counter stays.
 			report(i, user, ws, or3cloud.MaxSafeInteger)
 			report(i, user, ws, layout.MaxVersion)
 			if version := i.push(user, ws, 2); version != 2 {
@@ -178,8 +178,8 @@ func TestCursorsTellAnOlderCopy(t *testing.T) {
 	}
 }
 
-// TestStartsThatAreNoTimeTravel: neither restarts nor killed processes leave gaps.
-func TestStartsThatAreNoTimeTravel(t *testing.T) {
+// TestStartsThatAreNotTimeTravel: neither restarts nor killed processes leave gaps.
+func TestStartsThatAreNotTimeTravel(t *testing.T) {
 	i := newInstance(t)
 	user, ws := workspaceOf(t, i.Store)
 	for n := 1; n < 6; n++ {
@@ -224,7 +224,7 @@ func TestForeignLogIsRefused(t *testing.T) {
 	}
 }
 
-// TestDamagedHeadersStopTheStart and say how to go on.
+// TestDamagedHeadersStopTheStart and say what to do.
 func TestDamagedHeadersStopTheStart(t *testing.T) {
 	for name, damage := range map[string]func([]byte) []byte{
 		"overwritten": func(b []byte) []byte { return append(make([]byte, 100), b[100:]...) },
@@ -252,14 +252,14 @@ func TestDamagedHeadersStopTheStart(t *testing.T) {
 	}
 }
 
-// noise is a text that no compression makes smaller by much.
+// noise is a text that compression hardly makes smaller.
 func noise(seed, size int) string {
 	text := make([]byte, size/2)
 	mathrand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(text)
 	return hex.EncodeToString(text)
 }
 
-// TestDamagedPagesAreReported: a pull that meets one is a 503, and the workspace is named by a check.
+// TestDamagedPagesAreReported: a pull that meets one is a 503, and a check names the workspace.
 func TestDamagedPagesAreReported(t *testing.T) {
 	i := newInstance(t)
 	user, ws := workspaceOf(t, i.Store)
@@ -304,7 +304,8 @@ func TestDamagedPagesAreReported(t *testing.T) {
 	}
 }
 
-// TestDamagedBlocksAreReported: a row that SQLite can read and that is no block is damage of its workspace, and of no other one.
+// TestDamagedBlocksAreReported: a row that SQLite can read but that is not a block is damage of its workspace, and of
+// no other.
 func TestDamagedBlocksAreReported(t *testing.T) {
 	s, _ := openTest(t)
 	user, sound := workspaceOf(t, s)

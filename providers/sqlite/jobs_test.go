@@ -9,8 +9,8 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// TestJobsAcrossARestart opens the database again: what can be gone on with waits for a worker, with all that it needs, and what
-// cannot has failed as soon as its lease is over.
+// TestJobsAcrossARestart reopens the database: what can be continued waits for a worker, with everything it needs, and
+// what cannot has failed as soon as its lease is over.
 func TestJobsAcrossARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	s, _ := openTest(t, func(o *Options) { o.Path = path })
@@ -49,7 +49,7 @@ func TestJobsAcrossARestart(t *testing.T) {
 	}
 }
 
-// TestJobsOfARemovedUser: nothing of them is left, whoever else has jobs.
+// TestJobsOfARemovedUser: nothing of them is left, and the jobs of others stay.
 func TestJobsOfARemovedUser(t *testing.T) {
 	s, _ := openTest(t)
 	id := or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "ann"}
@@ -79,7 +79,8 @@ func TestJobsOfARemovedUser(t *testing.T) {
 	}
 }
 
-// TestJobsOfADeletedWorkspace: they end with it, whoever's they are, and what it takes to go on with them is gone.
+// TestJobsOfADeletedWorkspace: they end with it, no matter whose they are, and what is needed to continue them is
+// deleted.
 func TestJobsOfADeletedWorkspace(t *testing.T) {
 	s, _ := openTest(t)
 	owner, ws := workspaceOf(t, s)
@@ -110,7 +111,7 @@ func TestJobsOfADeletedWorkspace(t *testing.T) {
 	}
 }
 
-// TestJobsOfMembersAlone: a viewer, or someone who is no member, begins none in a workspace of the store.
+// TestJobsOfMembersAlone: viewers and people who are not members cannot start any in a workspace of the store.
 func TestJobsOfMembersAlone(t *testing.T) {
 	s, _ := openTest(t)
 	owner, ws := workspaceOf(t, s)

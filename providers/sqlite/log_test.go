@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// An operator sees every entry that is stored, with what has become of it, whoever it is for.
+// An operator sees every stored entry, with what has happened to it, no matter whom it is for.
 func TestTheLogIsShownAsItIsStored(t *testing.T) {
 	s, _ := openTest(t)
 	user, ws := workspaceOf(t, s)
@@ -40,7 +40,7 @@ func TestTheLogIsShownAsItIsStored(t *testing.T) {
 	push(or3cloud.TableThreads, or3cloud.OpDelete, "a", 6, "")
 	push(or3cloud.TableNotifications, or3cloud.OpPut, "n", 1, fmt.Sprintf(`{"id":"n","user_id":%q,"type":"t","title":"","created_at":1,"updated_at":1,"clock":1,"deleted":false}`, user))
 	push(or3cloud.TableKV, or3cloud.OpPut, "x", 1, kv("x", "theme", 1))
-	push(or3cloud.TableKV, or3cloud.OpPut, "kv:theme", 1, kv("kv:theme", "theme", 1)) // with a put of the server in front, which is pinned
+	push(or3cloud.TableKV, or3cloud.OpPut, "kv:theme", 1, kv("kv:theme", "theme", 1)) // with a put of the server before it, which is pinned
 	renamed, err := s.ReadLog(t.Context(), ws, 6, 1)
 	var change struct{ Stamp or3cloud.Stamp }
 	if err != nil || json.Unmarshal(renamed[0].Change, &change) != nil {

@@ -17,10 +17,10 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// vacuumPages is how many free pages one transaction gives back to the file system.
+// vacuumPages is how many free pages one transaction returns to the file system.
 const vacuumPages = 256
 
-// maintenance compacts the log of every workspace and tends the file, again and again, in steps that hold the writer
+// maintenance compacts the log of every workspace and tidies the file, again and again, in steps that hold the writer
 // only briefly (requirement 3.3).
 type maintenance struct {
 	s    *Store
@@ -28,7 +28,7 @@ type maintenance struct {
 
 	mu      sync.Mutex
 	running bool
-	state   or3cloud.MaintenanceState // but for State and LastError
+	state   or3cloud.MaintenanceState // without State and LastError
 }
 
 func startMaintenance(s *Store, every time.Duration) *maintenance {
@@ -39,7 +39,7 @@ func startMaintenance(s *Store, every time.Duration) *maintenance {
 	return m
 }
 
-// run is one pass over everything. A fault ends it; the next pass starts over.
+// run is one pass over everything. An error ends it; the next pass starts over.
 func (m *maintenance) run(ctx context.Context) error {
 	start := m.s.opts.Now()
 	m.setRunning(true)
@@ -80,7 +80,7 @@ func (m *maintenance) pass(ctx context.Context) error {
 		return err
 	}
 	const pageSize = 1000
-	var damaged error // it is that of a workspace, and no reason to leave the others as they are
+	var damaged error // it concerns one workspace, and the others go on
 	after := int64(0)
 	for {
 		page, err := m.s.engine.Q.WorkspacesAfter(ctx, db.WorkspacesAfterParams{Num: after, Max: pageSize})
@@ -102,7 +102,7 @@ func (m *maintenance) pass(ctx context.Context) error {
 	}
 }
 
-// collect collects what there is to be collected of a workspace.
+// collect collects what can be collected in a workspace.
 func (m *maintenance) collect(ctx context.Context, workspaceID string) error {
 	in := or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: workspaceID}}
 	if err := m.s.GCChangeLog(ctx, in); err != nil {
@@ -111,10 +111,10 @@ func (m *maintenance) collect(ctx context.Context, workspaceID string) error {
 	return m.s.GCTombstones(ctx, in)
 }
 
-// copyLife is how long the copy of the database from before its layout has changed stays, unless the new one is damaged.
+// copyLife is how long the copy of the database from before its layout changed is kept, unless the new one is damaged.
 const copyLife = 14 * 24 * time.Hour
 
-// forgetCopies deletes the copies from before the layout has changed.
+// forgetCopies deletes the copies from before the layout changed.
 func (m *maintenance) forgetCopies() error {
 	for _, migration := range layoutMigrations {
 		name := sqlitex.CopyOf(m.s.opts.Path, migration)
@@ -127,7 +127,7 @@ func (m *maintenance) forgetCopies() error {
 		case m.s.opts.Now().Sub(info.ModTime()) < copyLife, m.s.DatabaseState().State == or3cloud.DatabaseDamaged:
 			continue
 		}
-		m.s.opts.Log.Info("the copy of the sync database from before its layout has changed is deleted", "copy", name)
+		m.s.opts.Log.Info("deleted the copy of the sync database from before its layout changed", "copy", name)
 		if err := os.Remove(name); err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func (m *maintenance) forgetCopies() error {
 	return nil
 }
 
-// tend gives free pages back, refreshes the planner's statistics and moves the write-ahead log into the file.
+// tend returns free pages, refreshes the planner's statistics and moves the write-ahead log into the file.
 func (m *maintenance) tend(ctx context.Context) error {
 	for free := int64(1); free > 0; {
 		err := m.s.engine.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
@@ -182,10 +182,10 @@ func (s *Store) MaintenanceState() or3cloud.MaintenanceState {
 // hostRun is how long a run of the host may take.
 const hostRun = time.Hour
 
-// hostMaintenance is what a host says of its own runs.
+// hostMaintenance is what a host reports about its own runs.
 type hostMaintenance struct {
 	mu    sync.Mutex
-	since time.Time // of the run under way; zero if there is none
+	since time.Time // of the current run; zero if there is none
 	runs  hostRuns
 }
 
@@ -205,7 +205,7 @@ func (h *hostMaintenance) read(now time.Time) hostRuns {
 	return out
 }
 
-// note notes that a run has begun, or how it has ended.
+// note records that a run has begun, or how it has ended.
 func (h *hostMaintenance) note(since time.Time, f func(*hostRuns)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

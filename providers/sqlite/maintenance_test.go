@@ -13,14 +13,14 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 )
 
-// TestMaintenanceGivesSpaceBack: superseded entries go, and so does the space that they took.
+// TestMaintenanceGivesSpaceBack: superseded entries are removed, and the space that they took is freed.
 func TestMaintenanceGivesSpaceBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db.sqlite")
 	s, c := openTest(t, func(o *Options) { o.Path = path; o.Maintenance = 24 * time.Hour })
 	user, ws := workspaceOf(t, s)
 	text := make([]byte, 20_000)
 	for i := range text {
-		text[i] = 'a' + byte(rand.IntN(26)) // which does not pack
+		text[i] = 'a' + byte(rand.IntN(26)) // which does not compress
 	}
 	for n := range 300 {
 		op := threadOp(t, 1)
@@ -76,7 +76,7 @@ func TestMaintenanceReportsFailure(t *testing.T) {
 	}
 }
 
-// TestMaintenanceReportsAPanic: a fault of ours ends the pass, not the process, and is reported like any other.
+// TestMaintenanceReportsAPanic: a panic ends the pass, not the process, and is reported like any other error.
 func TestMaintenanceReportsAPanic(t *testing.T) {
 	s, _ := openTest(t, func(o *Options) { o.Maintenance = 24 * time.Hour })
 	q := s.engine.Q
@@ -94,7 +94,7 @@ func TestMaintenanceReportsAPanic(t *testing.T) {
 	}
 }
 
-// TestADamagedWorkspaceHoldsUpNoOther: maintenance fails, and has done what it could.
+// TestADamagedWorkspaceHoldsUpNoOther: maintenance fails, but has done what it could.
 func TestADamagedWorkspaceHoldsUpNoOther(t *testing.T) {
 	s, c := openTest(t, func(o *Options) { o.Maintenance, o.Retention = 24*time.Hour, changelog.MinRetention })
 	user, first := workspaceOf(t, s)

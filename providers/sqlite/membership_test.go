@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// A push that waited in line behind the end of its membership is refused, although it was permitted when it got in line.
+// A push that waited behind the end of its membership is refused, although it was permitted when it joined the queue.
 func TestAPushThatWaitedBehindTheEndOfItsMembershipIsRefused(t *testing.T) {
 	s, _ := openTest(t)
 	ann, ws := workspaceOf(t, s)

@@ -12,13 +12,13 @@ import (
 
 var _ metric.Reporter = (*Store)(nil)
 
-// stockLife is for how long what is stored is not counted again: that takes longer, the more there is.
+// stockLife is how long a count of what is stored is reused: counting takes longer, the more there is.
 const stockLife = time.Minute
 
 // stock is what was stored when it was last counted.
 type stock struct {
 	mu       sync.Mutex
-	at       time.Time // by a clock that nobody sets
+	at       time.Time // by a monotonic clock
 	families []metric.Family
 }
 
@@ -31,8 +31,8 @@ func (s *Store) Metrics(ctx context.Context) ([]metric.Family, error) {
 		failed = 1
 	}
 	all = append(all,
-		metric.Of(metric.Gauge, "sync_collection_backlog", "Workspaces that the last collection of the log has left for the next one.", float64(upkeep.Backlog)),
-		metric.Of(metric.Gauge, "sync_collection_failed", "Whether the last collection has failed.", failed),
+		metric.Of(metric.Gauge, "sync_collection_backlog", "Workspaces that the last collection of the log left for the next one.", float64(upkeep.Backlog)),
+		metric.Of(metric.Gauge, "sync_collection_failed", "Whether the last collection failed.", failed),
 		metric.Of(metric.Gauge, "sync_collected_timestamp_seconds", "When a collection last ended; 0 if none has.", float64(upkeep.LastRun)/1000),
 	)
 	size := metric.By(metric.Gauge, "sync_database_bytes", "Size of the sync database, by file.", "file")
@@ -54,7 +54,7 @@ func (s *Store) Metrics(ctx context.Context) ([]metric.Family, error) {
 	return append(all, s.stock.families...), nil
 }
 
-// behindBounds are the bounds of the query MeasureDevices.
+// behindBounds are the buckets of the query MeasureDevices.
 var behindBounds = []float64{0, 10, 100, 1000, 10_000, 100_000}
 
 // takeStock counts what is stored.
@@ -67,7 +67,7 @@ func (s *Store) takeStock(ctx context.Context) ([]metric.Family, error) {
 	workspaces := metric.By(metric.Gauge, "workspaces", "Workspaces.", "state")
 	workspaces.Add(float64(m.Workspaces), "live")
 	workspaces.Add(float64(m.DeletedWorkspaces), "deleted")
-	files := metric.By(metric.Gauge, "storage_files", "Files: those that are shown, uploads that are under way or were just made, and contents that nothing names any more.", "state")
+	files := metric.By(metric.Gauge, "storage_files", "Files: those that are shown, uploads that are under way or have just finished, and contents that nothing names any more.", "state")
 	files.Add(float64(m.Files), "live")
 	files.Add(float64(m.Uploads), "uploading")
 	files.Add(float64(m.Orphans), "unused")
@@ -84,7 +84,7 @@ func (s *Store) takeStock(ctx context.Context) ([]metric.Family, error) {
 		return nil, err
 	}
 	all = append(all, behind(devices))
-	jobs := metric.By(metric.Gauge, "background_jobs", "Answers in the background that are kept, by status.", "status")
+	jobs := metric.By(metric.Gauge, "background_jobs", "Background answers that are kept, by status.", "status")
 	counted, err := q.MeasureJobs(ctx)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (s *Store) takeStock(ctx context.Context) ([]metric.Family, error) {
 	for _, status := range []string{"streaming", "complete", "error", "aborted"} {
 		jobs.Add(byStatus[status], status)
 	}
-	deliveries := metric.By(metric.Gauge, "webhook_deliveries", "Deliveries of webhooks that are kept, by status.", "status")
+	deliveries := metric.By(metric.Gauge, "webhook_deliveries", "Webhook deliveries that are kept, by status.", "status")
 	sent, err := q.MeasureDeliveries(ctx)
 	if err != nil {
 		return nil, err
@@ -120,6 +120,6 @@ func behind(rows []db.MeasureDevicesRow) metric.Family {
 	}
 	return metric.Family{
 		Name: "sync_device_lag_changes", Kind: metric.Spread, Samples: []metric.Sample{{Distribution: d}},
-		Help: "Changes that devices have not seen yet, over the devices that were heard of lately; as it is now, not since the start.",
+		Help: "Changes that devices have not seen yet, across recently active devices; as of now, not since the start.",
 	}
 }

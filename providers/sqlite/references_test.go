@@ -30,7 +30,7 @@ type fileOps struct {
 	n int
 }
 
-// namable are contents: of both algorithms, and what only a hostile client calls one.
+// namable are contents: of both algorithms, and some that only a hostile client would name.
 func namable() (all []string) {
 	for i := range 6 {
 		all = append(all, strings.Repeat(fmt.Sprintf("%02x", 0xa0+i), 32), strings.Repeat(fmt.Sprintf("%02x", 0xa0+i), 16))
@@ -90,13 +90,14 @@ func (f *fileOps) next() or3cloud.Op {
 	return op
 }
 
-// named is what the rows of a workspace say of a content.
+// named is what the rows of a workspace say about a content.
 type named struct {
 	rows  []string // that name it
-	sizes []int64  // of its file_meta rows
+	sizes []int64  // in its file_meta rows
 }
 
-// namedBy reads all rows of a workspace, as a client does, and returns what each content is named by, and the live file_meta rows.
+// namedBy reads all rows of a workspace, as a client does, and returns what each content is named by, and the live
+// file_meta rows.
 func namedBy(t testing.TB, s *Store, user, ws string) (all map[string]named, files map[string]or3cloud.FileFacts) {
 	t.Helper()
 	all, files = map[string]named{}, map[string]or3cloud.FileFacts{}
@@ -133,7 +134,7 @@ func namedBy(t testing.TB, s *Store, user, ws string) (all map[string]named, fil
 	return all, files
 }
 
-// canonicalItems are all items of a canonical query, in pages of a size.
+// canonicalItems are all items of a canonical query, read in pages of size.
 func canonicalItems(t testing.TB, s *Store, ws, kind, hash string, size int) (all []or3cloud.CanonicalStorageItem) {
 	t.Helper()
 	in := or3cloud.CanonicalStorageQuery{Scope: or3cloud.Scope{WorkspaceID: ws}, Kind: kind, Hash: hash, Limit: size}
@@ -149,7 +150,7 @@ func canonicalItems(t testing.TB, s *Store, ws, kind, hash string, size int) (al
 	}
 }
 
-// checkNamed compares what is answered about contents with what rows say. lost says when each lost its last reference.
+// checkNamed compares the answers about contents with what rows say. lost says when each lost its last reference.
 func checkNamed(t testing.TB, s *Store, user, ws string, lost map[string]time.Time, size int) {
 	t.Helper()
 	all, files := namedBy(t, s, user, ws)
@@ -207,8 +208,9 @@ func checkNamed(t testing.TB, s *Store, user, ws string, lost map[string]time.Ti
 	}
 }
 
-// TestReferencesAreThoseOfTheWinners lets devices name contents and cease to, in ops that win and lose, and lets the server be killed,
-// collect, and find its index damaged. What is held, for how long, and how much room files take is what the rows say.
+// TestReferencesAreThoseOfTheWinners lets devices name contents and stop naming them, in ops that win and lose, and
+// lets the server be killed, collect, and find its index damaged. What is held, for how long, and how much space files
+// take is what the rows say.
 func TestReferencesAreThoseOfTheWinners(t *testing.T) {
 	for seed := range uint64(2) {
 		path := filepath.Join(t.TempDir(), "sync.sqlite")

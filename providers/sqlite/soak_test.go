@@ -24,8 +24,8 @@ const soakSpeed = 3600
 // soakRecords is how many records all devices write to.
 const soakRecords = 10_000
 
-// TestSoak lets devices push, delete, pull and report cursors at full load while maintenance runs, and watches disk
-// and memory. Whether they stay flat is judged only in a run of a minute and more.
+// TestSoak lets devices push, delete, pull and report cursors at full load while maintenance runs, and watches disk and
+// memory. Whether they stay flat is only judged in a run of a minute or more.
 func TestSoak(t *testing.T) {
 	start := time.Now()
 	path := filepath.Join(t.TempDir(), "soak.sqlite")

@@ -27,7 +27,7 @@ func openTest(t testing.TB, change ...func(*Options)) (*Store, *clock) {
 		Log:  slog.New(slog.NewTextHandler(t.Output(), nil)), Now: c.now, Rand: rand.Reader,
 	}
 	if _, measured := t.(*testing.B); !measured {
-		opts.recentKeys = 50 // so that all tests meet runs of the index
+		opts.recentKeys = 50 // so that all tests use runs of the index
 	}
 	for _, f := range change {
 		f(&opts)

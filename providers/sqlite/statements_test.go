@@ -11,8 +11,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// TestStatementsStayCompiled pushes the recorded ops many times over: SQLite compiles a statement again once, when the schema has changed
-// since the start, and never because of a value that is bound.
+// TestStatementsStayCompiled pushes the recorded ops many times: SQLite compiles a statement again once, when the
+// schema has changed since the start, and never because of a bound value.
 func TestStatementsStayCompiled(t *testing.T) {
 	s, _ := openTest(t)
 	user, ws := workspaceOf(t, s)

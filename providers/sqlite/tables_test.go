@@ -21,8 +21,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// bounds says for each table what keeps a member from growing it without end, and which test fills it to that bound.
-// The tests are those of this package and of providertest.
+// bounds says for each table what keeps a member from growing it without end, and which test fills it to that limit.
+// The tests are in this package and in providertest.
 var bounds = map[string]struct{ bound, test string }{
 	"workspaces":          {"Options.WorkspacesPerUser of a user, deleted ones included until their content is gone", "testTooManyWorkspaces"},
 	"counters":            {"one row of a workspace", "testTooManyWorkspaces"},
@@ -60,7 +60,7 @@ var bounds = map[string]struct{ bound, test string }{
 	"retired_generations": {"one row of a stored file, until its bytes are gone; bytes have the quota of files", "testReferences"},
 }
 
-// notAMembers are the tables that nothing grows which a member can ask for.
+// notAMembers are the tables that no request of a member makes grow.
 var notAMembers = map[string]string{
 	"goose_db_version":  "one row of a migration",
 	"sqlite_sequence":   "SQLite's own",
@@ -73,7 +73,7 @@ var notAMembers = map[string]string{
 	"store_stamp":       "one row",
 }
 
-// TestEveryTableHasABound takes the list of tables from the schema: a new one needs a bound, and a test that fills it.
+// TestEveryTableHasABound takes the list of tables from the schema: a new one needs a limit, and a test that fills it.
 func TestEveryTableHasABound(t *testing.T) {
 	s, _ := openTest(t)
 	rows, err := s.engine.DB.Read.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_stat%'")
@@ -133,7 +133,7 @@ func rowsOf(t testing.TB, s *Store, table string) (n int) {
 	return n
 }
 
-// entriesOf returns the heads of the entries of all workspaces, but for those that were collected.
+// entriesOf returns the heads of the entries of all workspaces that were not collected.
 func entriesOf(t testing.TB, s *Store) (out []entries.Entry) {
 	t.Helper()
 	err := s.engine.View(context.Background(), func(r *engine.Reader) error {
@@ -162,7 +162,7 @@ func entriesOf(t testing.TB, s *Store) (out []entries.Entry) {
 	return out
 }
 
-// checkSize compares the size that a workspace is said to have with what its rows add up to.
+// checkSize compares the recorded size of a workspace with the sum of its rows.
 func checkSize(t testing.TB, s *Store, when string) (bytes int64) {
 	t.Helper()
 	var rows int64
@@ -177,8 +177,8 @@ func checkSize(t testing.TB, s *Store, when string) (bytes int64) {
 	return bytes
 }
 
-// TestAFullWorkspace writes one record, and kv rows under ever new names, until the workspace is full: an editor is told to
-// wait and loses nothing, deletions go on for a while, and what a collection drops is room again.
+// TestAFullWorkspace writes one record, and kv rows under ever new names, until the workspace is full: an editor is
+// told to wait and loses nothing, deletions work for a while longer, and a collection frees space again.
 func TestAFullWorkspace(t *testing.T) {
 	const quota = 256 << 10
 	s, c := openTest(t, func(o *Options) { o.WorkspaceQuota = quota })
@@ -259,7 +259,8 @@ func TestAFullWorkspace(t *testing.T) {
 	checkSize(t, s, "full of names")
 }
 
-// TestTheIndexForgets writes a few records again and again, and deletes others. What is collected leaves the runs of the index as well.
+// TestTheIndexForgets writes a few records again and again, and deletes others. What is collected is dropped from the
+// runs of the index as well.
 func TestTheIndexForgets(t *testing.T) {
 	const keys, live = 50, 40
 	s, c := openTest(t, func(o *Options) { o.recentKeys = keys })
@@ -298,7 +299,7 @@ func TestTheIndexForgets(t *testing.T) {
 	}
 }
 
-// TestDevicesAreBounded reports more devices than a user is remembered with.
+// TestDevicesAreBounded reports more devices than are remembered for a user.
 func TestDevicesAreBounded(t *testing.T) {
 	s, c := openTest(t)
 	user, ws := workspaceOf(t, s)
@@ -364,7 +365,8 @@ func TestIntentsAreBounded(t *testing.T) {
 	}
 }
 
-// TestPromisesOfAUserAreBounded begins uploads into several workspaces of a user with a quota: what the writer adds up has a bound.
+// TestPromisesOfAUserAreBounded begins uploads into several workspaces of a user with a quota: what the writer adds up
+// is limited.
 func TestPromisesOfAUserAreBounded(t *testing.T) {
 	s, c := openTest(t)
 	user, ws := workspaceOf(t, s)
@@ -404,7 +406,7 @@ func TestPromisesOfAUserAreBounded(t *testing.T) {
 	}
 }
 
-// TestOldOrphansAreForgotten lets references come and go: when each was lost is known for as long as a claim asks for it.
+// TestOldOrphansAreForgotten lets references come and go: when each was lost is known for as long as a claim needs it.
 func TestOldOrphansAreForgotten(t *testing.T) {
 	s, c := openTest(t)
 	user, ws := workspaceOf(t, s)

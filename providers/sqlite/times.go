@@ -10,21 +10,24 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// Stored times were written by a clock that may have been ahead. Whatever such a time gates would wait for that day, so one
-// in the future is not believed: it is taken for now and written down so, at the start and in each run of the maintenance.
+// Stored times were written by a clock that may have been ahead. Everything that depends on such a time would wait for
+// that day, so a time in the future is not believed: it is replaced by now, at the start and in each run of the
+// maintenance.
 
 // storedTime is a column that holds a time in Unix milliseconds.
 type storedTime struct {
 	table, column string
-	// life, if not 0, makes the column the end of something that lasts so long at most; else it is when something was.
+	// life, if not 0, says that the column is the end of something that lasts this long at most; otherwise it is when
+	// something happened.
 	life func(*Store) time.Duration
-	// from is the column with the beginning of what ends in this one, if its length is known from there.
+	// from is the column with the beginning of what ends in this one, if it tells the duration.
 	from string
-	// shown says why the column gates nothing, so that it is left alone.
+	// shown says why nothing depends on the column, so that it is left alone.
 	shown string
 }
 
-// storedTimes are all columns of the schema that hold a time. A column whose beginning counts comes before that beginning.
+// storedTimes are all columns of the schema that hold a time. A column that depends on its beginning comes before that
+// beginning.
 var storedTimes = []storedTime{
 	{table: "device_cursors", column: "updated_at"},
 	{table: "pinned", column: "at"},
@@ -54,20 +57,20 @@ var storedTimes = []storedTime{
 	{table: "users", column: "created_at", shown: "is displayed only"},
 	{table: "auth_accounts", column: "created_at", shown: "is displayed only"},
 	{table: "members", column: "created_at", shown: "orders members only"},
-	{table: "files", column: "updated_at", shown: "is a client's, and compared with the same client's only"},
+	{table: "files", column: "updated_at", shown: "is a client's, and only compared with others of the same client"},
 	{table: "jobs", column: "started_at", shown: "is displayed only"},
 	{table: "jobs", column: "completed_at", shown: "is displayed only"},
 	{table: "deployment_admins", column: "granted_at", shown: "orders them only"},
-	{table: "rate_windows", column: "expires_at", shown: "is judged where the limits are (internal/ratelimit), and goes when it is too far ahead"},
-	{table: "store_stamp", column: "at", shown: "is what says that the clock was ahead, and is written anew at each start"},
+	{table: "rate_windows", column: "expires_at", shown: "is judged by internal/ratelimit, and deleted when it is too far ahead"},
+	{table: "store_stamp", column: "at", shown: "says that the clock was ahead, and is rewritten at each start"},
 	{table: "store_stamp", column: "restored_at", shown: "is displayed only"},
 }
 
-// longestIntent is how long room is promised at most: until an upload in pieces ends, or a commit that no row counts is
-// collected.
+// longestIntent is the longest time for which space is promised: until an upload in pieces ends, or a commit that no
+// row counts is collected.
 func (s *Store) longestIntent() time.Duration { return max(s.opts.FileRetention, 24*time.Hour) }
 
-// settleTimes takes times in the future for now. Tables are searched outside of the writer, and rows corrected in steps.
+// settleTimes replaces times in the future by now. Tables are searched outside the writer, and rows corrected in steps.
 func (s *Store) settleTimes(ctx context.Context) error {
 	for _, c := range storedTimes {
 		if c.shown != "" {
@@ -104,7 +107,7 @@ func (s *Store) settleTime(ctx context.Context, c storedTime) error {
 	})
 }
 
-// settleLog corrects the largest table, and only if the clock is known to have been ahead.
+// settleLog corrects the largest table, but only if the clock is known to have been ahead.
 func (s *Store) settleLog(ctx context.Context) error {
 	if !s.clockWasAhead.Load() {
 		return nil
@@ -117,8 +120,8 @@ func (s *Store) settleLog(ctx context.Context) error {
 	return nil
 }
 
-// noticeClock notices that the clock was set back: while the program runs, or before a restart that came before the log was
-// corrected. What the log's times gate is the collection of deletions, so those show it.
+// noticeClock notices that the clock was set back: while the program runs, or before a restart that came before the log
+// was corrected. The collection of deletions depends on the log's times, so those show it.
 func (s *Store) noticeClock(ctx context.Context) error {
 	now, tolerance := s.opts.Now().UnixMilli(), sqlitex.ClockTolerance.Milliseconds()
 	if now < s.newest.Load()-tolerance {

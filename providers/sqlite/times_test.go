@@ -45,7 +45,7 @@ WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'goose_db_ve
 	}
 }
 
-// TestTimesInTheFutureAreTakenForNow, in every column that gates something, and the log says so at the start.
+// TestTimesInTheFutureAreTakenForNow, in every column that something depends on, and this is logged at the start.
 func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 	dir, err := datadir.Open(filepath.Join(t.TempDir(), "data"), datadir.Options{})
 	if err != nil {
@@ -126,8 +126,8 @@ func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 	}
 }
 
-// TestLogOfTheFutureIsCorrectedAfterRestarts: what was written with the right clock again hides at the start that it was
-// ahead, and a process that ends before its next maintenance has not corrected the log. Deletions must not wait.
+// TestLogOfTheFutureIsCorrectedAfterRestarts: entries written with the right clock hide at the start that it was ahead,
+// and a process that ends before its next maintenance has not corrected the log. Deletions must not wait.
 func TestLogOfTheFutureIsCorrectedAfterRestarts(t *testing.T) {
 	dir, err := datadir.Open(filepath.Join(t.TempDir(), "data"), datadir.Options{})
 	if err != nil {
@@ -161,7 +161,7 @@ func TestLogOfTheFutureIsCorrectedAfterRestarts(t *testing.T) {
 	}
 }
 
-// futureOf returns how many entries there are, and how many of the future.
+// futureOf returns how many entries there are, and how many of them are in the future.
 func futureOf(t *testing.T, s *Store, c *clock) (n, future int) {
 	t.Helper()
 	for _, e := range entriesOf(t, s) {
@@ -172,8 +172,8 @@ func futureOf(t *testing.T, s *Store, c *clock) (n, future int) {
 	return n, future
 }
 
-// TestALogOfTheFutureDelaysNothing replaces an entry while the clock is ahead, by years. When it is right again, the collector notices where it
-// stands, and what was replaced goes after the retention.
+// TestALogOfTheFutureDelaysNothing replaces an entry while the clock is years ahead. When it is right again, the
+// collector notices where it stands, and what was replaced is removed after the retention.
 func TestALogOfTheFutureDelaysNothing(t *testing.T) {
 	s, c := openTest(t, func(o *Options) { o.Retention = changelog.MinRetention })
 	user, ws := workspaceOf(t, s)

@@ -27,14 +27,15 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// The payload of a row from before there was a check at the door holds unfit where it held fit.
+// The payload of a row from before ops were checked holds unfit where it held fit.
 const (
 	fit   = "UNFIT"
 	unfit = "\xff\xfe\xfd\xfc\xfb"
 )
 
-// TestADatabaseOfAnOlderLayout gives a database each layout that a release had, with entries of all kinds, and starts with it, interrupted again
-// and again. What clients read, what becomes of ops that they repeat, chats and webhooks are as before.
+// TestADatabaseOfAnOlderLayout gives a database each layout that a release had, with entries of all kinds, and starts
+// with it, interrupted again and again. What clients read, the results of ops that they repeat, chats and webhooks are
+// as before.
 func TestADatabaseOfAnOlderLayout(t *testing.T) {
 	for _, before := range layoutMigrations {
 		t.Run(fmt.Sprint("before ", before), func(t *testing.T) { testOlderLayout(t, before) })
@@ -65,12 +66,12 @@ func testOlderLayout(t *testing.T, before int64) {
 	var crashes []string
 	for calls := 1; ; calls = calls*3/2 + 1 {
 		ctx, cancel := context.WithCancel(t.Context())
-		var mu sync.Mutex // several goroutines ask for the time
+		var mu sync.Mutex // several goroutines read the time
 		n := 0
 		s, err := Open(ctx, Options{Path: path, Log: testLog(t), Rand: zeros{}, recentKeys: 50, Now: func() time.Time {
 			mu.Lock()
 			defer mu.Unlock()
-			if n++; n%7 == 0 && len(crashes) < 30 { // as a kill would leave it here: the writer begins a transaction, or something else asks
+			if n++; n%7 == 0 && len(crashes) < 30 { // as a kill would leave it here: the writer begins a transaction, or something else reads the time
 				crash := filepath.Join(t.TempDir(), "sync.sqlite")
 				for _, suffix := range []string{"", "-wal"} {
 					copyFile(t, path+suffix, crash+suffix)
@@ -151,7 +152,7 @@ func copyFile(t testing.TB, from, to string) {
 	}
 }
 
-// TestTheCopyGoes deletes the copy of an older database after a while.
+// TestTheCopyGoes: the copy of an earlier database is deleted after a while.
 func TestTheCopyGoes(t *testing.T) {
 	s, c := openTest(t)
 	for _, migration := range layoutMigrations {
@@ -176,7 +177,7 @@ func TestTheCopyGoes(t *testing.T) {
 	}
 }
 
-// zeros is a source of no randomness.
+// zeros is a source without randomness.
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
@@ -220,18 +221,19 @@ func manyOps(t testing.TB, user string, n int) (ops []or3cloud.Op) {
 	return ops
 }
 
-// older is a database of an older layout, as it was made.
+// older is a database of an earlier layout, as it was made.
 type older struct {
 	user       string
 	workspaces []string
 	ops        map[string][]or3cloud.Op // by workspace
-	// gone are the ops of entries that are in the log although what had replaced them is not: they may go at once. size is how much of the
-	// size of each workspace they were.
+	// gone are the ops of entries that are in the log although the entries that replaced them are not: they may be
+	// removed at once. size is how much of the size of each workspace they were.
 	gone map[string]bool
 	size map[string]int64
 	// tokens are of pages of snapshots that have begun, by workspace.
 	tokens map[string]string
-	// told is what webhooks are told otherwise than by the present layout: nothing of those, and nothing of deletions that were collected.
+	// told is what webhooks are told differently from the current layout: nothing about those, and nothing about
+	// deletions that were collected.
 	told map[string]string
 }
 
@@ -241,8 +243,8 @@ func newOlder(user string) *older {
 	}
 }
 
-// varied fills a database with entries of all kinds: see manyOps; entries that were replaced, lost, are pinned or were collected; deletions
-// of which what they have replaced is still there; large and huge ones; and a counter that has jumped.
+// varied fills a database with entries of all kinds: see manyOps; entries that were replaced, lost, are pinned or were
+// collected; deletions whose predecessors still exist; large and huge ones; and a counter that has jumped.
 func varied(t *testing.T, s *Store, c *clock) *older {
 	t.Helper()
 	user, first := workspaceOf(t, s)
@@ -266,7 +268,7 @@ func varied(t *testing.T, s *Store, c *clock) *older {
 		for i := range 5 {
 			ops[20+i] = sized(t, 20+i, 40<<10, fit)
 		}
-		for i, row := range []string{"x theme", "kv:theme theme", "x other"} { // a row loses its name, and goes on
+		for i, row := range []string{"x theme", "kv:theme theme", "x other"} { // a row loses its name, and then another one
 			pk, name, _ := strings.Cut(row, " ")
 			op := or3cloud.Op{
 				Table: or3cloud.TableKV, Operation: or3cloud.OpPut, PK: pk, Payload: fmt.Appendf(nil, `{"id":%q,"name":%q,"created_at":1,"updated_at":1,"clock":%d}`, pk, name, 700_000*(i+1)),
@@ -300,7 +302,7 @@ func varied(t *testing.T, s *Store, c *clock) *older {
 		if _, err := s.ReadChatHistory(t.Context(), q, func([]byte) error { return nil }); err != nil && or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
 			t.Fatal(err)
 		}
-		if n != 1 { // deletions go, and what they have replaced stays
+		if n != 1 { // deletions are removed, and what they replaced stays
 			if err := s.GCTombstones(t.Context(), or3cloud.SyncGCRequest{Scope: scope}); err != nil {
 				t.Fatal(err)
 			}
@@ -334,8 +336,8 @@ func sized(t testing.TB, n, size int, text string) or3cloud.Op {
 	return op
 }
 
-// seen tells what clients see, line by line: all changes, a snapshot, chats, what webhooks are told, and what becomes of ops that are repeated,
-// some with another content.
+// seen lists what clients see, line by line: all changes, a snapshot, chats, what webhooks are told, and the results of
+// ops that are repeated, some with other content.
 func (m *older) seen(t testing.TB, s *Store) (lines []string) {
 	t.Helper()
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
@@ -460,7 +462,7 @@ func (m *older) compare(t testing.TB, when string, got, want []string) {
 	}
 }
 
-// sizes are those that the workspaces are said to have. It compares them with what their entries and names add up to.
+// sizes are the recorded sizes of the workspaces. It compares them with the sum of their entries and names.
 func (m *older) sizes(t testing.TB, s *Store) map[string]int64 {
 	t.Helper()
 	sums := map[int64]int64{}
@@ -492,7 +494,7 @@ FROM counters c JOIN workspaces w ON w.num = c.workspace`)
 	return out
 }
 
-// without takes off what may go at once.
+// without subtracts what may be removed at once.
 func (m *older) without(sizes map[string]int64) map[string]int64 {
 	out := maps.Clone(sizes)
 	for ws, size := range m.size {
@@ -542,7 +544,7 @@ func eachEntry(t testing.TB, e *engine.Engine, f func(num int64, e *block.Entry,
 	}
 }
 
-// storedOps are the op ids of the entries that were not collected, behind their workspaces.
+// storedOps are the op ids of the entries that were not collected, each after its workspace.
 func storedOps(t testing.TB, s *Store) map[string]bool {
 	t.Helper()
 	ids := workspaceIDs(t, s.engine)
@@ -574,7 +576,7 @@ func workspaceIDs(t testing.TB, e *engine.Engine) map[int64]string {
 	return out
 }
 
-// The tables of before, as their migrations have left them.
+// The earlier tables, as their migrations left them.
 const (
 	logTables = `
 CREATE TABLE log (id INTEGER PRIMARY KEY, tbl INTEGER NOT NULL, op INTEGER NOT NULL, prev INTEGER NOT NULL, clock INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -648,7 +650,7 @@ func (m *older) makeOlder(t testing.TB, path string, before int64) (entries int)
 				OwnerID: layout.UnpackID(owner), At: time.UnixMilli(e.At),
 			})
 		}
-		if e.Revived && !rows[layout.EntryID(num, e.Prev)] { // that it had replaced a deletion was known as long as that was there
+		if e.Revived && !rows[layout.EntryID(num, e.Prev)] { // that it had replaced a deletion was known as long as that existed
 			m.told[told(false)] = told(true)
 		}
 		number, stored := layout.OpNumber(e.Operation)|e.State<<layout.OpBits, opID

@@ -47,7 +47,7 @@ func openBefore(t *testing.T, migration string, rows string) (path string) {
 }
 
 // TestCursorsFromBeforeKeepHoldingBack upgrades a database in which cursors had no user. That of a lone member becomes
-// theirs; where several could have made it, it stays and no one moves it.
+// theirs; where it could belong to several, it stays and no one moves it.
 func TestCursorsFromBeforeKeepHoldingBack(t *testing.T) {
 	path := openBefore(t, "00003", `
 		INSERT INTO users (id, created_at) VALUES ('ann', 1), ('bob', 1);

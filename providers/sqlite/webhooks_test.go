@@ -8,8 +8,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// A delivery that was under way when the process was killed is handed out again after the next start, without a wait; one of the
-// present process is not.
+// A delivery that was under way when the process was killed is handed out again after the next start, without a wait;
+// one of the current process is not.
 func TestDeliveriesOfAnEarlierProcessAreTakenBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	s, _ := openTest(t, func(o *Options) { o.Path = path })
@@ -48,7 +48,7 @@ func TestDeliveriesOfAnEarlierProcessAreTakenBack(t *testing.T) {
 	claim(again, 1)
 	claim(again, 0)
 
-	// Of a user who is gone nothing stays, also where nothing is delivered any more.
+	// Nothing of a removed user stays, even where deliveries no longer run.
 	if err := again.RemoveUser(t.Context(), or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "u"}); err != nil {
 		t.Fatal(err)
 	}

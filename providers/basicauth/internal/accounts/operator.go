@@ -25,7 +25,7 @@ func (o *Operator) AddAccount(ctx context.Context, email, displayName, password 
 	displayName = strings.TrimFunc(displayName, form.IsSpace)
 	switch {
 	case !form.ValidEmail(email):
-		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", email)
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is not an e-mail address", email)
 	case form.Length(displayName) > form.MaxDisplayName:
 		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a display name has at most %d characters", form.MaxDisplayName)
 	}
@@ -158,7 +158,7 @@ func parseAccountCursor(cursor string) (after db.AccountsPageParams, err error) 
 	}
 	at, accountID, ok := strings.Cut(cursor, ".")
 	if after.CreatedAt, err = strconv.ParseInt(at, 10, 64); err != nil || !ok {
-		return after, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no cursor of a page of accounts", cursor)
+		return after, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is not a cursor of a page of accounts", cursor)
 	}
 	after.ID = accountID
 	return after, nil
@@ -215,7 +215,7 @@ func (o *Operator) ExcuseSecondFactor(ctx context.Context, name string, span tim
 func (o *Operator) ResetLink(ctx context.Context, name string) (fragment string, expires time.Time, err error) {
 	err = o.operate(ctx, name, func(q store.Queries, a db.Account, _ *sessions.Ended) error {
 		if a.DisabledAt.Valid {
-			return or3cloud.Errorf(or3cloud.CodeConflict, "the account %s is switched off, and the link would not work", a.Email)
+			return or3cloud.Errorf(or3cloud.CodeConflict, "the account %s is switched off, so the link would not work", a.Email)
 		}
 		if fragment, expires, err = o.accounts.ResetFragment(ctx, q, a); err != nil {
 			return err

@@ -72,7 +72,7 @@ func (s *Accounts) CheckNewPassword(password, field string, about ...string) err
 		extra["min"] = s.opts.MinPassword
 		return refuse.With(or3cloud.CodeInvalid, "password_too_short", fmt.Sprintf("Password must be at least %d characters.", s.opts.MinPassword), extra)
 	case passwordpolicy.TooCommon:
-		return refuse.With(or3cloud.CodeInvalid, "password_too_common", "This password is one of the first that others would try.", extra)
+		return refuse.With(or3cloud.CodeInvalid, "password_too_common", "This password is one of the first that an attacker would try.", extra)
 	case passwordpolicy.ContainsContext:
 		return refuse.With(or3cloud.CodeInvalid, "password_contains_context", "The password is too close to your name, your address or the name of this server.", extra)
 	case passwordpolicy.Breached:

@@ -86,7 +86,7 @@ func (d *Demands) Of(ctx context.Context, accountID string) (Demand, error) {
 		return q.DemandFactor(ctx, db.DemandFactorParams{ID: accountID, Now: d.now().UnixMilli()})
 	})
 	if err != nil && ctx.Err() == nil { // the next request tries again; until then the grace has not started
-		d.log.Warn("the grace of a demanded second factor could not be written down", "account", accountID, "error", err)
+		d.log.Warn("the grace of a demanded second factor could not be saved", "account", accountID, "error", err)
 	}
 	return of, nil
 }

@@ -67,7 +67,7 @@ func NewBehind(g *Guard, clock *store.Clock, rooms Rooms) *Behind {
 func (b *Behind) Start() {
 	b.settled = b.clock.SetBack.Load()
 	b.loop = background.Start(background.Task{
-		Name: "writing the limits and failed sign-ins down", Log: b.log, Harmless: true,
+		Name: "storing the limits and failed sign-ins", Log: b.log, Harmless: true,
 		Delay: behindPause, Pause: background.Every(behindPause), Run: b.writeWaiting,
 	})
 }

@@ -31,12 +31,12 @@ type noticeWords struct {
 func wordsOf(kind Notice) noticeWords {
 	switch kind {
 	case NoticeNewSignIn:
-		return noticeWords{subject: "New sign-in to your account", text: "Somebody has signed in to your account from a device or network that was not seen there before."}
+		return noticeWords{subject: "New sign-in to your account", text: "Someone signed in to your account from a device or network that you have not used before."}
 	case NoticeSignInFailures:
 		return noticeWords{
 			subject: "Many failed sign-ins to your account",
-			text:    "Somebody has tried to sign in to your account with wrong passwords, many times within an hour. None of these attempts got in. The last one:",
-			closing: "You need not do anything. A long password that you use nowhere else, and a second factor, keep your account safe.",
+			text:    "Someone tried to sign in to your account with wrong passwords, many times within an hour. None of these attempts succeeded. The last one:",
+			closing: "You do not need to do anything. A long password that you use nowhere else, and a second factor, keep your account safe.",
 		}
 	case NoticePasswordChanged:
 		return noticeWords{subject: "Your password was changed", text: "The password of your account was changed. All other sessions have ended."}
@@ -44,13 +44,13 @@ func wordsOf(kind Notice) noticeWords {
 		return noticeWords{subject: "Your password was reset", text: "A new password was set for your account with a link for a forgotten password. All sessions have ended."}
 	case NoticeEmailAsked:
 		return noticeWords{
-			subject: "A new e-mail address was asked for",
-			text:    "Somebody who is signed in to your account wants to change its e-mail address. Nothing changes until the new address is confirmed.",
+			subject: "A new e-mail address was requested",
+			text:    "Someone who is signed in to your account wants to change its e-mail address. Nothing changes until the new address is confirmed.",
 			detail:  "New address",
 		}
 	case NoticeEmailChanged:
 		return noticeWords{
-			subject: "Your e-mail address was changed", text: "Your account has a new e-mail address. No more messages about it come to this one.", detail: "New address",
+			subject: "Your e-mail address was changed", text: "Your account has a new e-mail address. Messages about it no longer go to this one.", detail: "New address",
 			closing: "If this was not you, ask the operator of the server for help at once.",
 		}
 	case NoticeTOTPEnabled:
@@ -58,23 +58,23 @@ func wordsOf(kind Notice) noticeWords {
 	case NoticeTOTPRemoved:
 		return noticeWords{subject: "The authenticator app was removed", text: "Sign-ins to your account no longer need a code from an authenticator app."}
 	case NoticePasskeyAdded:
-		return noticeWords{subject: "A passkey was added", text: "A passkey was added to your account. Whoever has it can sign in.", detail: "Passkey"}
+		return noticeWords{subject: "A passkey was added", text: "A passkey was added to your account. Anyone who has it can sign in.", detail: "Passkey"}
 	case NoticePasskeyRemoved:
 		return noticeWords{subject: "A passkey was removed", text: "A passkey was removed from your account.", detail: "Passkey"}
 	case NoticePasskeysElsewhere:
 		return noticeWords{
-			subject: "Your passkeys are not asked for any more",
-			text: "Somebody has signed in to your account with its password alone. Your passkeys were not asked for, because they belong to an address that this server had " +
-				"before, and work in no browser at its present one.",
+			subject: "Your passkeys are no longer asked for",
+			text: "Someone signed in to your account with its password alone. Your passkeys were not asked for, because they belong to an address that this server had " +
+				"before, and do not work at its present one.",
 			detail:  "Passkeys of",
-			closing: "Sign in and add a passkey or an authenticator app; then the password alone does not suffice again. If the sign-in was not yours, set a new password at once.",
+			closing: "Sign in and add a passkey or an authenticator app; then the password alone is no longer enough. If it was not you who signed in, set a new password at once.",
 		}
 	case NoticeRecoveryRenewed:
 		return noticeWords{subject: "New recovery codes", text: "New recovery codes were made for your account. The old ones no longer work."}
 	case NoticeRecoveryUsed:
-		return noticeWords{subject: "A recovery code was used", text: "A recovery code was used in place of a second factor. It does not work again."}
+		return noticeWords{subject: "A recovery code was used", text: "A recovery code was used in place of a second factor. It will not work again."}
 	case NoticeFactorsReset:
-		return noticeWords{subject: "Your second factors were removed", text: "The authenticator app, the passkeys and the recovery codes of your account were removed. Its password alone suffices to sign in now."}
+		return noticeWords{subject: "Your second factors were removed", text: "The authenticator app, the passkeys and the recovery codes of your account were removed. Its password alone is now enough to sign in."}
 	case NoticeDisabled:
 		return noticeWords{
 			subject: "Your account was switched off", text: "Your account was switched off, and all of its sessions have ended.",
@@ -104,7 +104,7 @@ func NoticeLetter(kind Notice, by Occasion, detail, publicURL string) mail.Lette
 func ResetLetter(link string, by Occasion) mail.Letter {
 	return mail.Letter{
 		Subject:    "Set a new password",
-		Paragraphs: []string{"Somebody, hopefully you, has forgotten the password of your account. With this link you can set a new one:"},
+		Paragraphs: []string{"Someone, hopefully you, has forgotten the password of your account. With this link you can set a new one:"},
 		Facts:      by.facts(),
 		Action:     &mail.Action{Label: "Set a new password", URL: link},
 		Closing:    []string{wordLifetime, wordIgnore},

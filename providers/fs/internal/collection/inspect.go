@@ -110,7 +110,7 @@ func (i inspection) judgeLive(ctx context.Context, dir string, info iofs.FileInf
 	k, generation, sidecar, ok := layout.ParseName(i.workspace, info.Name())
 	if !ok || !info.Mode().IsRegular() {
 		item := i.item(dir, info, layout.Key{}, or3cloud.StorageStray)
-		item.Reason = "no file of this store; left alone"
+		item.Reason = "not a file of this store; left alone"
 		return item, nil
 	}
 	rec, err := i.copies.Read(k)
@@ -158,14 +158,14 @@ func (i inspection) judgeTrashed(ctx context.Context, dir string, info iofs.File
 	k, generation, sidecar, ok := layout.ParseName(i.workspace, info.Name())
 	if !ok || sidecar {
 		item := i.item(dir, info, layout.Key{}, or3cloud.StorageStray)
-		item.Reason = "no file of this store; left alone"
+		item.Reason = "not a file of this store; left alone"
 		return item, nil
 	}
 	item := i.item(dir, info, k, or3cloud.StorageTrash)
 	rec, err := i.copies.Read(k)
 	switch {
 	case errors.Is(err, iofs.ErrNotExist):
-		item.Reason = "found without its sidecar; its time in the trash begins with the next collection"
+		item.Reason = "found without its sidecar; its time in the trash starts with the next collection"
 		return item, nil
 	case err != nil:
 		return item, err
@@ -173,7 +173,7 @@ func (i inspection) judgeTrashed(ctx context.Context, dir string, info iofs.File
 		item.Goes, item.Reason = i.copies.Intact(k, rec), "a newer copy has replaced it"
 		return item, nil
 	case rec.TrashedAt == nil:
-		item.Reason = "its time in the trash begins with the next collection"
+		item.Reason = "its time in the trash starts with the next collection"
 		return item, nil
 	}
 	item.Bytes += i.companions(k, generation)
@@ -209,9 +209,9 @@ func (i inspection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredIte
 	case i.temps.IsUnfinished(item.Name):
 		item.Reason = "an upload that is under way"
 	case age <= blobclaim.AbandonedAfter:
-		item.Reason = "an upload that has ended without success; kept for a day"
+		item.Reason = "a failed upload; kept for a day"
 	default:
-		item.Goes, item.Reason = true, "an upload that has ended without success; destroyed"
+		item.Goes, item.Reason = true, "a failed upload; destroyed"
 	}
 	return item
 }
@@ -220,7 +220,7 @@ func (i inspection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredIte
 func (i inspection) judgePartial(id string, rec pieces.Record) (or3cloud.StoredItem, error) {
 	item := or3cloud.StoredItem{
 		WorkspaceID: i.workspace, Hash: rec.Hash, Name: pieces.Path(id, pieces.Info), State: or3cloud.StorageTemporary,
-		Goes: i.Collector.now().After(rec.ExpiresAt), Reason: "an upload in pieces that can be gone on with until " + day(rec.ExpiresAt),
+		Goes: i.Collector.now().After(rec.ExpiresAt), Reason: "an upload in pieces that can be resumed until " + day(rec.ExpiresAt),
 	}
 	if info, err := i.disk.Lstat(item.Name); err == nil {
 		item.Bytes = info.Size()
@@ -231,9 +231,9 @@ func (i inspection) judgePartial(id string, rec pieces.Record) (or3cloud.StoredI
 	}
 	switch {
 	case item.Goes:
-		item.Reason = "an upload in pieces that nobody has gone on with; destroyed"
+		item.Reason = "an upload in pieces that was not resumed; destroyed"
 	case rec.StoredAt != nil:
-		item.Reason = "the answer to an upload in pieces that is complete; kept until " + day(rec.ExpiresAt)
+		item.Reason = "the answer to a complete upload in pieces; kept until " + day(rec.ExpiresAt)
 	}
 	return item, err
 }
@@ -263,7 +263,7 @@ func (i inspection) companions(k layout.Key, generation string) (bytes int64) {
 // kept says why a claim would be refused, "" if it would be granted.
 func (i inspection) kept(ctx context.Context, k layout.Key, touched time.Time, keep time.Duration) (why string, unreferenced bool, err error) {
 	if i.references == nil {
-		return "nobody knows what refers to it", false, nil
+		return "it is not known what refers to it", false, nil
 	}
 	state, err := i.references.ReferenceState(ctx, k.Workspace, k.Hash)
 	if err != nil {

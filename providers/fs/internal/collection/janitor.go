@@ -103,7 +103,7 @@ func (j *Janitor) RemoveLeftovers(ctx context.Context) error {
 		}
 	}
 	if removed > 0 {
-		j.log.InfoContext(ctx, "removed unfinished uploads of the last run", "files", removed)
+		j.log.InfoContext(ctx, "removed the unfinished uploads of the last run", "files", removed)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (c *Copies) ReportDamage(ctx context.Context, k layout.Key, generation stri
 		rec.DamagedAt = &now
 		err = c.Write(k, rec)
 	}
-	c.log.ErrorContext(ctx, "A STORED BLOB IS DAMAGED: the disk has changed it, and what it has changed is not served",
+	c.log.ErrorContext(ctx, "A STORED BLOB IS DAMAGED: the disk has changed it, and the changed parts are not served",
 		"workspace", k.Workspace, "hash", string(k.Hash), "generation", generation, "damage", damage, "err", err)
 }
 

@@ -70,7 +70,7 @@ func ReadRecord(d volume.Disk, k layout.Key) (Record, error) {
 	}
 	// The path decides which content a sidecar describes; one that says otherwise was moved or made by hand.
 	if own, ok := layout.NewKey(r.WorkspaceID, r.Hash); !ok || own != k || !layout.ValidGeneration(r.Generation) {
-		return Record{}, fmt.Errorf("%w %s: it is about something else", volume.ErrCorrupt, k.Sidecar())
+		return Record{}, fmt.Errorf("%w %s: it describes something else", volume.ErrCorrupt, k.Sidecar())
 	}
 	if r.UploadedAt.IsZero() {
 		complete, err := bareRecord(d, k.Live(""), r)

@@ -152,7 +152,7 @@ func (v *File) read(start int64, p []byte) (err error) {
 	index := start / BlockSize
 	for block := range slices.Chunk(p, BlockSize) {
 		if crc32.Checksum(block, castagnoli) != v.sums.sums[index] {
-			return fmt.Errorf("%w: block %d does not have its digest", ErrDamaged, index)
+			return fmt.Errorf("%w: block %d does not match its digest", ErrDamaged, index)
 		}
 		index++
 	}

@@ -78,11 +78,11 @@ func (b *Sums) Encode() []byte {
 func Parse(encoded []byte) (*Sums, error) {
 	const head = len(sumsMagic) + 8
 	if len(encoded) < head+sumSize || string(encoded[:len(sumsMagic)]) != sumsMagic {
-		return nil, fmt.Errorf("%w: these are no digests of this version", volume.ErrCorrupt)
+		return nil, fmt.Errorf("%w: these are not digests of this version", volume.ErrCorrupt)
 	}
 	end := len(encoded) - sumSize
 	if crc32.Checksum(encoded[:end], castagnoli) != binary.BigEndian.Uint32(encoded[end:]) {
-		return nil, fmt.Errorf("%w: the digests do not have their own digest", volume.ErrCorrupt)
+		return nil, fmt.Errorf("%w: the digests do not match their own digest", volume.ErrCorrupt)
 	}
 	size, body := binary.BigEndian.Uint64(encoded[len(sumsMagic):]), encoded[head:end]
 	blocks := size / BlockSize
@@ -109,7 +109,7 @@ func Of(f volume.File, h or3cloud.BlobHash) (*Sums, error) {
 		return nil, err
 	}
 	if hex.EncodeToString(whole.Sum(nil)) != h.Digest() {
-		return nil, fmt.Errorf("%w: the content does not have its hash", ErrDamaged)
+		return nil, fmt.Errorf("%w: the content does not match its hash", ErrDamaged)
 	}
 	return sums, nil
 }

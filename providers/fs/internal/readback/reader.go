@@ -154,7 +154,7 @@ func (r *Reader) verify(ctx context.Context, c copyOf, pace pace) (size int64, e
 		return info.Size(), sumsErr
 	}
 	if sumsErr == nil || errors.Is(sumsErr, volume.ErrCorrupt) {
-		r.log.WarnContext(ctx, "the digests of a blob were damaged and are made anew; the blob is sound",
+		r.log.WarnContext(ctx, "the digests of a blob were damaged and were rewritten; the blob is intact",
 			"workspace", c.Workspace, "hash", string(c.Hash), "generation", c.generation)
 	}
 	return info.Size(), r.copies.ReplaceSums(c.Key, c.generation, sums)

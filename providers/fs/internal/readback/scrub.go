@@ -60,7 +60,7 @@ func NewScrub(o ScrubOptions) *Scrub {
 // Start starts the scrub where an earlier process left it.
 func (s *Scrub) Start() {
 	if err := s.health.Load(); err != nil {
-		s.log.Warn("how far the files were read back is not known; it begins anew", "err", err)
+		s.log.Warn("the progress of reading the files back is unknown; it starts from the beginning", "err", err)
 	}
 	s.loop = background.Start(background.Task{
 		Name: "reading the files back", Log: s.log, Delay: scrubDelay, Run: s.runIfDue, Pause: s.pause,
@@ -74,7 +74,7 @@ func (s *Scrub) Close() {
 	}
 	s.loop.Close()
 	if err := s.health.Save(); err != nil {
-		s.log.Warn("how far the files were read back cannot be written down", "err", err)
+		s.log.Warn("the progress of reading the files back cannot be saved", "err", err)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package adminevents writes down what webhooks of administrators tell of, in the transactions in which it happens.
+// Package adminevents records events for administrators' webhooks, in the transactions in which they happen.
 package adminevents
 
 import (
@@ -10,7 +10,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// Add adds an event with data of package adminevent, and reports whether it was kept: where no webhook is told, none is.
+// Add adds an event with data of package adminevent, and reports whether it was kept: without a webhook for it, it is
+// not.
 func Add(ctx context.Context, t *engine.Tx, name, workspaceID string, data any) (kept bool, err error) {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -23,7 +24,7 @@ func Add(ctx context.Context, t *engine.Tx, name, workspaceID string, data any) 
 	return true, t.Q.TrimAdminEvents(ctx, db.TrimAdminEventsParams{Name: name, Keep: adminevent.KeptOfAKind})
 }
 
-// UserCreated adds that a user was made.
+// UserCreated records that a user was created.
 func UserCreated(ctx context.Context, t *engine.Tx, userID, email, displayName string) error {
 	_, err := Add(ctx, t, adminevent.UserCreated, "", adminevent.User{
 		ID: userID, Email: adminevent.Optional(email), DisplayName: adminevent.Optional(displayName), CreatedAt: seconds(t.At),
@@ -31,7 +32,7 @@ func UserCreated(ctx context.Context, t *engine.Tx, userID, email, displayName s
 	return err
 }
 
-// RoleChanged adds that a user has another role than before, in a workspace or, without one, in the deployment.
+// RoleChanged records that a user's role has changed, in a workspace or, without one, in the deployment.
 func RoleChanged(ctx context.Context, t *engine.Tx, workspaceID, userID, before, now string) error {
 	if before == now {
 		return nil
@@ -43,12 +44,12 @@ func RoleChanged(ctx context.Context, t *engine.Tx, workspaceID, userID, before,
 	return err
 }
 
-// WorkspaceCreated adds that a workspace was made.
+// WorkspaceCreated records that a workspace was created.
 func WorkspaceCreated(ctx context.Context, t *engine.Tx, num int64) error {
 	return workspace(ctx, t, adminevent.WorkspaceCreated, num, nil)
 }
 
-// WorkspaceDeleted adds that a workspace was deleted.
+// WorkspaceDeleted records that a workspace was deleted.
 func WorkspaceDeleted(ctx context.Context, t *engine.Tx, num int64) error {
 	at := seconds(t.At)
 	return workspace(ctx, t, adminevent.WorkspaceDeleted, num, &at)

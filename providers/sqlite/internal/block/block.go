@@ -1,5 +1,6 @@
-// Package block is how entries of the log are stored: the accepted ops of one push, as far as they fit, are one block. Its text is a
-// JSON array of what pulls send, so a pull copies; its heads are what an engine must know of entries beside that. It knows no store.
+// Package block is the format in which entries of the log are stored: the accepted ops of one push, as far as they fit,
+// are one block. Its text is a JSON array of what pulls send, so a pull copies; its heads are what an engine must know
+// of entries besides that. It knows no store.
 package block
 
 import (
@@ -11,18 +12,18 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// A block ends with the entry that reaches one of these. They bound what a transaction reads to look at one entry, and what it writes to
-// be rid of one.
+// A block ends with the entry that reaches one of these. They limit what a transaction reads to look at one entry, and
+// what it writes to drop one.
 const (
 	// MaxEntries is how many marks fit into an integer of SQLite.
 	MaxEntries = 64
-	// FullText is in bytes of JSON; a block has one entry more at most.
+	// FullText is in bytes of JSON; a block may exceed it by one entry.
 	FullText = 64 << 10
-	// FullHeads is in bytes of heads, which ids of foreign clients make long.
+	// FullHeads is in bytes of heads, which foreign clients' ids make long.
 	FullHeads = 16 << 10
 )
 
-// ErrDamaged is the error of a block that no encoder has made. It counts as damage of the file (sqlitex.Damaged).
+// ErrDamaged is the error for a block that no encoder has made. It counts as damage of the file (sqlitex.Damaged).
 var ErrDamaged error = damage{}
 
 type damage struct{}
@@ -70,13 +71,13 @@ type Block struct {
 	hlc              []byte // of the first entry
 	places, heads    []byte
 	text             []byte
-	base             int    // where the text begins that is there
-	readable         uint64 // the entries whose texts are there
+	base             int    // where the text begins that is in memory
+	readable         uint64 // the entries whose texts are in memory
 	packed, frames   []byte // the text in frames, and where they are
 }
 
-// Open returns the block that is found under a version. text may be nil where no text is asked for; else Unpack is called before one
-// is. It costs the same whatever the number of entries.
+// Open returns the block that is stored under a version. text may be nil if no text is needed; otherwise Unpack must be
+// called before a text is read. It costs the same whatever the number of entries.
 func Open(first int64, heads, text []byte) (b Block, err error) {
 	if len(heads) < 4 || heads[0] != plain && heads[0] != packed || heads[1] == 0 || heads[1] > MaxEntries || heads[3] > knownMasks {
 		return b, ErrDamaged
@@ -110,13 +111,13 @@ func Open(first int64, heads, text []byte) (b Block, err error) {
 // Len returns the number of entries.
 func (b *Block) Len() int { return b.count }
 
-// Packed reports whether the text is packed, as it is stored.
+// Packed reports whether the text is stored packed.
 func (b *Block) Packed() bool { return b.frames != nil }
 
-// Size returns the length of an entry's text, which need not be read. It is 0 for one that was stripped.
+// Size returns the length of an entry's text, which need not be in memory. It is 0 for one that was stripped.
 func (b *Block) Size(i int) int { return max(0, b.end(i)-b.end(i-1)-1) }
 
-// TextSize returns about how many bytes the texts of all entries take.
+// TextSize returns approximately how many bytes the texts of all entries take.
 func (b *Block) TextSize() int { return b.end(b.count - 1) }
 
 // HeadsSize returns how many bytes the heads of all entries take.
@@ -125,10 +126,10 @@ func (b *Block) HeadsSize() int { return len(b.heads) }
 // All has a bit for each entry.
 func (b *Block) All() uint64 { return between(0, b.count) }
 
-// between has a bit for each of the entries i to j-1, of which there is one at least.
+// between has a bit for each of the entries i to j-1, of which there must be at least one.
 func between(i, j int) uint64 { return ^uint64(0) >> (64 - (j - i)) << i }
 
-// end returns where an entry ends in the text, and the one before for -1 and following.
+// end returns where an entry ends in the text; -1 stands for the position before the first one.
 func (b *Block) end(i int) int {
 	if i < 0 {
 		return 0
@@ -136,7 +137,7 @@ func (b *Block) end(i int) int {
 	return int(min(binary.LittleEndian.Uint32(b.places[placeSize*i:]), math.MaxInt32))
 }
 
-// span returns the text of entries i to j-1 with what separates them; nil if they have none.
+// span returns the text of entries i to j-1 with the separators between them; nil if they have none.
 func (b *Block) span(i, j int) ([]byte, error) {
 	begin, end := b.end(i-1)+1, b.end(j-1)
 	if end == begin-1 {
@@ -205,17 +206,17 @@ func (b *Block) Version(i int) (int64, error) {
 	return v, nil
 }
 
-// Marks say what has become of the entries of a block since it was written: bits by place. They are stored beside the block and are
-// what changes of it.
+// Marks say what has happened to the entries of a block since it was written: bits by place. They are stored beside the
+// block and are the only part that changes.
 type Marks struct {
 	// Skip are the entries that pulls leave out: those that lost or were replaced.
 	Skip uint64
-	// Other are, of the entries that pulls leave out, those that were collected, and of the others those that are pinned: pulls deliver
-	// them although they were replaced.
+	// Other marks, among the entries that pulls leave out, those that were collected, and among the others those that
+	// are pinned: pulls deliver them although they were replaced.
 	Other uint64
 }
 
-// Replace marks an entry as one that is the winner of no record.
+// Replace marks an entry as one that is not the winner of any record.
 func (m *Marks) Replace(i int, pinned bool) {
 	if pinned {
 		m.Skip, m.Other = m.Skip&^(1<<i), m.Other|1<<i
@@ -224,19 +225,19 @@ func (m *Marks) Replace(i int, pinned bool) {
 	m.Skip, m.Other = m.Skip|1<<i, m.Other&^(1<<i)
 }
 
-// Collect marks an entry as one that is there no more.
+// Collect marks an entry as one that no longer exists.
 func (m *Marks) Collect(i int) { m.Skip, m.Other = m.Skip|1<<i, m.Other|1<<i }
 
-// Replaced reports whether an entry is the winner of no record.
+// Replaced reports whether an entry is not the winner of any record.
 func (m Marks) Replaced(i int) bool { return (m.Skip|m.Other)&(1<<i) != 0 }
 
-// Pinned returns the entries that were replaced and are delivered all the same.
+// Pinned returns the entries that were replaced but are still delivered.
 func (m Marks) Pinned() uint64 { return m.Other &^ m.Skip }
 
-// Collected returns the entries that are there no more.
+// Collected returns the entries that no longer exist.
 func (m Marks) Collected() uint64 { return m.Skip & m.Other }
 
-// Without returns the marks as they are once entries were dropped.
+// Without returns the marks as they are after entries were dropped.
 func (m Marks) Without(drop uint64) (out Marks) {
 	n := 0
 	for i := range MaxEntries {
@@ -249,12 +250,12 @@ func (m Marks) Without(drop uint64) (out Marks) {
 	return out
 }
 
-// Join returns the marks of a block with n entries and of one that was added to it.
+// Join returns the marks of a block with n entries joined with those of one that was added to it.
 func (m Marks) Join(n int, added Marks) Marks {
 	return Marks{m.Skip | added.Skip<<n, m.Other | added.Other<<n}
 }
 
-// reader reads numbers and texts from bytes. Once something is missing, all that follows is empty.
+// reader reads numbers and texts from bytes. Once something is missing, everything that follows is empty.
 type reader struct {
 	b   []byte
 	bad bool
@@ -296,7 +297,7 @@ func (r *reader) byte() byte {
 	return 0
 }
 
-// firstOf returns the place of the lowest bit, and how many bits are set from there without a gap.
+// firstOf returns the place of the lowest bit, and how many bits are set from there on without a gap.
 func firstOf(mask uint64) (i, n int) {
 	i = bits.TrailingZeros64(mask)
 	return i, bits.TrailingZeros64(^(mask >> i))

@@ -60,7 +60,7 @@ func someOp(r *rand.Rand) model {
 	return m
 }
 
-// accept makes up what the database says of an op.
+// accept makes up what the database says about an op.
 func (m *model) accept(r *rand.Rand, version int64) {
 	m.accepted = Accepted{
 		Version: version, At: 1_700_000_000_000 + r.Int64N(3), Lost: r.IntN(9) == 0, Revived: r.IntN(9) == 0, Waypoint: r.IntN(9) == 0,
@@ -89,7 +89,7 @@ func (m *model) item() []byte {
 	return syncwire.AppendItem(nil, &it)
 }
 
-// check compares a block with what it was made of.
+// check compares a block with what it was made from.
 func check(t *testing.T, first int64, heads, text []byte, want []model) Block {
 	t.Helper()
 	b, err := Open(first, bytes.Clone(heads), bytes.Clone(text))
@@ -147,7 +147,7 @@ func check(t *testing.T, first int64, heads, text []byte, want []model) Block {
 	return b
 }
 
-// made returns a block of random ops, some of which were refused, and some of which the server has put between them.
+// made returns a block of random ops, some of which were refused, and with some that the server has put between them.
 func made(t *testing.T, r *rand.Rand) (first int64, heads, text []byte, want []model) {
 	var d, server Draft
 	var ops, own []model
@@ -172,7 +172,7 @@ func made(t *testing.T, r *rand.Rand) (first int64, heads, text []byte, want []m
 		d.Pack()
 	}
 	last := len(ops)
-	if r.IntN(3) == 0 { // what comes behind is refused
+	if r.IntN(3) == 0 { // what comes after it is refused
 		last = 1 + r.IntN(last)
 	}
 	for range 1 + r.IntN(2) { // a second time after a transaction that has failed
@@ -224,7 +224,7 @@ func TestBlocksAreWhatWasAccepted(t *testing.T) {
 	})
 }
 
-// Who wants some entries gets them, whatever frames they are in.
+// A reader that wants some entries gets them, whatever frames they are in.
 func TestSomeEntriesAreUnpacked(t *testing.T) {
 	ops := recorded.Ops(t)
 	random(t, 50, func(t *testing.T, r *rand.Rand) {
@@ -274,7 +274,7 @@ func TestSomeEntriesAreUnpacked(t *testing.T) {
 			if wanted == 0 {
 				continue
 			}
-			// So it is where the text is read in parts.
+			// That is how it is when the text is read in parts.
 			i := bits.TrailingZeros64(wanted)
 			b, err = Open(7, heads, nil)
 			if b.Packed() != (heads[0] == packed) {
@@ -350,7 +350,7 @@ func TestBlocksAreWrittenAgain(t *testing.T) {
 		var want []model
 		var begin int64
 		add, at := 0, int64(0)
-		for part := range 3 { // three blocks behind each other become one
+		for part := range 3 { // three blocks in a row become one
 			first, heads, text, entries := made(t, r)
 			for i := range entries { // versions go on
 				entries[i].accepted.Prev = 0
@@ -427,7 +427,7 @@ func TestBlocksAreWrittenAgain(t *testing.T) {
 	})
 }
 
-// A block takes what fits in, and one entry more than its bytes allow.
+// A block takes what fits, and one entry more than its bytes allow.
 func TestBlocksAreBounded(t *testing.T) {
 	for _, c := range []struct{ payload, hlc, want int }{{10, 10, MaxEntries}, {FullText, 10, 1}, {FullText / 2, 10, 2}, {4 << 20, 10, 1}, {10, 1 << 10, 15}, {10, 1 << 20, 1}} {
 		var d Draft
@@ -462,7 +462,7 @@ func TestBlocksAreBounded(t *testing.T) {
 
 func opID(n int) string { return fmt.Sprintf("0f0e3c52-6a50-4b5e-8f3e-%012d", n) }
 
-// Whatever is in a file, nothing panics, and what is delivered lies in the block.
+// Whatever is in a file, nothing panics, and what is delivered is in the block.
 func FuzzDamagedBlocks(f *testing.F) {
 	for seed := range uint64(8) {
 		first, heads, text, _ := made(nil, rand.New(rand.NewPCG(seed, 2)))
@@ -522,7 +522,7 @@ func use(t *testing.T, b Block, marks Marks) {
 	_ = again.Copy(&b, marks.Collected(), marks.Skip)
 }
 
-// A block with a few bits turned is an error or another block, and nothing panics.
+// A block with a few flipped bits is an error or another block, and nothing panics.
 func TestTurnedBits(t *testing.T) {
 	random(t, 50, func(t *testing.T, r *rand.Rand) {
 		first, heads, text, _ := made(t, r)
@@ -553,7 +553,7 @@ func batch(tb testing.TB) (ops []or3cloud.Op, known []Known) {
 	return ops, known
 }
 
-// perEntry reports what a benchmark took for each entry.
+// perEntry reports how long a benchmark took per entry.
 func perEntry(b *testing.B, n int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/entry")
 }
@@ -627,7 +627,7 @@ func unpack(b *testing.B, one bool) {
 	perEntry(b, n)
 }
 
-// BenchmarkWriter is what the writer of the database does beside inserting the block.
+// BenchmarkWriter measures what the writer of the database does apart from inserting the block.
 func BenchmarkWriter(b *testing.B) {
 	ops, known := batch(b)
 	all := drafts(ops, known)
@@ -734,7 +734,8 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
-// The format of stored blocks is a promise to files: whoever changes these bytes reads the old ones as well.
+// The format of stored blocks is a promise to existing files: a version that changes these bytes must read the old ones
+// as well.
 func TestStoredFormat(t *testing.T) {
 	ops := []or3cloud.Op{
 		{Table: "kv", Operation: or3cloud.OpPut, PK: `k"1`, Payload: []byte(`{"name": "n"}`), Stamp: or3cloud.Stamp{DeviceID: "d", OpID: opID(1), HLC: "0mll3o9og:000:d", Clock: 300}},
@@ -756,7 +757,7 @@ func TestStoredFormat(t *testing.T) {
 		t.Errorf("%s\n%x", text, heads)
 	}
 
-	// A packed text is read, whatever later versions of the library make of it.
+	// A packed text can be read, whatever later versions of the library produce for it.
 	var packed Draft
 	ops[0].Payload = []byte(`"` + strings.Repeat("x", 1200) + `"`)
 	packed.Add(&ops[0], Known{OpID: layout.PackID(nil, opID(1))})

@@ -9,15 +9,15 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// Wanted is what of a block a pull may get.
+// Wanted is what a pull may get of a block.
 type Wanted struct {
 	After  int64  // the cursor
 	Tables int64  // layout.TableSet
 	User   []byte // packed
 }
 
-// Visible returns the entries that a pull delivers. It looks at entries one by one only where the block has tables that are not wanted,
-// or rows of single users.
+// Visible returns the entries that a pull delivers. It looks at entries one by one only if the block has tables that
+// are not wanted, or rows of single users.
 func (b *Block) Visible(m Marks, w Wanted) (mask uint64, err error) {
 	mask = b.All() &^ m.Skip
 	if w.After >= b.first {
@@ -60,11 +60,12 @@ func (b *Block) Visible(m Marks, w Wanted) (mask uint64, err error) {
 	return mask, nil
 }
 
-// Unchecked returns the entries of a mask that may hold what no client can take. Their text must not be copied without a look at it.
+// Unchecked returns the entries of a mask that may hold something that clients cannot take. Their text must be checked
+// before it is copied.
 func (b *Block) Unchecked(mask uint64) uint64 { return mask & b.unchecked }
 
-// Run takes the first entries off a mask that lie beside each other, most of them at most and none behind the one that reaches a size.
-// It returns their text, with the commas between them, how many they are, and the version of the last one.
+// Run takes the first entries off a mask that are adjacent, at most most of them and none after the one that reaches
+// size. It returns their text, with the commas between them, their number, and the version of the last one.
 func (b *Block) Run(mask *uint64, most, size int) (text []byte, n int, last int64, err error) {
 	i, n := firstOf(*mask)
 	n = min(n, most)
@@ -81,7 +82,7 @@ func (b *Block) Run(mask *uint64, most, size int) (text []byte, n int, last int6
 	return text, n, last, err
 }
 
-// Change fills in a change with an entry. The payload is a part of the block.
+// Change fills in a change from an entry. The payload is a part of the block.
 func (e *Entry) Change(c *or3cloud.Change) error {
 	pk, err := e.PK()
 	if err != nil {

@@ -6,13 +6,13 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// Draft is a block of which everything is made that can be before it is known which ops are accepted, and under which versions. It is
-// made in the goroutine of the request. The zero value is empty.
+// Draft is a block prepared as far as possible before it is known which ops are accepted, and under which versions. It
+// is made in the goroutine of the request. The zero value is empty.
 type Draft struct {
 	text    []byte
 	ends    []int // of the entries in the text
 	entries []Entry
-	heads   int // about the bytes of their heads
+	heads   int // approximate size of their heads
 	packed  texts
 }
 
@@ -21,7 +21,7 @@ type Known struct {
 	State       int64
 	OpID, Owner []byte // packed; Owner is nil for an op that everyone sees
 	Fingerprint []byte
-	// Unchecked says that the op is from before there was a check at the door.
+	// Unchecked says that the op is from before ops were checked.
 	Unchecked bool
 }
 
@@ -35,14 +35,14 @@ func (d *Draft) Reset() {
 	d.packed.reset()
 }
 
-// mostKept is how large a text may be that is kept for the next block, in bytes.
+// mostKept is the size in bytes up to which the memory of a text is kept for the next block.
 const mostKept = 4 * FullText
 
 // Full reports whether the draft should get no more ops.
 func (d *Draft) Full() bool { return isFull(len(d.entries), len(d.text), d.heads) }
 
-// Takes reports whether an op with a payload of so many bytes may be added. A large one is alone in its block: whoever reads another
-// entry of a block reads the text of all.
+// Takes reports whether an op with a payload of this many bytes may be added. A large one is alone in its block:
+// reading another entry of a block reads the text of all.
 func (d *Draft) Takes(payload int) bool {
 	return !d.Full() && (len(d.entries) == 0 || payload <= FullText)
 }
@@ -95,5 +95,5 @@ func (d *Draft) place(i int) (begin, end int) {
 	return begin + 1, d.ends[i]
 }
 
-// headRoom is what a head takes beside texts of any length.
+// headRoom is what a head takes besides texts of any length.
 const headRoom = 72

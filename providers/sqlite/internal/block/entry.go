@@ -14,12 +14,12 @@ import (
 // Accepted is what is known of an op once it is accepted.
 type Accepted struct {
 	Version int64
-	// At is when that was, in Unix milliseconds.
+	// At is the time of acceptance, in Unix milliseconds.
 	At int64
 	// Prev is the version of the entry that it replaced as the winner of its record, 0 if there was none.
 	Prev int64
-	// Lost says that it never was the winner of its record, Revived that the entry which it replaced was a deletion, and Waypoint that
-	// snapshots find it by a waypoint.
+	// Lost says that it was never the winner of its record, Revived that the entry it replaced was a deletion, and
+	// Waypoint that snapshots use it as a waypoint.
 	Lost, Revived, Waypoint bool
 }
 
@@ -32,16 +32,16 @@ type Entry struct {
 	State int64
 	Clock int64
 	Accepted
-	// Unchecked says that it is from before there was a check at the door: it may hold what no client can take.
+	// Unchecked says that the op is from before ops were checked: it may hold something that clients cannot take.
 	Unchecked bool
-	// OpID and Owner are packed (layout.PackID). Owner is the user to whom alone the entry is shown, nil for everyone.
+	// OpID and Owner are packed (layout.PackID). Owner is the only user who sees the entry, nil for everyone.
 	OpID, Owner []byte
 	Fingerprint []byte
 
 	stamp string    // the hlc, if it comes from an op
-	hlc   [3][]byte // else in parts
-	text  []byte    // as a pull sends it; nil if it was dropped or is not read
-	// where the payload begins in the text, and how long what follows it is
+	hlc   [3][]byte // otherwise in parts
+	text  []byte    // as a pull sends it; nil if it was dropped or has not been read
+	// where the payload begins in the text, and the length of what follows it
 	before, after int
 	payload       bool
 }
@@ -64,7 +64,8 @@ func (e *Entry) Revision() or3cloud.Revision {
 	return or3cloud.Revision{Clock: e.Clock, HLC: e.HLC(), OpID: layout.UnpackID(e.OpID)}
 }
 
-// Dropped reports whether the entry is kept for its op id alone. Whoever has opened a block without its text gets true.
+// Dropped reports whether the entry is kept for its op id alone. It is true for a block that was opened without its
+// text.
 func (e *Entry) Dropped() bool { return e.text == nil }
 
 // Text returns the entry as a pull sends it.
@@ -175,8 +176,8 @@ func appendText(b, text []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// appendShortened appends the hlc of an entry without what it shares with another one: those of a device within some minutes differ in
-// few digits.
+// appendShortened appends the hlc of an entry without what it shares with another one: those of one device within some
+// minutes differ in a few digits.
 func appendShortened(b []byte, e *Entry, base []byte) []byte {
 	var buf [64]byte
 	h := e.appendHLC(buf[:0])
@@ -238,7 +239,7 @@ func (b *Block) Entry(i int) (e Entry, err error) {
 		if e.text, err = b.span(i, i+1); err != nil {
 			return e, err
 		}
-		// What is copied into answers in parts has a version in front and an op in front of the payload.
+		// The parts that are copied into answers have a version in front and an op in front of the payload.
 		if n := int64(len(e.text)); e.text != nil && (n < int64(versionEnd) || before > n || after > n-before || before < int64(versionEnd+len(e.tail()))) {
 			return e, ErrDamaged
 		}
@@ -281,7 +282,7 @@ func (e *Entry) Device() (string, error) {
 	return "", ErrDamaged
 }
 
-// stampBegin is what a stamp begins with.
+// stampBegin is the beginning of a stamp.
 const stampBegin = `,"stamp":{"deviceId":`
 
 // fixed reads bytes of a known number, or a text.
@@ -292,7 +293,7 @@ func (r *reader) fixed(known bool, n int) []byte {
 	return r.text()
 }
 
-// tail returns what stands in a text between the pk and the payload, or the stamp if there is no payload.
+// tail returns the text between the pk and the payload, or the stamp if there is no payload.
 func (e *Entry) tail() string {
 	switch {
 	case e.Operation == or3cloud.OpPut && e.payload:
@@ -305,15 +306,15 @@ func (e *Entry) tail() string {
 	return `,"op":"delete"`
 }
 
-// The version of an entry has a fixed width in its text, so that it can be written last. It is padded with spaces, which JSON has none
-// of in a number and any number of in front of one.
+// The version of an entry has a fixed width in its text, so that it can be written last. It is padded with spaces,
+// which JSON allows in front of a number.
 const (
 	versionWidth = 13 // digits of layout.MaxVersion
 	versionBegin = len(syncwire.ChangeBegin)
 	versionEnd   = versionBegin + versionWidth
 )
 
-// putVersion writes a version into the room that an entry's text has for it.
+// putVersion writes a version into the space that an entry's text has for it.
 func putVersion(text []byte, version int64) {
 	room := text[versionBegin:versionEnd]
 	for i := len(room) - 1; i >= 0; i-- {

@@ -6,27 +6,28 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// The texts of the entries of a block are much alike: a push has a third of its bytes after S2, and SQLite then spends less on its pages
-// than packing costs. It is done where texts are made and undone where they are sent, never in the writer of the database. A text is
-// packed in frames of some entries, so that who wants one entry need not unpack all.
+// The texts of the entries of a block are much alike: a push shrinks to a third of its bytes with S2, and SQLite then
+// saves more on its pages than packing costs. Packing is done where texts are made and undone where they are sent,
+// never in the writer of the database. A text is packed in frames of some entries, so that reading one entry need not
+// unpack all.
 const (
-	// frameSize is at how many bytes a frame ends, behind the entry that reaches it.
+	// frameSize is the number of bytes at which a frame ends, after the entry that reaches it.
 	frameSize = 4 << 10
-	// packedLeast and packedShare say what is not packed: what is small, and what gets little smaller.
+	// packedLeast and packedShare say what is not packed: small texts, and texts that hardly shrink.
 	packedLeast = 1 << 10
 	packedShare = 0.8
-	// mostText is how much a frame may say that it holds, in bytes: far more than a push may have.
+	// mostText is the largest size in bytes that a frame may claim: far more than a push may have.
 	mostText = 256 << 20
 )
 
 // texts is a text in frames.
 type texts struct {
 	frames []byte // one after the other
-	index  []byte // for each: byte number of the entry behind it; uvarint its size
+	index  []byte // for each: byte number of the entry after it; uvarint its size
 	n      byte
 }
 
-// reset empties it, and keeps its memory unless there is much.
+// reset empties it, and keeps its memory unless there is a lot.
 func (t *texts) reset() {
 	if cap(t.frames) > mostKept {
 		t.frames = nil
@@ -65,17 +66,19 @@ func appendS2(b, text []byte) []byte {
 	return b[:n+len(s2.Encode(b[n:cap(b)], text))]
 }
 
-// Pack packs the text of a draft that gets no more ops. The block has it packed if all ops are accepted.
+// Pack packs the text of a draft that gets no more ops. The block is packed if all ops are accepted.
 func (d *Draft) Pack() { d.packed.pack(d.text, d.ends) }
 
-// Pack packs the text of a block that gets no more entries. It must come before Finish, and not run in the writer of the database.
+// Pack packs the text of a block that gets no more entries. It must come before Finish, and not run in the writer of
+// the database.
 func (w *Writer) Pack() {
 	w.close()
 	w.packed.pack(w.joined(), w.ends)
 }
 
-// Unpack makes the texts of some entries readable, of which there is a bit each, and perhaps of some beside them. It does nothing where they
-// are. It uses the memory of buf, if that is enough, and returns what it has used; the block is valid until that is used again.
+// Unpack makes the texts of some entries readable, given as a bit each, and perhaps of some next to them. It does
+// nothing if they already are. It uses the memory of buf if that is large enough, and returns the memory it has used;
+// the block is valid until that is used again.
 func (b *Block) Unpack(buf []byte, wanted uint64) ([]byte, error) {
 	if b.packed == nil {
 		return buf, nil
@@ -88,10 +91,11 @@ func (b *Block) Unpack(buf []byte, wanted uint64) ([]byte, error) {
 	})
 }
 
-// Use gives the block a text of all entries as Unpack has made it of one with the same heads.
+// Use gives the block a text of all entries as Unpack has made it for one with the same heads.
 func (b *Block) Use(text []byte) { b.text, b.base, b.readable, b.packed = text, 0, b.All(), nil }
 
-// UnpackOne is Unpack of one entry for a block that was opened without its text. read returns a part of what is stored.
+// UnpackOne is Unpack of one entry for a block that was opened without its text. read returns a part of the stored
+// text.
 func (b *Block) UnpackOne(buf []byte, i int, read func(at, size int) ([]byte, error)) ([]byte, error) {
 	if b.frames != nil {
 		return b.unpack(buf, between(i, i+1), read)
@@ -113,13 +117,13 @@ func (b *Block) UnpackOne(buf []byte, i int, read func(at, size int) ([]byte, er
 	return buf, nil
 }
 
-// Readable reports whether the text of an entry was made readable.
+// Readable reports whether the text of an entry has been made readable.
 func (b *Block) Readable(i int) bool { return b.readable&between(i, i+1) != 0 }
 
 func (b *Block) unpack(buf []byte, wanted uint64, read func(at, size int) ([]byte, error)) ([]byte, error) {
 	b.text, b.base, b.readable = nil, 0, 0
 	buf = buf[:0]
-	readable, begin, at := uint64(0), 0, 0 // begin is the first entry of the frame at hand, at where it lies
+	readable, begin, at := uint64(0), 0, 0 // begin is the first entry of the current frame, at is where that is
 	for r := (reader{b: b.frames}); wanted>>begin != 0; {
 		behind, size := int(r.byte()), int(r.number())
 		if r.bad || behind <= begin || behind > b.count || size < 0 || size > mostText {
@@ -157,7 +161,8 @@ func (b *Block) unpack(buf []byte, wanted uint64, read func(at, size int) ([]byt
 	return buf, nil
 }
 
-// frame unpacks the text of a frame with entries i to j-1 to its place in buf. What is between it and the frame before has not been asked for.
+// frame unpacks the text of a frame with entries i to j-1 to its place in buf. What is between it and the frame before
+// was not requested.
 func (b *Block) frame(buf, packed []byte, i, j int) ([]byte, error) {
 	size := b.end(j-1) - b.end(i-1)
 	if j == b.count {

@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// Writer makes blocks. Its buffers are used again by the next one. It is for one goroutine.
+// Writer makes blocks. Its buffers are reused for the next one. It is for one goroutine.
 type Writer struct {
 	entries []Entry
 	ends    []int
 	text    []byte // of the block, unless it is that of a draft
 	heads   []byte
-	size    int // about the bytes of the heads
+	size    int // approximate size of the heads
 
-	// whole is the draft of which the entries so far are the first ones, in order: its text becomes that of the block where it is.
+	// whole is the draft whose first entries, in order, are the entries so far: its text becomes that of the block in
+	// place.
 	whole *Draft
 
 	closed bool // whether the text has its end
@@ -49,8 +50,8 @@ func (w *Writer) end() int {
 	return w.ends[len(w.ends)-1]
 }
 
-// Accept adds an op of a draft, with a version above that of the entry before. Where all ops of the draft are accepted, in order, nothing is copied: the draft is changed. It can be
-// used again after a transaction that has failed.
+// Accept adds an op of a draft, with a version above that of the entry before. If all ops of the draft are accepted, in
+// order, nothing is copied: the draft is changed. It can be used again after a transaction that has failed.
 func (w *Writer) Accept(d *Draft, i int, a Accepted) {
 	e := d.entries[i]
 	e.Accepted = a
@@ -71,7 +72,8 @@ func (w *Writer) Accept(d *Draft, i int, a Accepted) {
 	w.Append(e)
 }
 
-// Append adds an entry, of another block or of a draft, with its version and its text; without a text it is kept for its op id alone.
+// Append adds an entry, of another block or of a draft, with its version and its text; without a text it is kept for
+// its op id alone.
 func (w *Writer) Append(e Entry) {
 	if d := w.whole; d != nil {
 		w.text, w.whole = append(w.text[:0], d.text[:w.end()]...), nil
@@ -112,8 +114,8 @@ func (w *Writer) joined() []byte {
 	return w.text
 }
 
-// Finish returns the heads and the text of the block as it is found under a version, which is that of the first entry or, if entries in
-// front of it were collected, a lower one. Both are valid until the next Reset, and until the draft changes.
+// Finish returns the heads and the text of the block as stored under a version, which is that of the first entry or, if
+// entries before it were collected, a lower one. Both are valid until the next Reset, and until the draft changes.
 func (w *Writer) Finish(first int64) (heads, text []byte) {
 	n := len(w.entries)
 	one := &w.entries[0]
@@ -185,8 +187,8 @@ func (w *Writer) Pending(version int64) (e Entry, ok bool) {
 	return e, false
 }
 
-// Copy adds entries of a block of which they are unpacked: all but those that are to be dropped. Those that are to be stripped lose their
-// texts, and are kept for their op ids. What becomes of the marks say Without and Join.
+// Copy adds entries of a block that has been unpacked for them: all but those in drop. Those in strip lose their texts,
+// and are kept for their op ids. Without and Join give the resulting marks.
 func (w *Writer) Copy(b *Block, drop, strip uint64) error {
 	if b.packed != nil && b.text == nil {
 		return errPacked
@@ -208,7 +210,7 @@ func (w *Writer) Copy(b *Block, drop, strip uint64) error {
 	return nil
 }
 
-// Until takes entries that were accepted after a time, in Unix milliseconds, for accepted then.
+// Until replaces acceptance times after a time, in Unix milliseconds, by that time.
 func (w *Writer) Until(at int64) {
 	for i := range w.entries {
 		w.entries[i].At = min(w.entries[i].At, at)

@@ -41,7 +41,7 @@ func newPusher(t testing.TB, s store) *pusher {
 	return &pusher{t: t, s: s, user: user, ws: ws.ID}
 }
 
-// put returns a valid put with a fresh op id; extra members of the payload replace earlier ones.
+// put returns a valid put with a new op id; extra members of the payload replace earlier ones.
 func (p *pusher) put(table, pk string, clock int64, extra string) or3cloud.Op {
 	p.t.Helper()
 	p.n++
@@ -93,7 +93,7 @@ func (p *pusher) page(token string, size int) ([]or3cloud.SnapshotItem, or3cloud
 	return items, page
 }
 
-// written counts what the writer does during f: steps of SQLite's machine, and pages of 4 KiB that it touches.
+// written counts what the writer does during f: steps of SQLite's virtual machine, and pages of 4 KiB that it touches.
 func written(t *testing.T, s store, f func()) (steps, pages int) {
 	t.Helper()
 	count := func() {
@@ -115,7 +115,7 @@ func written(t *testing.T, s store, f func()) (steps, pages int) {
 			t.Fatal(err)
 		}
 	}
-	// The index writes and merges in the background what the ops before have left to it.
+	// The index writes and merges in the background what the earlier ops have left to it.
 	if err := s.index.Write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func written(t *testing.T, s store, f func()) (steps, pages int) {
 	return steps, pages
 }
 
-// read counts the statements that the readers run during f. One after the other, they all come to the same reader.
+// read counts the statements that the readers run during f. One after the other, they all go to the same reader.
 func read(t *testing.T, s store, f func()) (runs int) {
 	t.Helper()
 	count := func() {
@@ -146,8 +146,8 @@ func read(t *testing.T, s store, f func()) (runs int) {
 	return runs
 }
 
-// TestWriterWorkIsBounded pushes what asks for much with few bytes. What the writer does for an op is some statements and
-// the pages of their indexes, however large the rows are that it is about.
+// TestWriterWorkIsBounded pushes ops of few bytes that require much work. What the writer does for an op is a few
+// statements and the pages of their indexes, however large the rows are that it concerns.
 func TestWriterWorkIsBounded(t *testing.T) {
 	const perOp, pagesPerOp = 150, 20
 	s := openTest(t, "")
@@ -171,7 +171,7 @@ func TestWriterWorkIsBounded(t *testing.T) {
 	for name, c := range map[string]struct {
 		op func(i int) or3cloud.Op
 		n  int
-		// rows is how many rows the op's own payload brings with it or takes away.
+		// rows is how many rows the op's own payload adds or removes.
 		rows int
 	}{
 		"one op id, other content":    {op: func(i int) or3cloud.Op { return twin(func(o *or3cloud.Op) {}) }, n: 100},
@@ -261,7 +261,7 @@ func TestStretches(t *testing.T) {
 	}
 }
 
-// TestDroppedReferencesEndAStretch deletes rows that reference thousands of files with ops of a few bytes each.
+// TestDroppedReferencesEndAStretch uses ops of a few bytes each to delete rows that reference thousands of files.
 func TestDroppedReferencesEndAStretch(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)
@@ -325,7 +325,7 @@ func TestSnapshotWorkIsBounded(t *testing.T) {
 	}
 }
 
-// TestSnapshotPagesPassHiddenRecords puts more records than a page looks at between two that are seen.
+// TestSnapshotPagesPassHiddenRecords puts more records than a page looks at between two that are visible.
 func TestSnapshotPagesPassHiddenRecords(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)
@@ -367,8 +367,8 @@ func TestSnapshotPagesPassHiddenRecords(t *testing.T) {
 	}
 }
 
-// TestUpgradeOfBounds opens a database from before: replays of its ops are found, its notifications keep their owners,
-// and names that its rows hold are taken and given.
+// TestUpgradeOfBounds opens an earlier database: replays of its ops are found, its notifications keep their owners, and
+// names that its rows hold are taken and given.
 func TestUpgradeOfBounds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	initial, err := fs.ReadFile(migrations, "00001_init.sql")

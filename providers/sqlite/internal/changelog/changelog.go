@@ -20,15 +20,17 @@ import (
 
 // Options configure a Log.
 type Options struct {
-	// WorkspaceQuota bounds what one workspace keeps in the database, in bytes; 0 is no bound.
+	// WorkspaceQuota limits what one workspace keeps in the database, in bytes; 0 means no limit.
 	WorkspaceQuota int64
-	// RecentKeys is after how many keys a run of the index is written; 0 is the index's own.
+	// RecentKeys is the number of keys after which a run of the index is written; 0 means the default of the index.
 	RecentKeys int
-	// Noticed is told the error of each request of a workspace, nil included: damage of the file is found by those who meet it.
+	// Noticed is called with the error of each request for a workspace, nil included: this is how damage of the file is
+	// found.
 	Noticed func(workspaceID string, err error)
 }
 
-// MinRetention is the shortest retention of what was replaced: it keeps the entries that an unfinished snapshot still reads (see snapshotLife).
+// MinRetention is the shortest retention of replaced entries: it keeps those that an unfinished snapshot still reads
+// (see snapshotLife).
 const MinRetention = 2 * snapshotLife
 
 // Log is the log of all workspaces. It implements or3cloud.SyncGatewayAdapter, Snapshotter, Watcher and KVNameFreer.
@@ -42,8 +44,8 @@ type Log struct {
 	texts  *entries.Cache // of what is pulled
 	large  chan struct{}  // has the place for large ops
 	tokens *signed.Signer // of pages of snapshots
-	older  sync.Once      // whether it was logged that the database is an older copy
-	// ops counts by outcome what was committed.
+	older  sync.Once      // whether it has been logged that the database is an older copy
+	// ops counts committed ops by outcome.
 	ops [outcomes]metric.Counter
 }
 
@@ -70,14 +72,15 @@ func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Opt
 	return l, nil
 }
 
-// Close ends all watches, and what goes on in the background. Requests must have ended or be about to.
+// Close ends all watches and the background work. Requests must have ended or be about to end.
 func (l *Log) Close() {
 	l.heads.close()
 	l.index.Close()
 }
 
-// WriteIndex makes sure that the runs of the index know the entries up to a version. What is in memory alone is derived from the log again
-// after a start: without a deletion that was collected meanwhile, the winner before it would be found.
+// WriteIndex makes sure that the runs of the index know the entries up to a version. What is only in memory is derived
+// from the log again after a start: without a deletion that was collected in the meantime, the winner before it would
+// be found.
 func (l *Log) WriteIndex(ctx context.Context, num, version int64) error {
 	indexed, err := l.e.Q.IndexedVersion(ctx, num)
 	if err != nil || indexed >= version {

@@ -20,7 +20,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
-// store is a log with the workspaces that it is about.
+// store is a log with the workspaces that it belongs to.
 type store struct {
 	*Log
 	*members.Workspaces
@@ -30,13 +30,13 @@ type store struct {
 // migrations are those of the provider.
 var migrations = os.DirFS("../../migrations")
 
-// openTest opens a database at a path, or at one of its own.
+// openTest opens a database at a path, or at a new one.
 func openTest(t testing.TB, path string) store {
 	t.Helper()
 	return openWith(t, path, 50)
 }
 
-// openWith writes runs of the index of so many keys.
+// openWith writes runs of the index of this many keys.
 func openWith(t testing.TB, path string, recentKeys int) store {
 	t.Helper()
 	if path == "" {
@@ -62,7 +62,7 @@ func openWith(t testing.TB, path string, recentKeys int) store {
 	return store{l, ws, e}
 }
 
-// TestOpIDsThatShareAHash lets all op ids of a workspace have one of two hashes. Each is found all the same, and no other for it.
+// TestOpIDsThatShareAHash gives all op ids of a workspace one of two hashes. Each is found, and no other in its place.
 func TestOpIDsThatShareAHash(t *testing.T) {
 	s := openTest(t, "")
 	s.index.Hash = func(opID []byte) (h index.Key) {
@@ -91,7 +91,7 @@ func TestOpIDsThatShareAHash(t *testing.T) {
 	}
 }
 
-// TestTheIndexAfterAKill lets the index forget what was in memory alone: the next start derives it from the log.
+// TestTheIndexAfterAKill makes the index lose what was only in memory: the next start derives it from the log.
 func TestTheIndexAfterAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	p := &pusher{t: t}

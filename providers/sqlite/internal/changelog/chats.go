@@ -21,21 +21,21 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// Which messages a thread has, and in which order, is kept beside the log, because a page of a thread is no range of it. It is derived
-// from the log when someone reads a chat on the server, which most workspaces never do: a push, of which each op would change two
-// more pages at random, does without. Messages that are marked deleted keep their place. The revision of a thread is a version that
-// stands for what has last changed it or one of its messages: a row of chat_threads, which counts as an entry and stays, or the winner
-// of the thread itself.
+// Which messages a thread has, and in which order, is stored beside the log, because a page of a thread is not a range
+// of it. It is derived from the log when someone reads a chat on the server, which most workspaces never do: a push, of
+// which each op would change two more pages at random, does without. Messages that are marked deleted keep their place.
+// The revision of a thread is a version that stands for its last change or that of one of its messages: a row of
+// chat_threads, which counts as an entry and stays, or the winner of the thread itself.
 
-// A step of catching up looks at so many winners of the log, or at payloads of so many bytes.
+// A step of catching up looks at this many winners of the log, or at payloads of this many bytes.
 const (
 	placeStep  = 500
 	placeBytes = 8 << 20
 )
 
-// moves are what a stretch of the log says about the places of messages.
+// moves are what a range of the log says about the places of messages.
 type moves struct {
-	from, to int64 // the versions that the stretch is between; it has the second
+	from, to int64 // the versions that the range is between; it includes the second
 	list     []move
 }
 
@@ -44,7 +44,7 @@ type move struct {
 	version int64
 	key     []byte // of the message; nil if the winner deletes a thread
 	place   place
-	gone    bool // it has no place any more
+	gone    bool // it no longer has a place
 }
 
 // place is where a message is.
@@ -57,7 +57,8 @@ func (a *place) is(b *place) bool {
 	return bytes.Equal(a.thread, b.thread) && bytes.Equal(a.order, b.order) && a.index == b.index
 }
 
-// CatchUpChats derives the places of messages from what the workspace has now. What it has done stays when ctx ends.
+// CatchUpChats derives the places of messages from the current state of the workspace. What it has done stays when ctx
+// ends.
 func (l *Log) CatchUpChats(ctx context.Context, num int64) error {
 	for {
 		var m moves
@@ -88,12 +89,12 @@ func chatHead(r *engine.Reader, num int64) (head, version int64, err error) {
 	return head, version, err
 }
 
-// nextMoves reads the stretch that comes next. Its work is done outside the writer.
+// nextMoves reads the next range. Its work is done outside the writer.
 func nextMoves(r *engine.Reader, num int64) (m moves, err error) {
 	if m.from, m.to, err = chatHead(r, num); err != nil || m.from == m.to {
 		return m, err
 	}
-	// What single users see is of other tables.
+	// Rows for single users are in other tables.
 	wanted := block.Wanted{After: m.from, Tables: layout.TableSet([]string{or3cloud.TableThreads, or3cloud.TableMessages})}
 	blocks := entries.Of(r).After(num, m.from, m.to)
 	defer blocks.Close()
@@ -201,7 +202,8 @@ func (m *move) apply(t *engine.Tx, num int64, revised map[string]int64) error {
 	return engine.Run(t.St.PlaceInChat, num, m.key, m.place.thread, m.place.index, m.place.order, m.version)
 }
 
-// ChatRevision returns a version that stands for what has last changed a thread or one of its messages; 0 if there was none.
+// ChatRevision returns a version that stands for the last change of a thread or of one of its messages; 0 if there was
+// none.
 func ChatRevision(r *Reader, num int64, threadID string) (version int64, err error) {
 	_, err = engine.One(r.St.ChatRevision, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, num, []byte(threadID))
 	if err != nil {

@@ -15,13 +15,13 @@ const (
 	// MaxCursors is how many devices of one user a workspace remembers; the one that was silent the longest goes first.
 	// A device without a cursor syncs like any other: it only no longer holds back what is collected.
 	MaxCursors = 100
-	// cursorPause is how far the time of a cursor may lag behind, so that a device which reports the same version again
-	// and again costs a read.
+	// cursorPause is how far the time of a cursor may lag, so that a device that reports the same version again and
+	// again costs a read.
 	cursorPause = time.Minute
 )
 
-// UpdateCursor implements or3cloud.SyncGatewayAdapter. Cursors belong to the user who reports them: the id of a device is
-// known to every member who reads what it has written.
+// UpdateCursor implements or3cloud.SyncGatewayAdapter. Cursors belong to the user who reports them: every member who
+// reads what a device has written knows its id.
 func (l *Log) UpdateCursor(ctx context.Context, in or3cloud.CursorUpdate) error {
 	num, err := l.ws.Number(ctx, in.Scope.WorkspaceID)
 	if err != nil {
@@ -39,7 +39,7 @@ func (l *Log) UpdateCursor(ctx context.Context, in or3cloud.CursorUpdate) error 
 	})
 }
 
-// keepCursor writes down the highest version that a device has reported.
+// keepCursor stores the highest version that a device has reported.
 func keepCursor(t *engine.Tx, num int64, user, device string, version int64) error {
 	var known, at int64
 	found, err := engine.One(t.St.DeviceCursor, func(s *sqlite3.Stmt) { known, at = s.ColumnInt64(0), s.ColumnInt64(1) }, num, user, device)

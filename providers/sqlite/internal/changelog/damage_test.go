@@ -14,9 +14,10 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// TestADamagedIndexIsMadeAgain damages each kind of page of the tables of the index, and what is stored in sound pages, before a start
-// and under way. The start mends it, and under way those who meet it are told to come again. Nothing is answered that is wrong.
-func TestADamagedIndexIsMadeAgain(t *testing.T) {
+// TestADamagedIndexIsRebuilt damages each kind of page of the tables of the index, and what is stored in intact pages,
+// before a start and during a run. The start repairs it, and during a run requests that meet it are told to try again.
+// No answer is wrong.
+func TestADamagedIndexIsRebuilt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	const entries, records = 2400, 2000
 	var p *pusher
@@ -45,7 +46,7 @@ func TestADamagedIndexIsMadeAgain(t *testing.T) {
 	pages := indexPages(t, path, sound)
 	type damage struct {
 		name string
-		// file changes the file before the start, text what is in the database.
+		// file changes the file before the start, text changes the content of the database.
 		file  func([]byte)
 		empty bool
 		text  string
@@ -67,7 +68,7 @@ func TestADamagedIndexIsMadeAgain(t *testing.T) {
 		t.Helper()
 		scope := or3cloud.Scope{WorkspaceID: p.ws}
 		met := 0
-		// ask repeats what is answered with 503, after the index was mended.
+		// ask repeats what is answered with 503, after the index was repaired.
 		ask := func(f func() error) {
 			t.Helper()
 			err := f()
@@ -138,7 +139,7 @@ func TestADamagedIndexIsMadeAgain(t *testing.T) {
 			t.Run("next start", func(t *testing.T) {
 				s := open(t, path)
 				check(t)
-				// Of what was damaged nothing is left, or the table in which SQLite does not find its way.
+				// Nothing is left of what was damaged, or only the table that SQLite cannot navigate.
 				var aside int
 				err := s.engine.DB.Read.QueryRow("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%unreadable%'").Scan(&aside)
 				if err != nil || aside > 0 && (!d.empty || aside > 1) {
@@ -205,7 +206,7 @@ func indexPages(t testing.TB, path string, b []byte) map[string]int {
 	if last[0] != leaf {
 		t.Fatal("the root has no leaves")
 	}
-	// The row of the directory goes on in pages whose first is named at the end of its cell.
+	// The row of the directory continues in pages of which the first is named at the end of its cell.
 	cell := last[binary.BigEndian.Uint16(last[8+2*(int(binary.BigEndian.Uint16(last[3:]))-1):]):]
 	size, n := binaryVarint(cell)
 	_, m := binaryVarint(cell[n:])
@@ -222,7 +223,7 @@ func indexPages(t testing.TB, path string, b []byte) map[string]int {
 	return pages
 }
 
-// binaryVarint reads a number of SQLite's.
+// binaryVarint reads a number in SQLite's format.
 func binaryVarint(b []byte) (v, n int) {
 	for {
 		v = v<<7 | int(b[n]&0x7F)

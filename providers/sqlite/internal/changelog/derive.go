@@ -8,8 +8,8 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// derive keeps what is known about kv names and files in step with a record that has a new winner (contract, sync
-// Pitfall 15, storage Pitfall 11). old is the winner before it, or the zero record.
+// derive keeps kv names and files in step with a record that has a new winner (contract, sync Pitfall 15, storage
+// Pitfall 11). old is the winner before it, or the zero record.
 func (p *push) derive(op *preparedOp, state syncrule.State, old *record) error {
 	switch op.Table {
 	case or3cloud.TableKV:

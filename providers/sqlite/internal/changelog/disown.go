@@ -10,16 +10,17 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// Disowning is a put that takes the storage_id from a file_meta row.
+// Disowning is a put that removes the storage_id from a file_meta row.
 type Disowning struct {
 	key     []byte // of the row
-	version int64  // of its winner while the put was prepared; 0 if there was none
+	version int64  // of its winner when the put was prepared; 0 if there was none
 	put     *preparedOp
 }
 
-// PlanDisowning prepares the puts that take the storage_id from the file_meta rows of a content that is about to be
-// destroyed. A live row would have kept the content, so these are rows that say deleted:true; a device that still has one
-// attaches the same content again without an upload as long as the row has a storage_id (contract, storage Pitfall 13).
+// PlanDisowning prepares the puts that remove the storage_id from the file_meta rows of a content that is about to be
+// destroyed. A live row would have kept the content, so these are rows that say deleted:true; a device that still has
+// one attaches the same content again without an upload as long as the row has a storage_id (contract, storage Pitfall
+// 13).
 func (l *Log) PlanDisowning(ctx context.Context, num int64, hash or3cloud.BlobHash) (plans []Disowning, err error) {
 	err = l.View(ctx, func(r *Reader) error {
 		for _, pk := range []string{string(hash), hash.Digest()} {
@@ -41,7 +42,7 @@ func (l *Log) PlanDisowning(ctx context.Context, num int64, hash or3cloud.BlobHa
 	return plans, err
 }
 
-// disowningPut returns the put that takes the storage_id from a row; nil if it has none.
+// disowningPut returns the put that removes the storage_id from a row; nil if it has none.
 func (l *Log) disowningPut(r *Reader, num int64, pk string, winner record) (*preparedOp, error) {
 	payload, err := payloadOf(r, num, winner.Version)
 	if err != nil {

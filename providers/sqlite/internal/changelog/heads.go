@@ -7,8 +7,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// heads keeps in memory how far each workspace has come, so that a poll that has nothing to fetch costs no read of
-// the database, and tells watchers of every commit.
+// heads keeps in memory how far each workspace has come, so that a poll that has nothing to fetch costs no read of the
+// database, and tells watchers about every commit.
 type heads struct {
 	mu     sync.Mutex
 	m      map[int64]*head
@@ -18,7 +18,7 @@ type heads struct {
 // head is how far one workspace has come: never ahead of what is committed.
 type head struct {
 	version, horizon int64
-	known            bool // whether the numbers were ever read
+	known            bool // whether the numbers have ever been read
 	watchers         map[chan int64]struct{}
 }
 
@@ -45,7 +45,7 @@ func (h *heads) get(workspace int64) (version, horizon int64, known bool) {
 	return w.version, w.horizon, w.known
 }
 
-// learn takes over both numbers as they were read. Commits that the read did not see stay in force.
+// learn takes both numbers as they were read. Commits that the read did not see still count.
 func (h *heads) learn(workspace, version, horizon int64) {
 	h.mu.Lock()
 	h.of(workspace).known = true
@@ -53,7 +53,7 @@ func (h *heads) learn(workspace, version, horizon int64) {
 	h.raise(workspace, version, horizon)
 }
 
-// raise takes over what a commit has raised, unless newer numbers are known, and tells the watchers.
+// raise takes the numbers that a commit has raised, unless newer ones are known, and tells the watchers.
 func (h *heads) raise(workspace, version, horizon int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -65,14 +65,14 @@ func (h *heads) raise(workspace, version, horizon int64) {
 	w.version = version
 	for c := range w.watchers {
 		select {
-		case <-c: // an older number that nobody has taken
+		case <-c: // an older number that no one has received
 		default:
 		}
 		c <- version
 	}
 }
 
-// Collected says that a collection was committed which has raised the horizon of a workspace.
+// Collected says that a collection was committed that has raised the horizon of a workspace.
 func (l *Log) Collected(num, horizon int64) { l.heads.raise(num, 0, horizon) }
 
 // watch returns a channel that holds the newest version after each commit, until ctx ends or the heads are closed.
@@ -118,7 +118,7 @@ func (l *Log) Watch(ctx context.Context, workspaceID string) (int64, <-chan int6
 	if err != nil {
 		return 0, nil, err
 	}
-	// Watching begins before the counter is read, so that no commit falls between the two.
+	// Watching begins before the counter is read, so that no commit falls in between.
 	updates, err := l.heads.watch(ctx, num)
 	if err != nil {
 		return 0, nil, err

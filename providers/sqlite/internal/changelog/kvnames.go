@@ -16,15 +16,15 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// Which row has a name, and how it loses it, is decided by syncrule. The entry that renames a row is pinned: pulls deliver
-// it even when it is superseded.
+// syncrule decides which row has a name, and how it loses it. The entry that renames a row is pinned: pulls deliver it
+// even when it is superseded.
 
-// maxNameKey is the length up to which a name is its own key. Longer ones are hashed: comparisons in an index would read
-// megabytes.
+// maxNameKey is the length up to which a name is its own key. Longer ones are hashed: otherwise comparisons in an index
+// would read megabytes.
 const maxNameKey = 512
 
 // nameKeys returns the keys under which a name may be stored. The second, the form of long names from before they were
-// hashed, is only looked for.
+// hashed, is only looked up.
 func nameKeys(name string) [][]byte {
 	key := jsstring.SortKey(name)
 	if len(key) <= maxNameKey {
@@ -34,15 +34,15 @@ func nameKeys(name string) [][]byte {
 	return [][]byte{append([]byte{0xFF}, sum[:]...), key} // no text begins with this byte
 }
 
-// holder is the row to which a name belongs.
+// holder is the row that a name belongs to.
 type holder struct {
 	name []byte // as it is stored
 	key  []byte // of the record
-	// version is the entry by which the row had the name last; 0 if that is not known.
+	// version is the entry through which the row last got the name; 0 if that is not known.
 	version int64
 }
 
-// holderOf finds the row to which a name belongs.
+// holderOf finds the row that a name belongs to.
 func holderOf(st *sqlite3.Stmt, workspace int64, names [][]byte) (h holder, found bool, err error) {
 	for _, name := range names {
 		found, err = engine.One(st, func(s *sqlite3.Stmt) {
@@ -55,10 +55,10 @@ func holderOf(st *sqlite3.Stmt, workspace int64, names [][]byte) (h holder, foun
 	return h, false, nil
 }
 
-// displacement is how a row loses a name. It is planned before the writer, since it may copy the row.
+// displacement is how a row loses a name. It is planned outside the writer, since it may copy the row.
 type displacement struct {
-	key []byte // of the row; nil if there is none that would lose the name
-	// version is the row's winner while it was planned; 0 if there was none.
+	key []byte // of the row; nil if no row would lose the name
+	// version is the row's winner when it was planned; 0 if there was none.
 	version int64
 	// put gives the row another name; nil if its winner has one.
 	put *preparedOp
@@ -95,7 +95,7 @@ func (l *Log) planDisplacement(r *Reader, workspace int64, names [][]byte, name 
 	return d, err
 }
 
-// renaming returns the put that gives a kv row a name which no row ever had.
+// renaming returns the put that gives a kv row a name that no row ever had.
 func (l *Log) renaming(pk, name string, payload []byte, clock int64, deleted bool) (*preparedOp, error) {
 	id, err := l.e.NewID()
 	if err != nil {
@@ -108,7 +108,7 @@ func (l *Log) renaming(pk, name string, payload []byte, clock int64, deleted boo
 	return l.serverPut(or3cloud.TableKV, pk, payload, clock, facts)
 }
 
-// ErrStale ends a stretch in front of an op that has to be prepared again, because rows have changed since.
+// ErrStale ends a stretch before an op that has to be prepared again, because rows have changed since.
 var ErrStale = errors.New("rows have changed since the op was prepared")
 
 // takeName makes sure that a kv put may have its name, or refuses it.
@@ -155,7 +155,7 @@ func (p *push) displace(h holder, d *displacement) (*syncrule.Refusal, error) {
 	return nil, errors.Join(err, engine.Run(p.St.ReleaseKVName, p.workspace, h.name))
 }
 
-// bury follows the deletion of a row that has pinned entries by a put that says deleted:true (syncrule.Bury).
+// bury follows the deletion of a row that has pinned entries with a put that says deleted:true (syncrule.Bury).
 func (p *push) bury(op *preparedOp) error {
 	winner, exists, err := p.winner(op)
 	if err != nil {

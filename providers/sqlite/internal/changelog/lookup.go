@@ -15,13 +15,14 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// Reader is a read transaction with the index as of it.
+// Reader is a read transaction with the index as of that transaction.
 type Reader = index.Reader
 
-// View runs f in a read transaction. It may begin it again, before f runs.
+// View runs f in a read transaction. It may restart the transaction before f runs.
 func (l *Log) View(ctx context.Context, f func(*Reader) error) error { return l.index.Read(ctx, f) }
 
-// lookup finds entries in a transaction. The index says where an entry is; whether it still is there, and what it is, says the log.
+// lookup finds entries in a transaction. The index says where an entry is; the log says whether it still exists, and
+// what it is.
 type lookup struct {
 	index  *index.View
 	stored *entries.Reader
@@ -64,17 +65,18 @@ func (l lookup) pending(workspace, version int64) (e entries.Entry, ok bool) {
 // record is the winner of a (table, pk).
 type record struct {
 	syncrule.Record
-	nth    int64 // how many there were, modulo 64
+	nth    int64 // how many there have been, modulo 64
 	pinned int64 // the version of the last pinned entry
 	place  entries.Place
 }
 
-// missing is the error of an entry that is not there and was never collected.
+// missing is the error for an entry that does not exist but was never collected.
 func missing(workspace, version int64) error {
 	return fmt.Errorf("entry %d of workspace %d is missing", version, workspace)
 }
 
-// known returns an entry that was never collected, so it has to be there. find is a method of a lookup or of an entries.Reader.
+// known returns an entry that was never collected, so it has to exist. find is a method of a lookup or of an
+// entries.Reader.
 func known(workspace, version int64, find func(workspace, version int64) (entries.Entry, bool, error)) (entries.Entry, error) {
 	e, found, err := find(workspace, version)
 	if err == nil && !found {
@@ -83,7 +85,8 @@ func known(workspace, version int64, find func(workspace, version int64) (entrie
 	return e, err
 }
 
-// winner returns the winner of a record, which is found by its key or by its whole key in the index; the zero one if there is none.
+// winner returns the winner of a record, which is found by its key or by its full key in the index; the zero record if
+// there is none.
 func (l lookup) winner(workspace, table int64, key []byte, indexKey string) (r record, found bool, err error) {
 	w, found, err := l.index.Winner(indexKey)
 	if err != nil || !found {
@@ -108,18 +111,18 @@ func (l lookup) winner(workspace, table int64, key []byte, indexKey string) (r r
 	return r, true, err
 }
 
-// winnerOf is winner for a key that is looked up once.
+// winnerOf is winner for a key that is looked up only once.
 func (l lookup) winnerOf(workspace, table int64, key []byte) (r record, found bool, err error) {
 	return l.winner(workspace, table, key, index.RecordKey(workspace, table, key))
 }
 
-// origin is an entry as it is found by its op id.
+// origin is an entry as found by its op id.
 type origin struct {
 	version     int64
 	fingerprint []byte // if it is not that of its content, or was stored before contents were compared
 }
 
-// entryOf returns where an op was written; the zero value if it was not, or is collected.
+// entryOf returns where an op was written; the zero value if it was not, or if it has been collected.
 func (l lookup) entryOf(workspace int64, hash index.Key, opID []byte) (w origin, err error) {
 	err = l.index.Versions(index.OpKey(workspace, hash), func(version int64) (more bool, err error) {
 		e, found, err := l.head(workspace, version)
@@ -131,7 +134,8 @@ func (l lookup) entryOf(workspace int64, hash index.Key, opID []byte) (w origin,
 	return w, err
 }
 
-// same reports whether an op is the one that an entry was made from. It costs as much as both are large, so it is not for the writer.
+// same reports whether an entry was made from this op. Its cost grows with the size of both, so it is not for the
+// writer.
 func (l lookup) same(workspace int64, before origin, op *preparedOp) (bool, error) {
 	if len(before.fingerprint) > 0 {
 		return bytes.Equal(before.fingerprint, op.print()), nil
@@ -145,7 +149,7 @@ func (l lookup) same(workspace int64, before origin, op *preparedOp) (bool, erro
 		return false, err
 	}
 	stored := or3cloud.Op{Table: c.Table, PK: c.PK, Operation: c.Operation, Payload: c.Payload, Stamp: c.Stamp}
-	if e.Unchecked { // nothing that holds such a payload comes in any more
+	if e.Unchecked { // nothing with such a payload is accepted any more
 		return syncrule.SameHead(&stored, &op.Op), nil
 	}
 	return bytes.Equal(syncrule.Fingerprint(&stored), op.print()), nil
@@ -159,7 +163,7 @@ type Records struct {
 	err       error
 }
 
-// RecordsAfter returns the records of a table after a key, and those of the tables that follow up to the last.
+// RecordsAfter returns the records of a table after a key, and those of the following tables up to the last.
 func RecordsAfter(r *Reader, workspace, table int64, after []byte, last int64) *Records {
 	from := index.RecordKey(workspace, table, after)
 	if len(after) > 0 {
@@ -183,7 +187,7 @@ func (r *Records) Next() bool {
 	return false
 }
 
-// Err returns what has ended the records, if it was a fault.
+// Err returns the error that ended the records, if any.
 func (r *Records) Err() error {
 	if r.err != nil {
 		return r.err

@@ -40,14 +40,14 @@ func (l *Log) Notify(ctx context.Context, n or3cloud.Notification) error {
 	})
 }
 
-// tell writes a notification, unless it was written before, whatever has become of it.
+// tell writes a notification, unless it was written before, whatever happened to it since.
 func (p *push) tell(op *preparedOp) error {
 	before, err := p.log.in(p.Tx).entryOf(p.workspace, op.hash, op.opID)
 	if err != nil || before.version > 0 {
 		return err
 	}
 	winner, exists, err := p.winner(op)
-	if err != nil || exists { // and the op id was collected since
+	if err != nil || exists { // and the op id has been collected since
 		return err
 	}
 	return p.accept(op, winner, false, true)

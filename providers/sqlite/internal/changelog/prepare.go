@@ -13,16 +13,16 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// A batch is applied in stretches, each one job of the writer, so that no batch holds up everybody for longer than a
-// stretch takes. stretchCost is about the bytes that a stretch writes; one op may cost more and is then alone.
+// A batch is applied in stretches, each one job of the writer, so that no batch holds everyone up for longer than a
+// stretch takes. stretchCost is approximately the bytes that a stretch writes; one op may cost more and is then alone.
 const (
 	stretchCost = 4 << 20
-	opCost      = 1 << 10 // the rows of an op, beside its payload
+	opCost      = 1 << 10 // the rows of an op, besides its payload
 	refCost     = 512     // the rows of a reference
 	// stretchRefs is how many references a stretch changes before it ends. A row has some thousand at most.
 	stretchRefs = stretchCost / refCost
-	// mostCompared is how large the payload of an entry may be, in bytes, that is stored without a fingerprint: a small op that has the id
-	// of a large one must not cost as much as that.
+	// mostCompared is the largest payload of an entry, in bytes, that is stored without a fingerprint: a small op that
+	// has the id of a large one must not cost as much as that.
 	mostCompared = 16 << 10
 )
 
@@ -32,25 +32,25 @@ type preparedOp struct {
 	or3cloud.Op
 	table       int64
 	key         []byte // of its record
-	indexKey    string // the whole key of its record in the index, once it was looked up
+	indexKey    string // the full key of its record in the index, once it was looked up
 	hash        index.Key
 	opID        []byte        // packed
-	owner       []byte        // packed: the user to whom alone it is shown; nil for everybody
-	fingerprint []byte        // once it was asked for
-	compared    bool          // whether it was looked up outside of the writer which entry has its id,
+	owner       []byte        // packed: the only user who sees it; nil for everyone
+	fingerprint []byte        // once it was computed
+	compared    bool          // whether it was looked up outside the writer which entry has its id,
 	seen        int64         // which one that was, 0 for none,
-	same        bool          // and whether it is made of this op
+	same        bool          // and whether it was made from this op
 	refs        []string      // digests that its row references, sorted
-	names       [][]byte      // of a kv put: the keys under which its name may be stored, the present form first
+	names       [][]byte      // for a kv put: the keys under which its name may be stored, the current form first
 	takes       *displacement // for a put that owns its name
 	draft       *block.Draft  // what it is encoded in, and its place there
 	place       int
 }
 
-// planned reports whether it is known what the op takes its name from.
+// planned reports whether it is known which row the op takes its name from.
 func (p *preparedOp) planned() bool { return p.takes != nil || !syncrule.OwnsName(&p.Op) }
 
-// prepare does what there is to do about one op of a user.
+// prepare prepares one op of a user.
 func prepare(hash index.Hash, op or3cloud.Op, user string) (preparedOp, error) {
 	p := preparedOp{Op: op, table: layout.TableNumber(op.Table), opID: layout.PackID(nil, op.Stamp.OpID)}
 	if op.Table == or3cloud.TableNotifications {
@@ -69,7 +69,7 @@ func prepare(hash index.Hash, op or3cloud.Op, user string) (preparedOp, error) {
 	return p, nil
 }
 
-// print returns the fingerprint of the op. It costs as much as the op is large.
+// print returns the fingerprint of the op. Its cost grows with the size of the op.
 func (p *preparedOp) print() []byte {
 	if p.fingerprint == nil {
 		p.fingerprint = syncrule.Fingerprint(&p.Op)
@@ -86,7 +86,7 @@ func (p *preparedOp) encode(d *block.Draft) {
 	d.Add(&p.Op, block.Known{State: int64(syncrule.StateOf(&p.Op)), OpID: p.opID, Owner: p.owner, Fingerprint: p.fingerprint})
 }
 
-// cost is about how many bytes the op makes the writer write.
+// cost is approximately how many bytes the op makes the writer write.
 func (p *preparedOp) cost() int {
 	n := opCost + len(p.Payload) + refCost*len(p.refs)
 	if p.takes != nil && p.takes.put != nil {
@@ -103,11 +103,11 @@ type queue struct {
 	ops       []or3cloud.Op // not yet prepared
 	ready     []preparedOp
 	drafts    []*block.Draft // what ready is encoded in
-	large     bool           // whether the place for large ops is taken
-	replays   bool           // whether an op was met that was written before
+	large     bool           // whether it holds the place for large ops
+	replays   bool           // whether it has met an op that was written before
 }
 
-// stretch returns the ops that come next, as many as one job of the writer takes.
+// stretch returns the next ops, as many as one job of the writer takes.
 func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 	cost, planned := 0, true
 	var draft *block.Draft
@@ -180,9 +180,9 @@ func (q *queue) plan(ctx context.Context) error {
 	})
 }
 
-// compare finds out which ops were written before, and whether they are the same ones. A batch that is repeated since its answer was lost
-// is looked up as a whole; once that is done, only the op that a stretch has stopped at. Ops of the batch that share an id are told from
-// each other by the writer, so that it need not stop at each.
+// compare finds out which ops were written before, and whether they are the same. If a batch is repeated because its
+// answer was lost, the whole batch is looked up; after that, only the op that a stretch has stopped at. The writer
+// itself tells apart ops of the batch that share an id, so that it need not stop at each.
 func (q *queue) compare(ctx context.Context) error {
 	first := make(map[string]*preparedOp, len(q.ready))
 	for i := range q.ready {
@@ -213,7 +213,7 @@ func (q *queue) compare(ctx context.Context) error {
 	})
 }
 
-// done takes the first n ops off. If that is not the whole stretch, the next one has to be looked at again.
+// done removes the first n ops. If that is not the whole stretch, the next one has to be looked up again.
 func (q *queue) done(n int) {
 	q.ready = q.ready[n:]
 	if len(q.ready) == 0 {
@@ -223,8 +223,8 @@ func (q *queue) done(n int) {
 	q.ready[0].takes, q.ready[0].compared = nil, false
 }
 
-// takePlace waits for the place for large ops before one is encoded. A store holds a stretch a second time, and packed a third time; of
-// ops that are larger than that there is one at a time.
+// takePlace waits for the place for large ops before one is encoded. A store holds a stretch a second time, and packed
+// a third time; there is only one op larger than that at a time.
 func (q *queue) takePlace(ctx context.Context, p *preparedOp) error {
 	if q.large || len(p.Payload) <= stretchCost {
 		return nil
@@ -241,7 +241,7 @@ func (q *queue) takePlace(ctx context.Context, p *preparedOp) error {
 // drafts keeps the memory of drafts for the next stretch.
 var drafts = sync.Pool{New: func() any { return &block.Draft{} }}
 
-// close gives back what the ops hold that were prepared. No job uses them any more.
+// close releases what the prepared ops hold. No job uses them any more.
 func (q *queue) close() {
 	for _, d := range q.drafts {
 		d.Reset()

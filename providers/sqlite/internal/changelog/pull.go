@@ -19,7 +19,7 @@ func (l *Log) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or3c
 	return l.PullText(ctx, in, emit, nil)
 }
 
-// PullText implements or3cloud.TextPuller. Without text it is Pull.
+// PullText implements or3cloud.TextPuller. If text is nil, it is Pull.
 func (l *Log) PullText(ctx context.Context, in or3cloud.PullRequest, emit func(*or3cloud.Change) error, text func(json []byte, n int) error) (or3cloud.PullPage, error) {
 	num, err := l.ws.Number(ctx, in.Scope.WorkspaceID)
 	if err != nil {
@@ -51,7 +51,7 @@ func (l *Log) PullText(ctx context.Context, in or3cloud.PullRequest, emit func(*
 		if err != nil {
 			return err
 		}
-		// A commit is seen here before its job ends. Polls that come after this one must not say less.
+		// A commit is visible here before its job ends. Polls that come after this one must not say less.
 		l.heads.learn(num, version, horizon)
 		p := pullPage{PullPage: emptyPage(in.Cursor, version, horizon), in: in, emit: emit, text: text, texts: l.texts}
 		err = p.read(r, num, version)
@@ -62,7 +62,7 @@ func (l *Log) PullText(ctx context.Context, in or3cloud.PullRequest, emit func(*
 	return page, err
 }
 
-// emptyPage is the answer to a cursor while nothing is delivered. A cursor above the counter comes from before a
+// emptyPage is the answer to a cursor when there is nothing to deliver. A cursor above the counter comes from before a
 // restore: it is kept, never lowered (contract, sync Pitfall 16).
 func emptyPage(cursor, version, horizon int64) or3cloud.PullPage {
 	page := or3cloud.PullPage{NextCursor: max(version, cursor), RequiresSnapshot: cursor < horizon}
@@ -82,15 +82,15 @@ type pullPage struct {
 	or3cloud.PullPage
 	in     or3cloud.PullRequest
 	emit   func(*or3cloud.Change) error
-	text   func(json []byte, n int) error // nil: everything goes to emit
+	text   func(json []byte, n int) error // if nil, everything goes to emit
 	texts  *entries.Cache
 	change or3cloud.Change
-	n      int // changes that were delivered
+	n      int // changes delivered so far
 	size   int // their bytes
 	last   int64
 }
 
-// read delivers what there is up to the counter. Blocks are read without their texts where they have nothing for the user.
+// read delivers what there is up to the counter. Blocks that have nothing for the user are read without their texts.
 func (p *pullPage) read(r *engine.Reader, workspace, version int64) error {
 	if p.in.Cursor >= version {
 		return nil
@@ -149,7 +149,7 @@ func (p *pullPage) deliver(b *entries.Blocks, mask uint64) (more bool, err error
 	return false, nil
 }
 
-// firsts returns the first bits of a mask, most of them at most.
+// firsts returns the first bits of a mask, at most most of them.
 func firsts(mask uint64, most int) uint64 {
 	if bits.OnesCount64(mask) <= most {
 		return mask
@@ -174,7 +174,7 @@ func (p *pullPage) one(b *entries.Blocks, i int) error {
 	return p.emit(&p.change)
 }
 
-// run delivers neighbours as one text.
+// run delivers adjacent entries as one text.
 func (p *pullPage) run(b *entries.Blocks, mask *uint64) error {
 	text, n, last, err := b.Run(mask, p.in.Limit-p.n, or3cloud.AnswerBytes-p.size)
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// What was never checked at the door is handed to the host as values, in its place among the texts, so that the host looks at it.
+// Entries that were never checked are passed to the host as values, in their place among the texts, so that the host
+// checks them.
 func TestUncheckedEntriesAreNoTexts(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)
@@ -87,8 +88,8 @@ func TestUncheckedEntriesAreNoTexts(t *testing.T) {
 	}
 }
 
-// TestPullsAreTheSameFromMemory makes pages with the texts that are in memory and without them, in one transaction each, while devices push
-// and blocks are collected, written again and joined.
+// TestPullsAreTheSameFromMemory makes pages with the texts that are in memory and without them, in one transaction
+// each, while devices push and blocks are collected, rewritten and joined.
 func TestPullsAreTheSameFromMemory(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)
@@ -166,7 +167,7 @@ func samePage(s store, num int64, r *mathrand.Rand, user string) error {
 	})
 }
 
-// compactAll collects everything that was replaced and lets go of its bytes.
+// compactAll collects everything that was replaced and frees its bytes.
 func compactAll(ctx context.Context, s store, num int64) error {
 	c := compact.New(s.e)
 	err := s.e.Do(ctx, func(ctx context.Context, tx *engine.Tx) error {

@@ -20,14 +20,15 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// errReplayed undoes a stretch that has met an op which was written before, and was not compared with it.
+// errReplayed undoes a stretch that has met an op that was written before, and was not compared with it.
 var errReplayed = errors.New("an op was written before")
 
-// maxStalled is how often a stretch is prepared again because rows have changed meanwhile.
+// maxStalled is how often a stretch is prepared again because rows have changed in the meantime.
 const maxStalled = 10
 
-// Push implements or3cloud.SyncGatewayAdapter. A batch is written in stretches of bounded work; other writes pass between
-// them. A fault ends it with an error, and what was committed before is found again when the batch is repeated.
+// Push implements or3cloud.SyncGatewayAdapter. A batch is written in stretches of limited work; other writes pass
+// between them. An error of the store ends it with an error, and what was committed before is found again when the
+// batch is repeated.
 func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushResult, error) {
 	num, err := l.ws.Number(ctx, in.Scope.WorkspaceID)
 	if err == nil {
@@ -59,7 +60,7 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 			}
 		}
 		if errors.Is(err, errReplayed) {
-			// Versions of the stretch are given out again, perhaps to others.
+			// Versions of the stretch are issued again, perhaps to others.
 			p.results, p.winners, p.replays, err = p.results[:done], winners{size: carried}, true, nil
 		}
 		if err != nil {
@@ -79,7 +80,7 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 
 // push is the application of one batch.
 type push struct {
-	*engine.Tx // of the stretch at hand
+	*engine.Tx // of the current stretch
 	log        *Log
 	workspace  int64
 	user       string
@@ -88,9 +89,9 @@ type push struct {
 	first      int64            // the counter before the batch
 	grown      int64            // what the stretch adds to the size of the workspace, in bytes
 	refs       int              // references that the stretch has changed
-	files      files            // what the stretch does to those of the workspace
+	files      files            // what the stretch does to the files of the workspace
 	begun      int64            // the counter before the stretch
-	replays    bool             // whether an op was met that was written before, and has to be compared
+	replays    bool             // whether it has met an op that was written before, and has to be compared
 	prints     map[int64][]byte // fingerprints of what the stretch has accepted, by version, as far as they are known
 	results    []or3cloud.OpResult
 	winners    winners
@@ -106,9 +107,9 @@ const (
 	outcomes
 )
 
-// Ops counts the ops that were pushed, by what became of them.
+// Ops counts the ops that were pushed, by outcome.
 func (l *Log) Ops() metric.Family {
-	ops := metric.By(metric.Total, "sync_ops_total", "Changes that devices have pushed, by what became of them.", "result")
+	ops := metric.By(metric.Total, "sync_ops_total", "Changes that devices have pushed, by outcome.", "result")
 	for outcome, name := range [outcomes]string{"accepted", "lost", "replayed", "refused"} {
 		ops.Add(l.ops[outcome].Value(), name)
 	}
@@ -147,8 +148,8 @@ func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 	return errors.Join(engine.Run(p.St.SetCounter, version, p.grown, p.workspace), p.files.count(t, p.workspace))
 }
 
-// apply applies the ops of a stretch in order. It stops in front of one that has to be prepared again, and when it has
-// done enough: how many references an op drops is known only here.
+// apply applies the ops of a stretch in order. It stops before one that has to be prepared again, and when it has done
+// enough: only here is it known how many references an op drops.
 func (p *push) apply(t *engine.Tx, ops []preparedOp) error {
 	return p.write(t, func(size int64) error {
 		if err := checkWorkspaceRoom(size, p.log.opts.WorkspaceQuota, ops); err != nil {
@@ -179,7 +180,7 @@ func (p *push) winner(op *preparedOp) (r record, found bool, err error) {
 	return p.log.in(p.Tx).winner(p.workspace, op.table, op.key, op.indexKey)
 }
 
-// applyOp judges one op. The error is ErrStale or a fault of the store.
+// applyOp judges one op. The error is ErrStale or an error of the store.
 func (p *push) applyOp(op *preparedOp) (res or3cloud.OpResult, outcome int, err error) {
 	before, err := p.log.in(p.Tx).entryOf(p.workspace, op.hash, op.opID)
 	if err != nil {
@@ -260,7 +261,7 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 	return p.derive(op, state, &old)
 }
 
-// supersede notes that a winner is none any more.
+// supersede records that an entry is no longer a winner.
 func (p *push) supersede(op *preparedOp, old *record, waypoint bool) error {
 	err := p.log.tail.replace(old.Version, old.place, old.pinned == old.Version)
 	if old.State.Fate() == syncrule.Deleted {
@@ -272,8 +273,8 @@ func (p *push) supersede(op *preparedOp, old *record, waypoint bool) error {
 	return err
 }
 
-// refuse judges what depends on the rows that are there: ops that clients could not apply, or that would damage or block
-// what others have.
+// refuse judges what depends on the existing rows: ops that clients could not apply, or that would damage or block what
+// others have.
 func (p *push) refuse(op *preparedOp, winner *syncrule.Record, wins bool) (*syncrule.Refusal, error) {
 	if r := syncrule.Refuse(&op.Op, winner, p.items); r != nil {
 		return r, nil
@@ -294,7 +295,7 @@ type winners struct {
 	size int // of all payloads that the answer carries, in bytes
 }
 
-// loadWinner returns what an op lost against, or nil if the answer is full.
+// loadWinner returns the entry that an op lost against, or nil if the answer is full.
 func (p *push) loadWinner(version int64) (*or3cloud.Winner, error) {
 	if p.winners.size >= or3cloud.AnswerBytes {
 		return nil, nil
@@ -329,7 +330,7 @@ func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
 }
 
 // replay answers an op whose id the workspace has seen: with its first version and without effect. The same id with
-// other content is a conflict. What is not known yet has to be found out outside of the writer (see queue.compare).
+// other content is a conflict. What is not known yet has to be found out outside the writer (see queue.compare).
 func (p *push) replay(op *preparedOp, before origin, winner *record) (res or3cloud.OpResult, err error) {
 	if len(before.fingerprint) == 0 {
 		before.fingerprint = p.prints[before.version]

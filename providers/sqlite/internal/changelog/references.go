@@ -14,14 +14,15 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// Which rows name a content says the index, under the digest of the content. There every winner puts what it names, and with that
-// what the one before it has named is void. What a winner names is also kept under its entry, in order to know which digests the next one
-// drops: the moment is noted, and is that of the loss if nothing else names the content. Both tables are written at their ends.
+// The index says which rows name a content, under the digest of the content. Every winner puts what it names there, and
+// thereby voids what the one before it has named. What a winner names is also stored under its entry, to know which
+// digests the next one drops: the time is recorded, and is that of the loss if nothing else names the content. Both
+// tables are written at their ends.
 
-// Index returns the index as the transaction of a job has it, until the job changes it.
+// Index returns the index as the transaction of a job sees it, until the job changes it.
 func Index(l *Log, t *engine.Tx) *index.View { return l.index.In(t) }
 
-// refer keeps what a message or a post names.
+// refer stores what a message or a post names.
 func (p *push) refer(op *preparedOp, state syncrule.State, old *record) error {
 	var want, had []string
 	if state.Fate() == syncrule.Live {
@@ -54,7 +55,7 @@ func (p *push) refer(op *preparedOp, state syncrule.State, old *record) error {
 	return engine.Run(p.St.InsertRefs, layout.EntryID(p.workspace, p.version), layout.PackDigests(want))
 }
 
-// drop notes when a record has dropped a content.
+// drop records when a record has dropped a content.
 func (p *push) drop(digest string) error {
 	p.refs++
 	return engine.Run(p.St.Orphan, p.workspace, digest, p.At)
@@ -70,7 +71,7 @@ func (p *push) deriveFile(op *preparedOp, state syncrule.State, old *record) err
 		}
 	}
 	if state.Fate() != syncrule.Live {
-		// A file that is deleted gives its room back at once, whatever is still on the disk.
+		// A deleted file frees its space in the quota at once, whatever is still on the disk.
 		if err := p.releaseHold(digest, math.MaxInt64); err != nil || !wasLive {
 			return err
 		}
@@ -85,7 +86,7 @@ func (p *push) deriveFile(op *preparedOp, state syncrule.State, old *record) err
 		p.releaseHold(digest, f.SizeBytes))
 }
 
-// releaseHold ends what keeps room for a committed upload of a content, if it is not for more bytes.
+// releaseHold ends the hold that reserves space for a committed upload of a content, unless it is for more bytes.
 func (p *push) releaseHold(digest string, size int64) (err error) {
 	if !p.files.asked {
 		p.files.asked = true
@@ -99,14 +100,14 @@ func (p *push) releaseHold(digest string, size int64) (err error) {
 	return engine.Run(p.St.ReleaseHold, p.workspace, digest, size)
 }
 
-// files is what a job does to those of a workspace, and what it knows of them.
+// files is what a job does to the files of a workspace, and what it knows about them.
 type files struct {
 	bytes, rows int64
-	asked       bool // whether it is known if room is
+	asked       bool // whether it is known if space is
 	promised    bool // to any upload
 }
 
-// maxCounted is what a row counts at most, so that no client can make the sum overflow.
+// maxCounted is the most that a row counts, so that no client can make the sum overflow.
 const maxCounted = 1 << 40
 
 func (f *files) add(size, rows int64) {
@@ -114,7 +115,7 @@ func (f *files) add(size, rows int64) {
 	f.rows += rows
 }
 
-// count adds it to what the live file_meta rows of the workspace add up to.
+// count adds it to the sum of the live file_meta rows of the workspace.
 func (f *files) count(t *engine.Tx, workspace int64) error {
 	if f.bytes == 0 && f.rows == 0 {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// TestWhatAnUndoneStretchHasLostAgainst undoes a stretch that has met a repeated op, and lets another device take the versions that it had
-// given out before it comes again: what its ops lose against then is what is stored.
+// TestWhatAnUndoneStretchHasLostAgainst undoes a stretch that has met a repeated op, and lets another device take the
+// versions that it had issued before it is run again: what its ops lose against then is what is stored.
 func TestWhatAnUndoneStretchHasLostAgainst(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)
@@ -27,7 +27,8 @@ func TestWhatAnUndoneStretchHasLostAgainst(t *testing.T) {
 		row := fmt.Sprint("row", round)
 		batch := []or3cloud.Op{p.put(or3cloud.TablePosts, row, 5, `,"title":"mine"`), p.put(or3cloud.TablePosts, row, 3, ""), repeated}
 		rival := p.put(or3cloud.TablePosts, row, 9, `,"title":"theirs"`)
-		// The writer is kept busy until both pushes wait for it, so they come one after the other and the stretch after both.
+		// The writer is kept busy until both pushes wait for it, so they come one after the other and the stretch comes
+		// after both.
 		busy, free := make(chan struct{}), make(chan struct{})
 		held := make(chan error, 1)
 		go func() {
@@ -67,8 +68,8 @@ func TestWhatAnUndoneStretchHasLostAgainst(t *testing.T) {
 	}
 }
 
-// TestLargeOpsAreAlone pushes large ops among small ones: no block has a small one beside a large one, and the op id of a large one is
-// told from that of a small op without a look at either text.
+// TestLargeOpsAreAlone pushes large ops among small ones: no block has a small one beside a large one, and the op id of
+// a large one is told from that of a small op without reading either text.
 func TestLargeOpsAreAlone(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)
@@ -84,7 +85,7 @@ func TestLargeOpsAreAlone(t *testing.T) {
 	}
 	p.push(ops...)
 	all = append(all, ops...)
-	// Ops that are replayed or refused in between leave the drafts in parts.
+	// Ops that are replayed or refused in between split the drafts.
 	other := large("another")
 	other.Stamp.OpID = ops[0].Stamp.OpID
 	more := []or3cloud.Op{p.put(or3cloud.TablePosts, "a", 1, ""), ops[1], large("b"), other, p.put(or3cloud.TablePosts, "c", 1, ""), large("d"), p.put(or3cloud.TablePosts, "e", 1, "")}
@@ -154,7 +155,8 @@ func TestLargeOpsAreAlone(t *testing.T) {
 	}
 }
 
-// TestIDsThatABatchHasTwice pushes batches in which each op comes twice, or another one under its id: they take as few jobs as others.
+// TestIDsThatABatchHasTwice pushes batches in which each op comes twice, or another one under its id: they take as few
+// jobs as others.
 func TestIDsThatABatchHasTwice(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)

@@ -25,17 +25,17 @@ import (
 const snapshotLife = time.Hour
 
 // snapshotSteps is how many records and older entries one page looks at. A page that has not found enough by then ends
-// early: records may be other users' or newer than the snapshot, without end.
+// early: there may be any number of records that belong to other users or are newer than the snapshot.
 const snapshotSteps = 10_000
 
-// snapshotToken says where a snapshot goes on. A snapshot is no copy: it is the log read as of one version. The
-// winner of a record at that version is the current one or is found by following prev from a waypoint, and the collector
-// leaves alone what a snapshot of the last hour may still need. So the token is all the state there is, and it
-// survives a restart. It is signed, for one user and workspace: a made-up one could ask for any version.
+// snapshotToken says where a snapshot continues. A snapshot is not a copy: it is the log read as of one version. The
+// winner of a record at that version is the current one or is found by following prev from a waypoint, and the
+// collector leaves alone what a snapshot of the last hour may still need. So the token is all the state there is, and
+// it survives a restart. It is signed, for one user and workspace: a made-up one could ask for any version.
 type snapshotToken struct {
 	watermark, issuedAt, tables int64
-	// table is where the snapshot stands, and version the winner of the last record that was delivered or passed there
-	// when it was; 0 at the beginning of the table. The record itself may have a pk that is too long for a token.
+	// table is where the snapshot stands, and version is the winner that the last record had when it was delivered or
+	// passed there; 0 at the beginning of the table. The record itself may have a pk that is too long for a token.
 	table, version int64
 }
 
@@ -65,7 +65,7 @@ func (l *Log) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit fu
 	return l.SnapshotText(ctx, in, emit, nil)
 }
 
-// SnapshotText implements or3cloud.TextSnapshotter. Without text it is Snapshot.
+// SnapshotText implements or3cloud.TextSnapshotter. If text is nil, it is Snapshot.
 func (l *Log) SnapshotText(
 	ctx context.Context, in or3cloud.SnapshotRequest, emit func(*or3cloud.SnapshotItem) error, text func(json []byte, n int) error,
 ) (or3cloud.SnapshotPage, error) {
@@ -132,8 +132,8 @@ func resume(tokens *signed.Signer, now time.Time, in or3cloud.SnapshotRequest) (
 	return t, nil
 }
 
-// snapshotWalk delivers one page: it first goes through records, then reads the entries that these had at the watermark, each block once,
-// and then delivers them in the order of the records.
+// snapshotWalk delivers one page: it first goes through records, then reads the entries that these had at the
+// watermark, each block once, and then delivers them in the order of the records.
 type snapshotWalk struct {
 	*Reader
 	*snapshotToken
@@ -141,8 +141,8 @@ type snapshotWalk struct {
 	workspace int64
 	in        or3cloud.SnapshotRequest
 	emit      func(*or3cloud.SnapshotItem) error
-	text      func(json []byte, n int) error // nil: everything goes to emit
-	steps     int                            // records and entries looked at
+	text      func(json []byte, n int) error // if nil, everything goes to emit
+	steps     int                            // records and entries that were looked at
 	items     []snapshotItem
 }
 
@@ -151,10 +151,10 @@ type snapshotItem struct {
 	table, record int64 // of the record: its table, and its winner now
 	version       int64 // of the entry that was its winner at the watermark
 	size          int
-	text          []byte // as it goes out; nil if it is read when its turn comes
+	text          []byte // as it is sent; nil if it is read when its turn comes
 }
 
-// page delivers records from where the token stands and moves it on. It returns whether there may be more.
+// page delivers records from the token's position and moves it on. It returns whether there may be more.
 func (w *snapshotWalk) page() (more bool, err error) {
 	if more, err = w.records(); err != nil {
 		return false, err
@@ -179,8 +179,8 @@ func (w *snapshotWalk) page() (more bool, err error) {
 	return more, nil
 }
 
-// records collects as many items as fit into a page and moves the token to the last record that it has looked at. It returns whether there are more
-// records.
+// records collects as many items as fit into a page and moves the token to the last record that it has looked at. It
+// returns whether there are more records.
 func (w *snapshotWalk) records() (more bool, err error) {
 	key, err := w.position()
 	if err != nil {
@@ -228,7 +228,7 @@ func (w *snapshotWalk) position() (key []byte, err error) {
 	}
 	e, found, err := w.log.Entry(w.workspace, w.version)
 	if err == nil && !found {
-		err = errSnapshotExpired // a deletion that was dropped meanwhile
+		err = errSnapshotExpired // a deletion that was dropped in the meantime
 	}
 	if err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func (w *snapshotWalk) position() (key []byte, err error) {
 	return layout.RecordKey(pk, e.Owner), err
 }
 
-// read learns the sizes of all items, and reads texts as far as a page may need them.
+// read finds the sizes of all items, and reads as many texts as a page may need.
 func (w *snapshotWalk) read(texts *itemTexts) error {
 	order := make([]int, len(w.items))
 	for i := range order {
@@ -265,13 +265,15 @@ func (w *snapshotWalk) read(texts *itemTexts) error {
 	})
 }
 
-// itemTexts holds items as they go out until their turn comes, in pieces: as one text they would be copied each time that grows.
+// itemTexts holds items as they are sent until their turn comes, in pieces: a single text would be copied each time it
+// grows.
 type itemTexts struct {
 	pieces []*[textPiece]byte
 	used   int // of the last piece
 }
 
-// textPiece is how many bytes a piece has: more than any item that is held, and what the entry does not have of it.
+// textPiece is the size of a piece in bytes: larger than any item that is held, including what the entry does not have
+// of it.
 const textPiece = 2 * block.FullText
 
 var textPieces = sync.Pool{New: func() any { return new([textPiece]byte) }}
@@ -286,7 +288,7 @@ func (t *itemTexts) add(e *block.Entry) ([]byte, error) {
 	return text, err
 }
 
-// free gives the memory back. The texts must not be used after it.
+// free releases the memory. The texts must not be used after it.
 func (t *itemTexts) free() {
 	for _, p := range t.pieces {
 		textPieces.Put(p)
@@ -317,8 +319,8 @@ func (w *snapshotWalk) deliver(it *snapshotItem) error {
 	return w.emit(&item)
 }
 
-// winnerAt returns the version that was a record's winner at the watermark; 0 if there was none. It starts from the first
-// waypoint behind the watermark, and so looks at follow.WaypointEvery entries at most.
+// winnerAt returns the version that was a record's winner at the watermark; 0 if there was none. It starts from the
+// first waypoint after the watermark, and so looks at follow.WaypointEvery entries at most.
 func (w *snapshotWalk) winnerAt(key []byte, version int64) (int64, error) {
 	if version <= w.watermark {
 		return version, nil

@@ -7,9 +7,9 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// tail is what a job adds to the log of a workspace: the block that it is making, whose entries no statement finds before it is inserted,
-// and marks of entries that are in blocks already. It belongs to the writer and is empty between two jobs, so nothing of one that was
-// undone stays.
+// tail is what a job adds to the log of a workspace: the block that it is making, whose entries no statement finds
+// before it is inserted, and marks of entries that are already in blocks. It belongs to the writer and is empty between
+// two jobs, so nothing of one that was undone stays.
 type tail struct {
 	tx        *engine.Tx
 	workspace int64 // 0 between two jobs
@@ -20,13 +20,13 @@ type tail struct {
 	stored    *entries.Reader
 }
 
-// begin makes the tail that of a job.
+// begin assigns the tail to a job.
 func (t *tail) begin(tx *engine.Tx, workspace int64) {
 	t.tx, t.workspace = tx, workspace
 	t.reader(tx)
 }
 
-// reader returns what finds entries in the database for the writer.
+// reader returns a reader of entries in the database, for the writer.
 func (t *tail) reader(tx *engine.Tx) *entries.Reader {
 	if t.stored == nil {
 		t.stored = entries.In(tx)
@@ -34,7 +34,7 @@ func (t *tail) reader(tx *engine.Tx) *entries.Reader {
 	return t.stored
 }
 
-// end forgets what was not written.
+// end drops what was not written.
 func (t *tail) end() {
 	t.tx, t.workspace = nil, 0
 	t.blocks.Reset()
@@ -85,13 +85,13 @@ func (t *tail) insert() error {
 	return err
 }
 
-// replace marks an entry as one that is no winner any more. at is where it was found.
+// replace marks an entry as no longer a winner. at is where it was found.
 func (t *tail) replace(version int64, at entries.Place, pinned bool) error {
 	if i, ok := t.number(t.workspace, version); ok {
 		t.marks.Replace(i, pinned)
 		return nil
 	}
-	if at.Block == 0 { // it was in a block that was inserted since
+	if at.Block == 0 { // it was in a block that has been inserted since
 		e, err := known(t.workspace, version, t.stored.Winner)
 		if err != nil {
 			return err

@@ -15,8 +15,9 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// TestOpsMeetWhatTheirJobHasAccepted pushes batches that write a few records again and again, repeat ops of their own and of earlier
-// batches, and use op ids again, between jobs that fail after they have accepted something. Answers and the log are those of a map.
+// TestOpsMeetWhatTheirJobHasAccepted pushes batches that write a few records again and again, repeat ops of their own
+// and of earlier batches, and reuse op ids, between jobs that fail after they have accepted something. Answers and the
+// log are those of a map.
 func TestOpsMeetWhatTheirJobHasAccepted(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)
@@ -128,7 +129,7 @@ func TestOpsMeetWhatTheirJobHasAccepted(t *testing.T) {
 	}
 }
 
-// undone runs a job that accepts ops, more than a block takes, and fails.
+// undone runs a job that accepts more ops than a block takes, and fails.
 func undone(t *testing.T, p *pusher) {
 	t.Helper()
 	var ops []or3cloud.Op

@@ -14,8 +14,8 @@ import (
 // Together are ops that are applied in one transaction, all or none. Those of a push are not: each is judged alone.
 type Together struct{ ops []preparedOp }
 
-// Together does what there is to do about ops in front of their transaction. They are few, none is a put of a kv row, and each was
-// checked like one of a client. fingerprints, if not nil, are by what their repetitions are known.
+// Together prepares ops before their transaction. They are few, none is a put of a kv row, and each was checked like
+// one of a client. fingerprints, if not nil, are used to recognise repetitions.
 func (l *Log) Together(ops []or3cloud.Op, user string, fingerprints [][]byte) (t Together, err error) {
 	t.ops = make([]preparedOp, len(ops))
 	var drafts []*block.Draft
@@ -38,8 +38,8 @@ func (l *Log) Together(ops []or3cloud.Op, user string, fingerprints [][]byte) (t
 	return t, nil
 }
 
-// Apply writes the ops, and returns the version of the last one. It fails with ErrStale, and the transaction with it, if one is
-// refused: the caller has judged them before, so what is stored has changed.
+// Apply writes the ops, and returns the version of the last one. It fails with ErrStale, and the transaction with it,
+// if one is refused: the caller has judged them before, so what is stored has changed.
 func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version int64, err error) {
 	p := push{log: l, workspace: num, user: user, items: true, first: -1}
 	err = p.write(t, func(size int64) error {
@@ -48,7 +48,7 @@ func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version
 		}
 		for i := range all.ops {
 			res, _, err := p.applyOp(&all.ops[i])
-			if errors.Is(err, errReplayed) { // it was written since Written was asked
+			if errors.Is(err, errReplayed) { // it was written after Written was called
 				return ErrStale
 			}
 			if err != nil {
@@ -64,8 +64,8 @@ func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version
 	return version, err
 }
 
-// Written tells where an op was written, and whether it was the one that was prepared in place i. version is 0 if it was not
-// written, or is collected. Apply relies on what was found last, so that it need not compare.
+// Written returns where an op was written, and whether it was the one that was prepared in place i. version is 0 if it
+// was not written, or has been collected. Apply relies on what was found last, so that it need not compare.
 func (t Together) Written(r *Reader, num int64, i int) (version int64, same bool, err error) {
 	op := &t.ops[i]
 	w, err := of(r).entryOf(num, op.hash, op.opID)
@@ -76,7 +76,8 @@ func (t Together) Written(r *Reader, num int64, i int) (version int64, same bool
 	return w.version, same, err
 }
 
-// Written returns the version under which an op was written, and for which record; 0 if it was not, or is collected.
+// Written returns the version under which an op was written, and for which record; 0 if it was not, or has been
+// collected.
 func Written(r *Reader, num int64, opID string) (version int64, table, pk string, err error) {
 	id := layout.PackID(nil, opID)
 	w, err := of(r).entryOf(num, r.Hash(id), id)
@@ -91,19 +92,20 @@ func Written(r *Reader, num int64, opID string) (version int64, table, pk string
 	return w.version, layout.TableName(e.Table), pk, err
 }
 
-// RecordOf returns the winner of a record that everyone sees; the zero one if there is none.
+// RecordOf returns the winner of a record that everyone sees; the zero record if there is none.
 func RecordOf(r *Reader, num int64, table, pk string) (syncrule.Record, error) {
 	w, _, err := of(r).winnerOf(num, layout.TableNumber(table), layout.RecordKey(pk, nil))
 	return w.Record, err
 }
 
-// Unchanged reports whether a record still has the winner that RecordOf has returned.
+// Unchanged reports whether a record still has the winner that RecordOf returned.
 func (l *Log) Unchanged(t *engine.Tx, num int64, table, pk string, was syncrule.Record) (bool, error) {
 	w, _, err := l.in(t).winnerOf(num, layout.TableNumber(table), layout.RecordKey(pk, nil))
 	return w.Version == was.Version, err
 }
 
-// PayloadOf calls f with the payload of a version, which is valid only during the call, and with the device that has written it.
+// PayloadOf calls f with the payload of a version, which is valid only during the call, and with the device that has
+// written it.
 func PayloadOf(r *Reader, num, version int64, f func(payload []byte, device string) error) error {
 	e, err := known(num, version, entries.Of(r.Reader).Entry)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package collection collects entries of the log (requirement 3.3): those that were replaced or have lost, deletions and pinned entries that
-// every device has seen. It says which; the bytes are given back by package compact.
+// Package collection collects entries of the log (requirement 3.3): those that were replaced or have lost, and
+// deletions and pinned entries that every device has seen. It decides which; package compact frees the bytes.
 package collection
 
 import (
@@ -27,9 +27,9 @@ import (
 
 // Options configure a Collector.
 type Options struct {
-	// Retention is how long entries that were replaced, and deletions, are kept at least.
+	// Retention is the shortest time for which deletions and replaced entries are kept.
 	Retention time.Duration
-	// DeviceStale is after which silence a device no longer holds collection back.
+	// DeviceStale is how long a device may be silent before it no longer holds collection back.
 	DeviceStale time.Duration
 }
 
@@ -39,9 +39,9 @@ type Collector struct {
 	ws   *members.Workspaces
 	log  *changelog.Log
 	opts Options
-	// compact gives back what is marked. Whoever marks entries by their places holds it.
+	// compact frees what is marked. Code that marks entries by their places holds it.
 	compact *compact.Compactor
-	stands  atomic.Int64 // when the entry was accepted, in Unix milliseconds, at which a collection stood last
+	stands  atomic.Int64 // when the entry at which the last collection stopped was accepted, in Unix milliseconds
 }
 
 // New returns the Collector of a log.
@@ -51,44 +51,44 @@ func New(e *engine.Engine, ws *members.Workspaces, log *changelog.Log, opts Opti
 
 // The collector marks entries in steps of one transaction each: a step holds the writer for a few milliseconds, and
 // pushes pass between the steps. As many steps as a page has are offered to the writer at once, so that the collector
-// keeps up with devices that write without pause. From then on an entry is there no more, for whoever asks. Its bytes come
-// back when a good part of its block was collected (package compact).
+// keeps up with devices that write without pause. From then on an entry no longer exists for any reader. Its bytes are
+// freed when a good part of its block was collected (package compact).
 const (
 	collectStep = 256
 	collectPage = 32 * collectStep
-	// passedPage is how many entries the collector passes at most without writing down how far it has come.
+	// passedPage is how many entries the collector passes at most without saving how far it has come.
 	passedPage = 64 * collectStep
 )
 
-// tombstoneDevices says how much longer a silent device protects winning deletes than superseded entries: a device
-// that missed a dropped delete keeps the record as a zombie, and a base client cannot be told to start over
-// (contract, sync §7).
+// tombstoneDevices is how much longer a silent device protects winning deletes than superseded entries: a device that
+// missed a dropped delete keeps the record as a zombie, and a base client cannot be told to start over (contract, sync
+// §7).
 const tombstoneDevices = 4
 
-// floor returns the version that all devices heard of within a span have seen, of whatever user; -1 when there is no
-// such device. No device holds back what is older than silent: a device that was heard of within the span had it before
-// it, unless it keeps reporting an old version, as no client does.
+// floor returns the version that all devices heard from within a duration have seen, of whatever user; -1 when there is
+// no such device. No device holds back what is older than silent: a device that was heard from within the duration had
+// it before, unless it keeps reporting an old version, as no client does.
 func (c *Collector) floor(ctx context.Context, num int64, within time.Duration) (version, silent int64, err error) {
 	since := c.e.Now().Add(-within)
 	version, err = c.e.Q.CursorFloor(ctx, db.CursorFloorParams{Workspace: num, Since: since.UnixMilli()})
 	return version, since.Add(-c.opts.Retention).UnixMilli(), sqlitex.Translate(err)
 }
 
-// cutoff is the time before which entries are old enough: a caller can lengthen the configured retention only.
+// cutoff is the time before which entries are old enough: a caller can only lengthen the configured retention.
 func (c *Collector) cutoff(wish time.Duration) int64 {
 	return c.e.Now().Add(-max(wish, c.opts.Retention)).UnixMilli()
 }
 
-// oldEnough is what the collector asks of the entry by which another one was replaced, and of deletions.
+// oldEnough is what the collector requires of the entry that replaced another one, and of deletions.
 type oldEnough struct{ floor, silent, before int64 }
 
 func (o oldEnough) is(version, at int64) bool {
 	return at < o.before && (version <= o.floor || at < o.silent)
 }
 
-// GCChangeLog implements or3cloud.SyncCollector. An entry is replaced by a later one, which names it, or has lost itself: so the log is the
-// list of what there is to collect, in the order in which it may be. The collector goes through it up to the last entry of which all
-// are old enough and were seen. It meets no winners, whatever their age.
+// GCChangeLog implements or3cloud.SyncCollector. An entry is replaced by a later one, which names it, or has lost
+// itself: so the log is the list of what can be collected, in the order in which it may be. The collector goes through
+// it as long as all entries are old enough and have been seen. It never sees winners, whatever their age.
 func (c *Collector) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) error {
 	num, err := c.ws.Number(ctx, in.Scope.WorkspaceID)
 	if err != nil {
@@ -110,7 +110,8 @@ func (c *Collector) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) 
 	return c.compact.Join(ctx, num)
 }
 
-// collectReplaced goes through the next stretch of the log. more is false at its end, and in front of an entry that is not old enough.
+// collectReplaced goes through the next part of the log. more is false at its end, and before an entry that is not old
+// enough.
 func (c *Collector) collectReplaced(ctx context.Context, num int64, old oldEnough) (more bool, err error) {
 	progress, release, err := c.compact.Begin(ctx, num)
 	if err != nil {
@@ -148,13 +149,13 @@ func (c *Collector) collectReplaced(ctx context.Context, num int64, old oldEnoug
 	})
 }
 
-// passed is a stretch of the log that the collector goes through.
+// passed is a part of the log that the collector goes through.
 type passed struct {
-	upto     int64 // the last version that it has
+	upto     int64 // the last version in it
 	replaced []collectable
 	pinned   []db.AddPinnedParams
 	more     bool  // whether what follows may be old enough
-	stands   int64 // when the one was accepted that is not
+	stands   int64 // when the first entry that is not old enough was accepted
 }
 
 func (p *passed) read(r *entries.Reader, num, upto int64, old oldEnough) error {
@@ -208,13 +209,13 @@ func (p *passed) pass(r *entries.Reader, num int64, e *block.Entry) error {
 	return nil
 }
 
-// collectable is an entry that is to be collected. Of its slices only key may be used.
+// collectable is an entry that can be collected. Of its slices only key may be used.
 type collectable struct {
 	entries.Entry
-	key []byte // of its record, where there is something to be deleted by it
+	key []byte // of its record, if something is deleted by it
 }
 
-// collectableOf returns an entry that is to be collected. found is false if there is none, or not any more.
+// collectableOf returns an entry that can be collected. found is false if there is none, or no longer.
 func collectableOf(r *entries.Reader, num, version int64) (c collectable, found bool, err error) {
 	if c.Entry, found, err = r.Head(num, version); err != nil || !found {
 		return c, false, err
@@ -233,7 +234,7 @@ func collectableOf(r *entries.Reader, num, version int64) (c collectable, found 
 	return c, true, nil
 }
 
-// collect marks entries as collected. The index finds them no more, and forgets them when runs are merged.
+// collect marks entries as collected. The index no longer finds them, and drops them when runs are merged.
 func collect(ctx context.Context, t *engine.Tx, num int64, list []collectable) error {
 	size := int64(0)
 	for i := range list {
@@ -262,7 +263,7 @@ func (c *Collector) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest)
 		return err
 	}
 	floor, silent, err := c.floor(ctx, num, tombstoneDevices*c.opts.DeviceStale)
-	if err != nil || floor < 0 { // without a device no one says that a delete has been seen
+	if err != nil || floor < 0 { // without a device it is not known that a delete has been seen
 		return err
 	}
 	if err := c.rememberDeletes(ctx, num); err != nil {
@@ -278,7 +279,7 @@ func (c *Collector) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest)
 	return c.compact.Sweep(ctx, num)
 }
 
-// rememberDeletes lets chats that are read here have deletions before they are dropped.
+// rememberDeletes makes chats that are read on the server process deletions before they are dropped.
 func (c *Collector) rememberDeletes(ctx context.Context, num int64) error {
 	read := false
 	err := c.e.View(ctx, func(r *engine.Reader) (err error) {
@@ -291,7 +292,8 @@ func (c *Collector) rememberDeletes(ctx context.Context, num int64) error {
 	return c.log.CatchUpChats(ctx, num)
 }
 
-// collectPins collects pinned entries under the rule of deletions: a device that misses one may be stuck (see kvnames.go).
+// collectPins collects pinned entries under the rule of deletions: a device that misses one may be stuck (see
+// kvnames.go).
 func (c *Collector) collectPins(ctx context.Context, num int64, old oldEnough) error {
 	step := db.CollectablePinsParams{
 		After: layout.EntryID(num, 0), Upto: layout.EntryID(num, layout.MaxVersion), Floor: old.floor, Silent: old.silent, Before: old.before, Max: collectStep,
@@ -337,8 +339,8 @@ func (c *Collector) collectDeletes(ctx context.Context, num int64, old oldEnough
 	}
 }
 
-// collectListed collects those of some entries which may be, and raises the horizon over them. drop takes one off its list; it has no effect on a
-// deletion whose record has got another winner meanwhile.
+// collectListed collects those of some entries that may be collected, and raises the horizon over them. drop takes one
+// off its list; it has no effect on a deletion whose record has got another winner in the meantime.
 func (c *Collector) collectListed(ctx context.Context, num int64, ids []int64, may func(*entries.Entry) bool,
 	drop func(context.Context, *engine.Tx, *collectable) (int64, error),
 ) error {

@@ -11,8 +11,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// HasTimesAfter reports whether the log is known to have times after a limit, in Unix milliseconds. What they gate is collection, so deletions
-// show it, and the entry at which the collector stands.
+// HasTimesAfter reports whether the log is known to have times after a limit, in Unix milliseconds. Collection depends
+// on them, so deletions show it, and the entry at which the collector stands.
 func (c *Collector) HasTimesAfter(ctx context.Context, limit int64) (found bool, err error) {
 	if c.stands.Load() > limit {
 		return true, nil
@@ -40,7 +40,8 @@ func (c *Collector) HasTimesAfter(ctx context.Context, limit int64) (found bool,
 	}
 }
 
-// SettleTimes takes times of the log after a limit for the latest, both in Unix milliseconds. It goes through all of it.
+// SettleTimes replaces times of the log after a limit by the latest, both in Unix milliseconds. It goes through the
+// whole log.
 func (c *Collector) SettleTimes(ctx context.Context, limit, latest int64) error {
 	const pageSize = 1000
 	for after := int64(0); ; {

@@ -1,6 +1,6 @@
-// Package compact writes blocks of the log again: without the entries that were collected, and small neighbours as one. Nothing else
-// changes a block that is written. Blocks are read and packed outside of the writer, which puts them in place with the marks as they are
-// by then.
+// Package compact rewrites blocks of the log: without the entries that were collected, and small neighbours as one.
+// Nothing else changes a block that is written. Blocks are read and packed outside the writer, which puts them in place
+// with the marks that they have by then.
 package compact
 
 import (
@@ -19,11 +19,12 @@ import (
 )
 
 const (
-	// atOnce is how many jobs are offered to the writer together, unless they have atOnceBytes of text: they share commits, and pushes
-	// pass between them. Each writes one block. A busy writer takes a quarter of a second to come to them, so there have to be many.
+	// atOnce is how many jobs are offered to the writer together, unless they have atOnceBytes of text: they share
+	// commits, and pushes pass between them. Each writes one block. A busy writer takes a quarter of a second to get to
+	// them, so there have to be many.
 	atOnce      = 64
 	atOnceBytes = 16 * block.FullText
-	// deletedAtOnce is how many blocks of which nothing stays a job deletes.
+	// deletedAtOnce is how many empty blocks one job deletes.
 	deletedAtOnce = 8
 	// lookedAt is how many blocks are looked at in one read transaction.
 	lookedAt = 256
@@ -38,8 +39,8 @@ type Compactor struct {
 // New returns the Compactor of a database.
 func New(e *engine.Engine) *Compactor { return &Compactor{e: e, turn: make(chan struct{}, 1)} }
 
-// Hold waits until no block is changed, and keeps it so until release is called: where an entry is stays true from a look at it to the
-// mark that it gets.
+// Hold waits until no block is being changed, and keeps it so until release is called: the place of an entry stays
+// valid from the look-up to the mark.
 func (c *Compactor) Hold(ctx context.Context) (release func(), err error) {
 	select {
 	case c.turn <- struct{}{}:
@@ -49,7 +50,8 @@ func (c *Compactor) Hold(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// Begin is Hold for work that goes along the log of a workspace: it returns as well how far collecting and joining have come there.
+// Begin is Hold for work that goes along the log of a workspace: it also returns how far collecting and joining have
+// come there.
 func (c *Compactor) Begin(ctx context.Context, num int64) (progress db.ProgressRow, release func(), err error) {
 	if release, err = c.Hold(ctx); err != nil {
 		return progress, nil, err
@@ -64,15 +66,16 @@ func (c *Compactor) Begin(ctx context.Context, num int64) (progress db.ProgressR
 type part struct {
 	id   int64
 	n    int    // its entries
-	drop uint64 // those of them that go
+	drop uint64 // those of them that are dropped
 	text int    // bytes of those that stay
-	// heads is how many bytes the heads of all take.
+	// heads is how many bytes all heads take.
 	heads int
 }
 
 func (p *part) left() int { return p.n - bits.OnesCount64(p.drop) }
 
-// group are blocks that follow each other and become one, under the id of the first. If nothing of them stays, they are deleted.
+// group are blocks that follow each other and become one, under the id of the first. If nothing of them stays, they are
+// deleted.
 type group struct {
 	parts             []part
 	left, text, heads int
@@ -80,7 +83,7 @@ type group struct {
 
 // takes reports whether a block fits into the group.
 func (g *group) takes(p part) bool {
-	if g.left == 0 || p.left() == 0 { // what stays and what does not are different jobs
+	if g.left == 0 || p.left() == 0 { // blocks that stay and blocks that do not are different jobs
 		return len(g.parts) == 0 || g.left == 0 && p.left() == 0 && len(g.parts) < deletedAtOnce
 	}
 	return g.left+p.left() <= block.MaxEntries && g.text+p.text <= block.FullText && g.heads+p.heads <= block.FullHeads
@@ -95,8 +98,8 @@ func (g *group) add(p part) {
 type job struct {
 	group
 	heads, text []byte
-	latest      int64 // times after it are taken for it; 0 if they are believed
-	idle        bool  // whether nothing is won
+	latest      int64 // later times are replaced by it; 0 if they are believed
+	idle        bool  // whether nothing is gained
 }
 
 // make reads a group and packs what stays of it.
@@ -188,7 +191,8 @@ func (c *Compactor) run(ctx context.Context, groups []group, latest int64) error
 	return nil
 }
 
-// partOf returns a block as a part, without the entries up to a version that were collected. gone is how many bytes of text they have.
+// partOf returns a block as a part, without the entries up to a version that were collected. gone is how many bytes of
+// text they have.
 func partOf(id int64, b *block.Block, m block.Marks, upto int64) (p part, gone int, err error) {
 	p = part{id: id, n: b.Len(), heads: b.HeadsSize()}
 	for i := range b.Len() {

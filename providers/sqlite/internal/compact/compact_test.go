@@ -8,8 +8,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/block"
 )
 
-// TestJobsAreBounded groups blocks of all sizes: what a job writes is no more than a full block, or one that was there, and what it deletes is
-// bounded.
+// TestJobsAreBounded groups blocks of all sizes: a job writes no more than a full block, or an existing one, and what
+// it deletes is limited.
 func TestJobsAreBounded(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	joined, deleted, alone := 0, 0, 0

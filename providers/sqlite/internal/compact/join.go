@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	// quiet is how long a workspace has to be without a push for its last blocks to be joined although more may come.
+	// quiet is how long a workspace must have had no push for its last blocks to be joined although more may come.
 	quiet = time.Hour
-	// leastTried and mostTried are the sizes of texts, in bytes, that are packed because they are not.
+	// leastTried and mostTried are the sizes in bytes of unpacked texts that are packed.
 	leastTried, mostTried = 1 << 10, 1 << 20
 )
 
-// Join makes one block of small ones that follow each other, as far as they make a full one, and packs texts that the writer had to copy.
-// What does not fill a block yet waits for more. In a workspace that is quiet it does not, as long as what is joined at least doubles.
+// Join joins small blocks that follow each other, if they fill a block, and packs texts that the writer had to copy.
+// Blocks that do not fill one yet wait for more. In a quiet workspace they do not wait, as long as joining at least
+// doubles them.
 func (c *Compactor) Join(ctx context.Context, num int64) error {
 	progress, release, err := c.Begin(ctx, num)
 	if err != nil {
@@ -49,10 +50,10 @@ func (c *Compactor) Join(ctx context.Context, num int64) error {
 // joining looks for groups.
 type joining struct {
 	upto   int64 // the collector has passed the entries up to here
-	before int64 // a workspace is quiet whose last entry is older
+	before int64 // a workspace is quiet if its last entry is older
 	groups []group
-	joined int64 // the last version that is in a group which is full
-	last   bool  // whether all blocks were looked at
+	joined int64 // the last version in a group that is full
+	last   bool  // whether all blocks have been looked at
 
 	g      group
 	latest int64 // when the last entry of the group was accepted
@@ -99,7 +100,7 @@ func (w *joining) add(p part, e *block.Entry, packed bool) {
 	}
 }
 
-// full ends the group at hand.
+// full ends the current group.
 func (w *joining) full() {
 	if len(w.g.parts) > 1 || w.try {
 		w.groups = append(w.groups, w.g)

@@ -10,8 +10,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// Settle takes times after a limit, at which entries of a workspace are said to have been accepted, for the latest, both in Unix
-// milliseconds.
+// Settle replaces acceptance times of a workspace's entries after a limit by the latest, both in Unix milliseconds.
 func (c *Compactor) Settle(ctx context.Context, num, limit, latest int64) error {
 	release, err := c.Hold(ctx)
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// worthShare is of how much text of a block one byte must be of collected entries at least for the block to be written again: then the
-// file stays below 4/3 of what it holds, and a byte that comes back costs three that are written.
+// worthShare decides when a block is rewritten: one byte in this many of its text must belong to collected entries.
+// Then the file stays below 4/3 of what it holds, and each byte that is freed costs three that are written.
 const worthShare = 4
 
-// Sweep gives back the bytes of what was collected in a workspace. Entries that the collector has not passed stay, whatever became of
-// them: they say which entries they have replaced.
+// Sweep frees the bytes of what was collected in a workspace. Entries that the collector has not passed stay, whatever
+// happened to them: they say which entries they have replaced.
 func (c *Compactor) Sweep(ctx context.Context, num int64) error {
 	progress, release, err := c.Begin(ctx, num)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
 
-// TestAFailedSyncOfACheckpointIsFinal: another attempt might be told that all is well, so nothing more is acknowledged or copied, and
-// the write-ahead log stays for the next process.
+// TestAFailedSyncOfACheckpointIsFinal: another attempt might report success, so nothing more is acknowledged or copied,
+// and the write-ahead log stays for the next process.
 func TestAFailedSyncOfACheckpointIsFinal(t *testing.T) {
 	disk := faultydisk.New(t)
 	path := filepath.Join(t.TempDir(), "db.sqlite")
@@ -73,8 +73,8 @@ func TestAFailedSyncOfACheckpointIsFinal(t *testing.T) {
 	}
 }
 
-// TestTheWriterCopiesLittle: what the writer copies of the write-ahead log while everybody waits is bounded, unless the log is far too
-// long; and a long log is always in someone's hands.
+// TestTheWriterCopiesLittle: what the writer copies of the write-ahead log while everyone waits is limited, unless the
+// log is far too long; and a long log always has someone to copy it.
 func TestTheWriterCopiesLittle(t *testing.T) {
 	for pages := 0; pages < 2*mostPages; pages += 16 {
 		for left := 0; left <= pages; left += 64 {

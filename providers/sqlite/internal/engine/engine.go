@@ -1,5 +1,5 @@
-// Package engine is the file of the sync database: one writer whose commits many jobs share, a few readers, what both keep in
-// memory, and checkpoints. It knows nothing of what is stored; the rooms beside it do.
+// Package engine is the file of the sync database: one writer whose commits many jobs share, a few readers, what both
+// keep in memory, and checkpoints. It knows nothing of what is stored; the packages beside it do.
 package engine
 
 import (
@@ -27,19 +27,19 @@ type Options struct {
 	Log  *slog.Logger
 	Now  func() time.Time
 	Rand io.Reader
-	// Full reports whether the disk has no room for writes that grow the database; nil means never.
+	// Full reports whether the disk has no space for writes that grow the database; nil means never.
 	Full func() bool
-	// Fatal, if set, is told once when nothing can be written until the process has started again. It returns at once.
+	// Fatal, if set, is called once when nothing can be written until the process restarts. It returns at once.
 	Fatal func(error)
 }
 
 // Engine is an open sync database.
 type Engine struct {
-	// DB is the file. Its read pool serves what needs no statement of ours.
+	// DB is the file. Its read pool serves queries that need no statement of ours.
 	DB *sqlitex.DB
 	// Q runs the statements that sqlc has checked on the read pool.
 	Q *db.Queries
-	// Log is where the rooms tell of what an operator should know.
+	// Log is where the packages report what an operator should know.
 	Log *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
@@ -79,36 +79,36 @@ func (e *Engine) Close() error {
 	return errors.Join(append(errs, e.DB.Close())...)
 }
 
-// Do runs f in a write transaction and returns after its commit. An error of f undoes what f did and nothing else. When ctx
-// ends before f has begun, f does not run; once begun it is waited for, because its commit may already be under way. The
-// context that f gets is never cancelled: interrupting a statement would roll back the whole group. Whatever a request can
-// inflate belongs in front of Do, which all users share.
+// Do runs f in a write transaction and returns after its commit. An error of f undoes what f did and nothing else. When
+// ctx ends before f has begun, f does not run; once begun it is waited for, because its commit may already be under
+// way. The context that f gets is never cancelled: interrupting a statement would roll back the whole group. Work that
+// a request can inflate belongs before Do, which all users share.
 func (e *Engine) Do(ctx context.Context, f func(context.Context, *Tx) error) error {
 	return e.w.do(ctx, f)
 }
 
-// Outside runs a statement of the writer between two transactions, for what cannot run in one.
+// Outside runs a statement of the writer between two transactions, for statements that cannot run in one.
 func (e *Engine) Outside(ctx context.Context, text string) error { return e.w.outside(ctx, text) }
 
 // Checkpoint copies pages of the write-ahead log into the file, beside the writer.
 func (e *Engine) Checkpoint(ctx context.Context) error { return e.w.checkpointer.loop.Run(ctx) }
 
-// View runs f in a read transaction: everything that f reads is of one moment. It waits for a free reader until ctx ends.
-// Writers are not held back meanwhile.
+// View runs f in a read transaction: everything that f reads is as of one moment. It waits for a free reader until ctx
+// ends. Writers are not held back.
 func (e *Engine) View(ctx context.Context, f func(*Reader) error) error { return e.pool.view(ctx, f) }
 
-// Waiting is how many jobs wait in line for the writer.
+// Waiting is how many jobs wait for the writer.
 func (e *Engine) Waiting() int { return len(e.w.jobs) }
 
 // Inherited is the highest number of a workspace that is older than this run.
 func (e *Engine) Inherited() int64 { return e.w.inherited }
 
-// FullRetryAfter is how long a client is asked to wait for room on the disk, which takes an operator or the collector.
+// FullRetryAfter is how long a client is asked to wait for disk space, which takes an operator or the collector.
 const FullRetryAfter = 30 * time.Second
 
 var errFull = errors.New("the disk is nearly full")
 
-// CheckRoom refuses what would grow the database on a disk that is nearly full, so that there is always room for what
+// CheckRoom refuses what would grow the database on a disk that is nearly full, so that there is always space for what
 // frees some: deletions, the collector, checkpoints. Clients keep their edits on a 503 and come back.
 func (e *Engine) CheckRoom() error {
 	if e.opts.Full != nil && e.opts.Full() {

@@ -1,14 +1,13 @@
 package engine
 
-// Follower is what is kept in memory of writes that are not yet committed, and follows them. Its methods run in the writer's
-// goroutine.
+// Follower is state in memory that follows writes before they are committed. Its methods run in the writer's goroutine.
 type Follower interface {
-	// Save is called in front of a job of which nothing but its own may be undone, and Restore when it was.
+	// Save is called before a job that may be undone alone, and Restore when it was.
 	Save()
 	Restore()
-	// Commit is called in front of each commit, and may write. From then on readers may see the transaction.
+	// Commit is called before each commit, and may write. From then on readers may see the transaction.
 	Commit(*Connection) error
-	// Ended is called when a transaction was committed, or is undone as a whole.
+	// Ended is called when a transaction was committed, or undone as a whole.
 	Ended(committed bool)
 }
 

@@ -2,7 +2,7 @@ package engine
 
 import "sync"
 
-// memoSize bounds a Memo; a full one starts over.
+// memoSize limits a Memo; a full one starts over.
 const memoSize = 10_000
 
 // Memo keeps the results of reads that every request repeats, until a write makes them stale. What was read before a

@@ -6,7 +6,7 @@ import (
 	"or3.chat/cloud/metric"
 )
 
-// measures are what a writer measures of its commits.
+// measures are what a writer measures about its commits.
 func measures() (groups, commits *metric.Histogram) {
 	const us, ms = time.Microsecond, time.Millisecond
 	return metric.Sizes(1, 2, 4, 8, 16, 32, 64, 128, groupJobs),

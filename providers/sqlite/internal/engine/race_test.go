@@ -12,7 +12,8 @@ import (
 )
 
 // The race detector sees two goroutines on one connection although SQLite, whose memory it does not see, is not
-// instrumented (scripts/test), and each has a statement of its own. What it sees fails the process, so that is another one.
+// instrumented (scripts/test), and each has a statement of its own. What it detects fails the process, so this runs in
+// another one.
 func TestTwoGoroutinesOnAConnectionAreSeen(t *testing.T) {
 	const child = "OR3_TEST_SHARE_A_CONNECTION"
 	if os.Getenv(child) == "" {
@@ -34,7 +35,7 @@ func TestTwoGoroutinesOnAConnectionAreSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		used := make(chan error)
-		// The statements follow each other, as they would by luck: only the order of the goroutines' start is known.
+		// The statements follow each other by luck: only the order in which the goroutines start is known.
 		go func() {
 			_, err := One(st, func(*sqlite3.Stmt) {}, int64(1))
 			used <- err

@@ -41,7 +41,7 @@ func (r *Reader) close() error {
 	return r.c.Close()
 }
 
-// readPool hands out a fixed number of readers and opens each when it is first needed. The one that was used last is
+// readPool hands out a fixed number of readers and opens each when it is first needed. The most recently used one is
 // handed out first: a lone device uses one connection and keeps its cache warm.
 type readPool struct {
 	places chan struct{} // one for each reader that may be in use
@@ -74,10 +74,10 @@ func (p *readPool) put(r *Reader) {
 	p.idle = append(p.idle, r)
 }
 
-// view runs f in a read transaction: everything that f reads is of one moment. It waits for a free reader until ctx
-// ends. Writers are not held back meanwhile.
+// view runs f in a read transaction: everything that f reads is as of one moment. It waits for a free reader until ctx
+// ends. Writers are not held back.
 func (p *readPool) view(ctx context.Context, f func(*Reader) error) (err error) {
-	if err := ctx.Err(); err != nil { // with a free reader, the choice below would be left to chance
+	if err := ctx.Err(); err != nil { // with a free reader, the select below would choose at random
 		return err
 	}
 	select {

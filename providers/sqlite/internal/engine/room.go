@@ -5,22 +5,23 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// A commit that makes the write-ahead log longer waits for what the file system has to write about that as well as for its bytes, which is a
-// good part of a lone device's wait. So while commits are small there are zeros in front of them, of which SQLite knows nothing: it takes them
-// for the end of the log, as it takes what is left of commits from before the log started over. The writer adds them within its transaction, when
-// no one else may write to the log.
+// A commit that makes the write-ahead log longer waits for the file system's metadata as well as for its bytes, which
+// is a good part of a lone device's wait. So while commits are small there are zeros after the end of the log that
+// SQLite does not know: it takes them for the end of the log, as it does what is left of commits from before the log
+// started over. The writer adds them within its transaction, when no one else may write to the log.
 const (
-	// roomAhead is how many bytes of zeros are added at once, roomLeft how many there are at least, and up to which size a commit is small.
+	// roomAhead is how many bytes of zeros are added at once, roomLeft the least that there should be, and the size up
+	// to which a commit is small.
 	roomAhead, roomLeft = 256 << 10, 64 << 10
 	// walHeader and frameHeader are what SQLite puts in front of the log, and of each page in it.
 	walHeader, frameHeader = 32, 24
 )
 
-// room is what the writer knows of the room in the write-ahead log.
+// room is what the writer knows of the zeros in the write-ahead log.
 type room struct {
 	frame int64 // how many bytes a page takes
 	end   int64 // of the last commit
-	size  int64 // of the file, if it is known to be as long as that
+	size  int64 // of the file, if it is known to be that long
 	small bool  // whether the last commit was small
 }
 
@@ -46,7 +47,7 @@ func (r *room) committed(pages int) {
 // short reports whether the next commit may make the log longer, and is likely to be small.
 func (r *room) short() bool { return r.small && r.size-r.end < roomLeft }
 
-// make sees to the room for a commit. Where it cannot, the commit makes the log longer.
+// make adds space for a commit. If it cannot, the commit makes the log longer.
 func (r *room) make(c *sqlite3.Conn) {
 	if !r.short() {
 		return

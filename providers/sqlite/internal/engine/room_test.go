@@ -15,8 +15,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
 
-// TestSmallCommitsHaveRoom: few small commits make the write-ahead log longer, for which they would wait. What a killed process leaves has
-// every commit, and no zeros follow large ones, which would only write more.
+// TestSmallCommitsHaveRoom: few small commits have to make the write-ahead log longer and wait for that. What a killed
+// process leaves has every commit, and no zeros follow large ones, which would only cost more writes.
 func TestSmallCommitsHaveRoom(t *testing.T) {
 	open := func(path string) *Engine {
 		e, err := Open(t.Context(), Options{

@@ -26,7 +26,7 @@ type WriteStatements struct {
 	InsertBlock, ReplaceBlock, DeleteBlock, AddMarks, SetMarks, DeleteMarks *sqlite3.Stmt
 }
 
-// prepare compiles all statements, so that a database that does not fit the program is noticed at start.
+// prepare compiles all statements, so that a database that does not fit the program is noticed at the start.
 func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 	return s.add(c, []prepared{
 		{&s.begin, "BEGIN IMMEDIATE"},
@@ -86,7 +86,7 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 	})
 }
 
-// BlockStatements are the prepared statements by which both find the blocks of the log.
+// BlockStatements are the prepared statements with which both find the blocks of the log.
 type BlockStatements struct{ BlockHeads, BlockText, BlocksFrom, BlockAfter, Marks *sqlite3.Stmt }
 
 // ReadStatements are the prepared statements of a Reader.
@@ -150,8 +150,8 @@ func (l StatementList) close() {
 	}
 }
 
-// Bind sets the parameters of a statement, in order. A nil []byte is NULL. Any other type than these four is a mistake of the
-// program: it fails, because the parameter would otherwise keep the value of the execution before.
+// Bind sets the parameters of a statement, in order. A nil []byte is NULL. Any other type than these four is a
+// programming error: it fails, because the parameter would otherwise keep the value of the execution before.
 func Bind(s *sqlite3.Stmt, args ...any) error {
 	sqlitex.Used(s.Conn())
 	var errs []error

@@ -7,8 +7,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Every kind of Go value is either bound as what it is or refused: nothing becomes NULL, or keeps what was bound before,
-// without an error.
+// Every kind of Go value is either bound as what it is or refused: nothing becomes NULL, or keeps what was bound
+// before, without an error.
 func TestBindTakesFourTypesAndRefusesTheRest(t *testing.T) {
 	conn, err := sqlite3.Open(":memory:")
 	if err != nil {

@@ -19,19 +19,19 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
 
-// Bounds of one group: how many jobs, and for how long, may share a transaction. They bound how long the first job
+// The limits of one group: how many jobs, and for how long, may share a transaction. They limit how long the first job
 // of a group waits for the last.
 const (
 	groupJobs = 256
 	groupTime = 40 * time.Millisecond
 )
 
-// slowJob is how long one job may take before the log tells of it. What a job does is bounded, so it is either the disk
-// or a bound that is missing.
+// slowJob is how long one job may take before it is logged. What a job does is limited, so the cause is either the disk
+// or a missing limit.
 const slowJob = 500 * time.Millisecond
 
-// writer owns the only connection that writes. Jobs that arrive while a commit is under way are applied together in
-// the next transaction, each but the first behind its own savepoint, and are answered only after the commit that holds
+// writer owns the only connection that writes. Jobs that arrive while a commit is under way are applied together in the
+// next transaction, each but the first behind its own savepoint, and are answered only after the commit that holds
 // them: many devices cost one fsync, and a lone one waits for no other.
 type writer struct {
 	Connection
@@ -39,18 +39,18 @@ type writer struct {
 	now func() time.Time
 
 	mark         *sqlitex.Mark
-	high         int64 // the highest version that was given out
+	high         int64 // the highest version that has been issued
 	inherited    int64 // the highest number of a workspace that is older than this run
 	checkpointer *checkpointer
 	follower     Follower
 	walPages     int // the length of the write-ahead log after the last commit
 	room         room
-	// groups has the jobs of each commit, and commits how long each took.
+	// groups has the number of jobs of each commit, and commits how long each took.
 	groups, commits *metric.Histogram
 
 	jobs    chan *job
 	done    chan struct{}
-	breaker *breaker.Breaker // open when nothing may be acknowledged any more
+	breaker *breaker.Breaker // open once nothing may be acknowledged any more
 
 	mu     sync.RWMutex // guards closing jobs against senders
 	closed bool
@@ -59,7 +59,7 @@ type writer struct {
 // job is one unit of work that succeeds or fails as a whole.
 type job struct {
 	ctx context.Context
-	// run is the work, or statement is a text to execute outside of any transaction.
+	// run is the work; or statement is a text to execute outside any transaction.
 	run       func(context.Context, *Tx) error
 	statement string
 	err       error
@@ -67,12 +67,12 @@ type job struct {
 	done      chan struct{}
 }
 
-// Connection is the one that writes, with its statements.
+// Connection is the connection that writes, with its statements.
 type Connection struct {
 	// Q runs the statements that sqlc has checked, St the hot ones.
 	Q  *db.Queries
 	St WriteStatements
-	// C and Conn are the connection itself, by the driver's own API and by that of database/sql.
+	// C and Conn are the connection itself, in the driver's own API and in that of database/sql.
 	C    *sqlite3.Conn
 	Conn *sql.Conn
 }
@@ -87,10 +87,10 @@ type Tx struct {
 	high *int64
 }
 
-// AfterCommit registers what must happen after the commit and before the answer: updates of what is kept in memory.
+// AfterCommit registers a function that runs after the commit and before the answer: updates of what is kept in memory.
 func (t *Tx) AfterCommit(f func()) { t.job.after = append(t.job.after, f) }
 
-// GaveOut notes that a server version was given out, so that the mark of the database tells how far versions have come.
+// GaveOut notes that a server version was issued, so that the mark of the database says how far versions have come.
 func (t *Tx) GaveOut(version int64) { *t.high = max(*t.high, version) }
 
 func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *slog.Logger, fatal func(error)) (*writer, error) {
@@ -159,10 +159,10 @@ func (w *writer) outside(ctx context.Context, text string) error {
 	return w.submit(j)
 }
 
-// retryAfter is what clients are told to wait when the store cannot answer.
+// retryAfter is how long clients are told to wait when the store cannot answer.
 const retryAfter = 2 * time.Second
 
-// ErrClosed says that the database was closed meanwhile.
+// ErrClosed says that the database has been closed.
 var ErrClosed = errors.New("store is closed")
 
 // Unavailable is the answer to a write that cannot be acknowledged now.
@@ -184,7 +184,7 @@ func (w *writer) close() error {
 	w.St.close()
 	errs := []error{w.checkpointer.close()}
 	if w.breaker.Err() != nil {
-		// The log has everything and the file may not; only a new process may copy the one into the other.
+		// The log has everything and the file may not; only a new process may copy one into the other.
 		_, err := w.C.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
 		errs = append(errs, err)
 	}
@@ -200,9 +200,9 @@ func (w *writer) loop() {
 	}
 }
 
-// group commits the first job together with those that are waiting behind it. The first one needs no savepoint, whose copies
-// of pages a lone device would wait for: when it fails, the transaction has nothing else. It returns the job that follows if
-// that one must stand outside.
+// group commits the first job together with those that wait behind it. The first one needs no savepoint, whose copies
+// of pages a lone device would wait for: when it fails, the transaction has nothing else. It returns the next job if
+// that one must run outside.
 func (w *writer) group(first *job) (next *job) {
 	if first.statement != "" {
 		if first.err = w.breaker.Err(); first.err == nil {
@@ -270,7 +270,7 @@ func (w *writer) group(first *job) (next *job) {
 	return next
 }
 
-// checkpoint keeps the write-ahead log from growing without end. It runs after everybody was answered.
+// checkpoint keeps the write-ahead log from growing without end. It runs after all jobs were answered.
 func (w *writer) checkpoint() {
 	if w.checkpointer.committed(w.walPages) {
 		w.checkpointer.copy(w.C)
@@ -300,7 +300,7 @@ func (w *writer) commit() error {
 	return err
 }
 
-// undo ends a transaction of which nothing is to stay.
+// undo rolls a transaction back.
 func (w *writer) undo() error {
 	if w.C.GetAutocommit() {
 		return nil
@@ -328,7 +328,7 @@ func (w *writer) apply(j *job, start time.Time) {
 	}
 }
 
-// run runs one job, unless nobody waits for it any more.
+// run runs one job, unless no one waits for it any more.
 func (w *writer) run(j *job, start time.Time) {
 	if j.err = j.ctx.Err(); j.err != nil {
 		return
@@ -347,14 +347,15 @@ func (w *writer) run(j *job, start time.Time) {
 	}
 }
 
-// takeStep adds a step of the mark to the transaction if one is due, and returns what must be told after the commit.
+// takeStep adds a step of the mark to the transaction if one is due, and returns what must be reported after the
+// commit.
 func (w *writer) takeStep(now time.Time) *or3cloud.StoreStamp {
 	if !w.mark.Due(now) {
 		return nil
 	}
 	stamp := w.mark.Next(now, w.high)
 	if err := Run(w.St.Step, stamp.Step, stamp.High, stamp.At); err != nil {
-		return nil // the jobs and the commit meet the same fault
+		return nil // the jobs and the commit will meet the same error
 	}
 	return &stamp
 }

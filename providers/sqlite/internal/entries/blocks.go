@@ -12,13 +12,14 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// Blocks goes through blocks of a workspace in order. A connection goes through one range at a time, and the statements of a Reader may run meanwhile.
+// Blocks goes through blocks of a workspace in order. A connection goes through one range at a time; the statements of
+// a Reader may run in the meantime.
 type Blocks struct {
-	// ID is that of the block at hand.
+	// ID is that of the current block.
 	ID int64
-	// Block is the block at hand, valid until the next call of Next. Unpack makes texts of entries readable.
+	// Block is the current block, valid until the next call of Next. Unpack makes texts of entries readable.
 	block.Block
-	// Marks are those of the block at hand.
+	// Marks are those of the current block.
 	Marks block.Marks
 	// Cache, if set, may have texts.
 	Cache *Cache
@@ -29,14 +30,15 @@ type Blocks struct {
 	err      error
 }
 
-// unpacked are the memory of earlier ranges: one for each connection, or so.
+// unpacked is the memory of earlier ranges, roughly one for each connection.
 var unpacked = sync.Pool{New: func() any { return new([]byte) }}
 
 // mostUnpacked is how much memory is kept for another range, in bytes: that of a block whose entries are not large.
 const mostUnpacked = 2 * block.FullText
 
-// After goes through the blocks with the versions after one, up to another one: from the block that may hold after+1 on, which may have
-// entries up to after, to the last one that begins below upto+1, which may have entries beyond. The text of a block is read when it is wanted.
+// After goes through the blocks with the versions after one, up to another: from the block that may hold after+1, which
+// may also have earlier entries, to the last one that begins below upto+1, which may have later entries. The text of a
+// block is read when it is wanted.
 func (r *Reader) After(workspace, after, upto int64) *Blocks {
 	b := &Blocks{st: r.st.BlocksFrom, text: r.st.BlockText}
 	b.err = engine.Bind(b.st, layout.EntryID(workspace, after+1), layout.EntryID(workspace, 0), layout.EntryID(workspace, upto))
@@ -58,7 +60,7 @@ func (b *Blocks) Next() bool {
 	return b.err == nil
 }
 
-// Unpack makes the texts of some entries readable, of which there is a bit each, until the next call of Unpack or Next.
+// Unpack makes the texts of some entries readable, given as a bit each, until the next call of Unpack or Next.
 func (b *Blocks) Unpack(wanted uint64) error {
 	if b.buf == nil {
 		b.buf = unpacked.Get().(*[]byte)
@@ -79,7 +81,7 @@ func (b *Blocks) Unpack(wanted uint64) error {
 	return cmp.Or(err, damaged(b.ID, bad))
 }
 
-// read unpacks what is stored of the text: all of it if that is worth keeping. What is damaged may be in a part that is not wanted.
+// read unpacks the stored text: all of it if that is worth keeping. Damage may be in a part that is not wanted.
 func (b *Blocks) read(stored []byte, wanted uint64, worth bool) (err error) {
 	if worth {
 		if b.Block, *b.buf, err = unpack(b.ID, b.heads, stored, *b.buf, b.All()); err == nil {
@@ -91,13 +93,13 @@ func (b *Blocks) read(stored []byte, wanted uint64, worth bool) (err error) {
 	return err
 }
 
-// Visible is that of the block, and so are Entry and Run; an error of theirs says which block it is about.
+// Visible is that of the block, like Entry and Run; their errors say which block they concern.
 func (b *Blocks) Visible(m block.Marks, w block.Wanted) (mask uint64, err error) {
 	mask, err = b.Block.Visible(m, w)
 	return mask, damaged(b.ID, err)
 }
 
-// Entry returns an entry of the block at hand.
+// Entry returns an entry of the current block.
 func (b *Blocks) Entry(i int) (e block.Entry, err error) {
 	e, err = b.Block.Entry(i)
 	return e, damaged(b.ID, err)
@@ -109,7 +111,7 @@ func (b *Blocks) Run(mask *uint64, most, size int) (text []byte, n int, last int
 	return text, n, last, damaged(b.ID, err)
 }
 
-// Close ends the range, and returns what has ended it before, if it was a fault. It may be called again.
+// Close ends the range, and returns the error that ended it before, if any. It may be called again.
 func (b *Blocks) Close() error {
 	if b.buf != nil && cap(*b.buf) <= mostUnpacked {
 		unpacked.Put(b.buf)

@@ -11,35 +11,37 @@ import (
 )
 
 const (
-	// mostCached is how much memory the texts of a Cache take at most, in bytes: the newest 1,000 rows and what was replaced among them.
-	// Where memory is scarce it is cacheShare of what there is.
+	// mostCached is how much memory the texts of a Cache take at most, in bytes: the newest 1,000 rows and what was
+	// replaced among them. Where memory is scarce it is cacheShare of what there is.
 	mostCached = 3 << 20
 	cacheShare = 64
-	// askedFor is of how many blocks a Cache knows that they were asked for: about as many as find room in it, so whoever goes through
-	// all of a log pushes nothing out.
+	// askedFor is the number of blocks of which a Cache remembers that they were requested: about as many as fit into
+	// it, so that a reader of the whole log pushes nothing out.
 	askedFor = 64
-	// cachedLife is after how long without a question everything is forgotten.
+	// cachedLife is how long a Cache goes unused before it is emptied.
 	cachedLife = 10 * time.Minute
-	// spare says which part of a text its memory is larger, so that the next one fits into it: full blocks differ little.
+	// spare is the fraction by which the memory of a text is larger, so that the next one fits into it: full blocks
+	// differ little.
 	spare = 8
-	// cachedBeside is about what a text takes beside itself and its heads.
+	// cachedBeside is approximately what a text takes besides itself and its heads.
 	cachedBeside = 256
 )
 
-// Cache has texts of blocks in memory as they are sent, for several devices that pull the same. A text comes in when it is asked for
-// a second time within a short while, and what was used last stays. Texts are copied in and out, so that their memory can be used again: as
-// garbage they would cost twice as much.
+// Cache keeps texts of blocks in memory as they are sent, for several devices that pull the same. A text comes in when
+// it is requested for a second time within a short while, and the most recently used ones stay. Texts are copied in and
+// out, so that their memory can be reused: as garbage they would cost twice as much.
 //
-// It cannot be stale. What an entry says never changes once its version was given out, and heads say which versions a block has and where
-// the text of each ends. So a text belongs to the id of a block and all of its heads, and who asks has read the heads in a transaction of its own.
+// It cannot be stale. What an entry says never changes once its version was issued, and heads say which versions a
+// block has and where the text of each ends. So a text belongs to the id of a block and all of its heads, and the
+// reader has read the heads in its own transaction.
 type Cache struct {
 	most int
 
 	mu     sync.Mutex
 	texts  map[int64]*list.Element // of *cached
-	order  list.List               // the one that was used last in front
+	order  list.List               // the most recently used one first
 	size   int
-	asked  [askedFor]int64 // ids of blocks, round and round
+	asked  [askedFor]int64 // ids of blocks, as a ring
 	oldest int             // of asked
 	used   bool            // since the timer was set
 	timer  *time.Timer     // nil while there is nothing to forget
@@ -53,12 +55,12 @@ type cached struct {
 
 func (c *cached) size() int { return cap(c.heads) + cap(c.text) + cachedBeside }
 
-// takes reports whether a text fits into the memory of one that has gone, and is not much smaller.
+// takes reports whether a text fits into the memory of a dropped one, and is not much smaller.
 func (c *cached) takes(heads, text []byte) bool {
 	return len(heads) <= cap(c.heads) && len(text) <= cap(c.text) && cap(c.text) <= 2*len(text)
 }
 
-// roomFor is how much memory is made for bytes.
+// roomFor is how much memory is allocated for bytes.
 func roomFor(b []byte) int { return len(b) + len(b)/spare }
 
 // NewCache returns a Cache for the log of one database.
@@ -66,7 +68,8 @@ func NewCache() *Cache { return newCache(min(mostCached, int(membudget.Read().By
 
 func newCache(most int) *Cache { return &Cache{most: most, texts: map[int64]*list.Element{}} }
 
-// find copies the whole text of a block to buf, and returns what it has used. If there is none, it says whether that is worth keeping.
+// find copies the whole text of a block to buf, and returns what it has used. If there is none, it says whether the
+// text is worth keeping.
 func (c *Cache) find(id int64, heads, buf []byte) (text []byte, found, worth bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,7 +88,7 @@ func (c *Cache) find(id int64, heads, buf []byte) (text []byte, found, worth boo
 	return buf, false, false
 }
 
-// keep copies a text, into the memory of what has to make room for it if that is enough.
+// keep copies a text, into the memory of one that it displaces if that is enough.
 func (c *Cache) keep(id int64, heads, text []byte) {
 	room := roomFor(heads) + roomFor(text) + cachedBeside
 	if room > c.most {
@@ -118,7 +121,7 @@ func (c *Cache) drop(e *list.Element) *cached {
 	return t
 }
 
-// rest forgets everything unless something was used since it was called last.
+// rest empties the Cache unless it has been used since the last call.
 func (c *Cache) rest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// TestCachedTextsAreThoseOfTheFile reads ranges twice in one transaction, with a Cache and without one, while blocks are written, marked,
-// written again without some entries, joined and deleted.
+// TestCachedTextsAreThoseOfTheFile reads ranges twice in one transaction, with a Cache and without one, while blocks
+// are written, marked, rewritten without some entries, joined and deleted.
 func TestCachedTextsAreThoseOfTheFile(t *testing.T) {
 	l := logOf(t, mathrand.New(mathrand.NewPCG(1, 2)), 1, 2)
 	c := newCache(512 << 10)
@@ -68,7 +68,7 @@ func TestCachedTextsAreThoseOfTheFile(t *testing.T) {
 	}
 }
 
-// texts returns the ids of blocks with the texts of some of their entries, and of how many the Cache has the text.
+// texts returns the ids of blocks with the texts of some of their entries, and for how many the Cache has the text.
 func texts(b *Blocks, r *mathrand.Rand) (all []byte, found int64, err error) {
 	for b.Next() {
 		i := r.IntN(b.Len())
@@ -187,11 +187,11 @@ func TestCacheKeepsWhatIsAskedForAgain(t *testing.T) {
 	c.keep(1, heads, text)
 	ask(1, heads, text, false)
 	ask(1, []byte("heads of another moment"), nil, true)
-	for id := range int64(10_000) { // who goes through everything once takes nothing away
+	for id := range int64(10_000) { // a single pass through everything pushes nothing out
 		ask(2+id, heads, nil, false)
 	}
 	ask(1, heads, text, false)
-	for id := range int64(100) { // what is not used any more makes room
+	for id := range int64(100) { // what is no longer used is dropped for others
 		c.keep(10+id, heads, text)
 		if id%10 == 0 {
 			ask(1, heads, text, false)

@@ -6,8 +6,9 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// Check reads blocks with all that is in them, from the one that may hold the version after a given one on, and as much as one transaction should read. It
-// returns the last version that it has read, which is the given one at the end; an error is damage.
+// Check reads blocks with everything in them, from the one that may hold the version after a given one, as much as one
+// transaction should read. It returns the last version that it has read, which is the given one at the end; an error
+// means damage.
 func (r *Reader) Check(workspace, after int64) (last int64, err error) {
 	const most = 64 * block.FullText
 	blocks := r.After(workspace, after, layout.MaxVersion)

@@ -1,5 +1,5 @@
-// Package entries finds the entries of the log in the blocks in which they are stored (package block), with what has become of them since.
-// Nothing else reads or changes the tables blocks and marks.
+// Package entries finds the entries of the log in the blocks in which they are stored (package block), with what has
+// happened to them since. Nothing else reads or changes the tables blocks and marks.
 package entries
 
 import (
@@ -13,8 +13,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// Reader finds entries with the statements of one connection, of a reader or of the writer. It keeps nothing but memory from one call to the next, and
-// is for one goroutine.
+// Reader finds entries with the statements of one connection, of a reader or of the writer. It keeps nothing but memory
+// from one call to the next, and is for one goroutine.
 type Reader struct {
 	st *engine.BlockStatements
 
@@ -34,18 +34,18 @@ type Place struct {
 	Number int
 }
 
-// Entry is an entry with what has become of it. Its slices are valid until the next call of its Reader.
+// Entry is an entry with what has happened to it. Its slices are valid until the next call of its Reader.
 type Entry struct {
 	block.Entry
 	Place
 	// Size is the length of its text, whether that was read or not.
 	Size int
-	// Marks are those of its block; ask them for Place.Number.
+	// Marks are those of its block; ask them about Place.Number.
 	Marks block.Marks
 }
 
-// Winner returns an entry that is known to be there, without its text and without asking what has become of it: Marks are empty. It is for winners, of
-// which none but deletions are ever collected. found is false if there is no such entry.
+// Winner returns an entry that is known to exist, without its text and without checking what has happened to it: Marks
+// are empty. It is for winners, of which only deletions are ever collected. found is false if there is no such entry.
 func (r *Reader) Winner(workspace, version int64) (e Entry, found bool, err error) {
 	if found, err = r.find(&e, workspace, version); err != nil || !found {
 		return Entry{}, false, err
@@ -67,7 +67,8 @@ func (r *Reader) Exists(workspace, version int64) (found bool, err error) {
 	return r.marked(&e, workspace, version)
 }
 
-// Entry returns an entry with its text, and so with its pk and its payload. found is as in Head. It unpacks little more than the entry.
+// Entry returns an entry with its text, and so with its pk and its payload. found is as in Head. It unpacks little more
+// than the entry.
 func (r *Reader) Entry(workspace, version int64) (e Entry, found bool, err error) {
 	if found, err = r.marked(&e, workspace, version); err != nil || !found {
 		return Entry{}, false, err
@@ -85,8 +86,8 @@ func (r *Reader) Entry(workspace, version int64) (e Entry, found bool, err error
 	return e, true, r.entry(&e)
 }
 
-// Block returns the heads of a block and what has become of its entries. found is false if there is no such block. It is valid until the
-// next call of the Reader.
+// Block returns the heads of a block and what has happened to its entries. found is false if there is no such block. It
+// is valid until the next call of the Reader.
 func (r *Reader) Block(id int64) (b block.Block, m block.Marks, found bool, err error) {
 	found, err = engine.One(r.st.BlockHeads, func(s *sqlite3.Stmt) { r.heads = append(r.heads[:0], s.ColumnRawBlob(1)...) }, id, id)
 	if err != nil || !found {
@@ -104,7 +105,7 @@ func (r *Reader) BlockAfter(id int64) (next int64, err error) {
 	return next, err
 }
 
-// Load returns a block with the texts of some entries, of which there is a bit each. Its memory is the caller's.
+// Load returns a block with the texts of some entries, given as a bit each. Its memory is the caller's.
 func (r *Reader) Load(id int64, wanted uint64) (b block.Block, err error) {
 	var heads, text []byte
 	found, err := engine.One(r.st.BlockHeads, func(s *sqlite3.Stmt) { heads = s.ColumnBlob(1, nil) }, id, id)
@@ -155,8 +156,9 @@ func (r *Reader) entry(e *Entry) (err error) {
 	return damaged(e.Block, err)
 }
 
-// unpack opens a block and makes the texts of some entries readable. It uses the memory of buf, if that is enough, and returns what it has
-// used; the block is valid until that is used again, or the heads are, whatever becomes of what is stored.
+// unpack opens a block and makes the texts of some entries readable. It uses the memory of buf if that is large enough,
+// and returns the memory it has used; the block is valid until that or the heads are used again, whatever happens to
+// what is stored.
 func unpack(id int64, heads, stored, buf []byte, wanted uint64) (block.Block, []byte, error) {
 	b, err := block.Open(layout.VersionOf(id), heads, stored)
 	if err == nil && b.Packed() {
@@ -168,7 +170,7 @@ func unpack(id int64, heads, stored, buf []byte, wanted uint64) (block.Block, []
 	return b, buf, err
 }
 
-// Marks returns what has become of the entries of a block.
+// Marks returns what has happened to the entries of a block.
 func (r *Reader) Marks(id int64) (m block.Marks, err error) {
 	_, err = engine.One(r.st.Marks, func(s *sqlite3.Stmt) {
 		m = block.Marks{Skip: uint64(s.ColumnInt64(0)), Other: uint64(s.ColumnInt64(1))}
@@ -176,7 +178,7 @@ func (r *Reader) Marks(id int64) (m block.Marks, err error) {
 	return m, err
 }
 
-// damaged says which block an error is about.
+// damaged adds to an error which block it concerns.
 func damaged(id int64, err error) error {
 	if err == nil {
 		return nil

@@ -247,7 +247,7 @@ func TestSeveralEntriesAreReadInOrder(t *testing.T) {
 	}
 }
 
-// A check goes through everything, large entries and gaps included, and meets what is damaged.
+// A check goes through everything, large entries and gaps included, and finds what is damaged.
 func TestChecksReadEverything(t *testing.T) {
 	r := mathrand.New(mathrand.NewPCG(7, 8))
 	l := logOf(t, r, 1, 2)

@@ -14,13 +14,14 @@ import (
 
 // Wanted says what is read of several entries. n counts the versions from 0, size is the length of the entry's text.
 type Wanted struct {
-	// Head is called for each entry, without its text, and reports whether that is wanted.
+	// Head is called for each entry, without its text, and reports whether the text is wanted.
 	Head func(n int, e *block.Entry, size int) (text bool)
 	// Text is called for those whose texts are wanted. An entry is valid during the call.
 	Text func(n int, e *block.Entry) error
 }
 
-// Several reads entries in the order of their versions, and each block once. It does not ask what has become of them: one that is not there is an error.
+// Several reads entries in the order of their versions, and each block once. It does not check what has happened to
+// them: one that does not exist is an error.
 func (r *Reader) Several(workspace int64, versions []int64, w Wanted) (err error) {
 	s := several{r: r, wanted: w, workspace: workspace, versions: versions}
 	defer func() {
@@ -36,23 +37,23 @@ func (r *Reader) Several(workspace int64, versions []int64, w Wanted) (err error
 	return nil
 }
 
-// several is what Several works with.
+// several is the state of Several.
 type several struct {
 	r         *Reader
 	wanted    Wanted
 	workspace int64
 	versions  []int64
-	n         int // the version at hand
+	n         int // the current version
 	entry     block.Entry
-	texts     []want        // of the block at hand
+	texts     []want        // of the current block
 	stored    *sqlite3.Blob // the texts of blocks, read in parts: a block has eight frames
-	id        int64         // whose text that is
+	id        int64         // the block whose text that is
 	part      []byte
 }
 
 type want struct{ n, place int }
 
-// block reads the entries of the block that has the version at hand, and goes on to the first one of another block.
+// block reads the entries of the block that has the current version, and goes on to the first one of another block.
 func (s *several) block() error {
 	var first Entry
 	found, err := s.r.find(&first, s.workspace, s.versions[s.n])
@@ -92,7 +93,7 @@ func (s *several) block() error {
 	return nil
 }
 
-// read makes the text of an entry of the block at hand readable.
+// read makes the text of an entry of the current block readable.
 func (s *several) read(id int64, place int) (err error) {
 	if s.r.block.Readable(place) {
 		return nil
@@ -122,7 +123,7 @@ func (s *several) read(id int64, place int) (err error) {
 	return damaged(id, err)
 }
 
-// seek goes to a part of the text, if there is such a one.
+// seek goes to a part of the text, if there is one.
 func (s *several) seek(at, size int) error {
 	sqlitex.Used(s.r.st.BlockText.Conn())
 	if int64(at+size) > s.stored.Size() {

@@ -16,7 +16,7 @@ func Insert(t *engine.Tx, id int64, heads, text []byte, m block.Marks) error {
 	return engine.Run(t.St.SetMarks, id, int64(m.Skip), int64(m.Other))
 }
 
-// Mark adds marks to those of a block. None is ever taken away.
+// Mark adds marks to those of a block. None is ever removed.
 func Mark(t *engine.Tx, id int64, m block.Marks) error {
 	return engine.Run(t.St.AddMarks, id, int64(m.Skip), int64(m.Other))
 }

@@ -133,7 +133,7 @@ func (f *Files) referenceEdges(ctx context.Context, num int64, q or3cloud.Canoni
 	return items, c, err
 }
 
-// references are those that follow a cursor: to one content, if there is a hash, or to all.
+// references are those after a cursor: to one content, if there is a hash, or to all.
 func references(r *changelog.Reader, num int64, hash string, c canonicalCursor) *index.References {
 	if hash != "" {
 		return r.ReferencesTo(num, syncschema.Digest(hash), c.table, c.pk, 0)

@@ -39,7 +39,7 @@ func (f *Files) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 	return retired && err == nil, err
 }
 
-// ledger answers the questions of one claim in its transaction.
+// ledger answers the questions about one claim in its transaction.
 type ledger struct {
 	ctx       context.Context
 	log       *changelog.Log
@@ -52,8 +52,8 @@ type ledger struct {
 	newest     int64
 }
 
-// lookAhead looks for references before the transaction, which then looks at what has come since: a content that was popular has as many
-// references to go through as it ever had rows.
+// lookAhead looks for references before the transaction, which then looks only at what has come since: a popular
+// content has as many references to go through as it ever had rows.
 func (l *ledger) lookAhead(ctx context.Context) error {
 	return l.log.View(ctx, func(r *changelog.Reader) error {
 		refs := r.ReferencesTo(l.workspace, l.in.Hash.Digest(), 0, nil, 0)

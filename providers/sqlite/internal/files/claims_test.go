@@ -80,7 +80,7 @@ func (s *store) pushPost(pk string, hashes ...string) {
 	}
 }
 
-// newest is the newest run of the index.
+// newest is the age of the newest run of the index.
 func (s *store) newest() (age int64) {
 	s.t.Helper()
 	err := s.log.View(s.t.Context(), func(r *changelog.Reader) error { age = r.Newest(); return nil })
@@ -90,8 +90,9 @@ func (s *store) newest() (age int64) {
 	return age
 }
 
-// TestAReferenceBetweenTheLookAndTheClaim pushes a reference after a claim has looked for some, and before its transaction. It is seen
-// where it is by then: in memory, in a run, or in a run that was merged with older ones. What was obsolete at the look is not looked at.
+// TestAReferenceBetweenTheLookAndTheClaim pushes a reference after a claim has looked for some, and before its
+// transaction. It is found where it is by then: in memory, in a run, or in a run that was merged with older ones.
+// References that were obsolete at the look are not looked at.
 func TestAReferenceBetweenTheLookAndTheClaim(t *testing.T) {
 	hash := or3cloud.BlobHash("sha256:" + strings.Repeat("a1", 32))
 	quoted := fmt.Sprintf("%q", string(hash))
@@ -135,8 +136,8 @@ func TestAReferenceBetweenTheLookAndTheClaim(t *testing.T) {
 	}
 }
 
-// TestManyRowsOfAContentAreNotCounted: one content has so many file_meta rows as no client makes. What is promised for it is looked up in
-// a few of them.
+// TestManyRowsOfAContentAreNotCounted: one content has more file_meta rows than any client makes. What is promised for
+// it is looked up in a few of them.
 func TestManyRowsOfAContentAreNotCounted(t *testing.T) {
 	s := openTest(t)
 	num, err := s.Files.ws.Number(t.Context(), s.ws)

@@ -1,5 +1,6 @@
-// Package files answers what the storage provider and the host ask about files: how much room a workspace has left, whether a stored
-// content may be destroyed, and which rows name files (contract, storage). It reads what the log has derived from its winners.
+// Package files answers the storage provider's and the host's questions about files: how much space a workspace has
+// left, whether a stored content may be destroyed, and which rows name files (contract, storage). It reads what the log
+// has derived from its winners.
 package files
 
 import (

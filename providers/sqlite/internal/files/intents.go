@@ -17,19 +17,19 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
-// Quotas are decided in the transaction that writes an intent down, so that parallel uploads see each other. What
-// counts is kept up by the push that changes it (changelog/references.go).
+// Quotas are decided in the transaction that writes an intent, so that parallel uploads see each other. The push that
+// changes the sums keeps them up to date (changelog/references.go).
 
-// hold is the id of the row that keeps the room of a committed upload.
+// hold is the id of the row that reserves the space of a committed upload.
 const hold = ""
 
 const (
-	// MaxOpenIntents is how many uploads into one workspace may have begun and not ended. A browser has four in a tab.
+	// MaxOpenIntents is how many unfinished uploads into one workspace there may be. A browser has four in a tab.
 	MaxOpenIntents = 500
-	// MaxHolds is how many committed contents wait for their row. Rows come within seconds; beyond the bound the hold that
-	// ends first goes, and the storage provider still bounds what is on the disk.
+	// MaxHolds is how many committed contents may wait for their row. Rows come within seconds; beyond the limit the
+	// hold that ends first is dropped, and the storage provider still limits what is on the disk.
 	MaxHolds = 500
-	// intentRetryAfter is what a client is told that has begun too many uploads.
+	// intentRetryAfter is how long a client with too many unfinished uploads is told to wait.
 	intentRetryAfter = time.Minute
 )
 
@@ -84,9 +84,9 @@ func (f *Files) ConsumeUploadIntent(ctx context.Context, in or3cloud.UploadInten
 	})
 }
 
-// takeRoom lets write change the intents of a workspace, and undoes that if more counts afterwards than before, and too
-// much. A content that counted already is thus never refused, not even in a workspace that is over its quota. promises is how
-// many intents may be there in all workspaces of the owner, whose quota counts as well.
+// takeRoom lets write change the intents of a workspace, and undoes that if the sum is larger afterwards, and too
+// large. A content that already counted is thus never refused, not even in a workspace that is over its quota. promises
+// is how many intents there may be in all workspaces of the owner, whose quota counts as well.
 func (f *Files) takeRoom(ctx context.Context, in or3cloud.UploadIntent, promises int64, write func(context.Context, *engine.Tx, int64) error) error {
 	num, err := f.ws.Number(ctx, in.WorkspaceID)
 	if err != nil {
@@ -122,7 +122,7 @@ func (f *Files) takeRoom(ctx context.Context, in or3cloud.UploadIntent, promises
 	})
 }
 
-// exceeds is the refusal of what has grown beyond a quota.
+// exceeds is the refusal of something that has grown beyond a quota.
 func exceeds(what string, grown, now, quota int64, unit string) error {
 	if quota <= 0 || now <= quota || grown <= 0 {
 		return nil
@@ -199,7 +199,7 @@ type sizes struct {
 
 func (f *Files) sizesIn(t *engine.Tx) sizes { return sizes{changelog.Index(f.log, t), t.St.File} }
 
-// of returns what the live file_meta rows count a content as; -1 if there is none.
+// of returns the size at which the live file_meta rows count a content; -1 if there are none.
 func (s sizes) of(num int64, digest string) (size int64, err error) {
 	size = -1
 	refs := s.view.ReferencesTo(num, digest, 0, nil, 0).AtMost(maxRows)

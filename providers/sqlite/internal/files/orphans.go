@@ -8,14 +8,14 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// orphanLife is how many retentions the loss of a last reference is remembered. A claim asks for one; what is forgotten
-// counts as never referenced, and the storage provider looks at the age of the copy as well.
+// orphanLife is for how many retentions the loss of a last reference is remembered. A claim requires one; what is
+// forgotten counts as never referenced, and the storage provider looks at the age of the copy as well.
 const orphanLife = 4
 
 // forgetStep is how many are forgotten in one transaction.
 const forgetStep = 256
 
-// ForgetOrphans removes what is known of references that a workspace has lost long ago.
+// ForgetOrphans drops references that a workspace lost long ago.
 func (f *Files) ForgetOrphans(ctx context.Context, workspaceID string) error {
 	num, err := f.ws.Number(ctx, workspaceID)
 	if err != nil {

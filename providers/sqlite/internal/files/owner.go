@@ -9,12 +9,12 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// MaxPromises is how many intents and holds may be there in all workspaces of a user together where the user has a quota: they are
+// MaxPromises is how many intents and holds there may be in all workspaces together of a user with a quota: they are
 // added up in the writer.
 const MaxPromises = 1000
 
-// chargeOwner refuses what has grown in a workspace if all that its owner stores exceeds the owner's quota. Of several owners it is
-// the one who has been there the longest, whom administrators see as the owner.
+// chargeOwner refuses growth in a workspace if everything that its owner stores exceeds the owner's quota. Of several
+// owners it is the longest-standing one, whom administrators see as the owner.
 func (f *Files) chargeOwner(ctx context.Context, t *engine.Tx, in or3cloud.UploadIntent, num, grown, promises int64) error {
 	if in.Quota.UserBytes <= 0 || grown <= 0 {
 		return nil
@@ -58,7 +58,7 @@ func (f *Files) chargeOwner(ctx context.Context, t *engine.Tx, in or3cloud.Uploa
 	return exceeds(what, grown, bytes, in.Quota.UserBytes, "bytes")
 }
 
-// sum does not overflow.
+// sum adds without overflow.
 func sum(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

@@ -1,6 +1,7 @@
-// Package fill makes blocks of the log as databases of before have it: in the table log, a row for each entry, with the table superseded
-// beside it, and before that with the tables op_ids and records. Rows go as their blocks come, so the file does not grow, what is left says
-// how far it is, and the next start goes on after an interruption. Nothing else uses the database meanwhile.
+// Package fill converts earlier layouts into blocks of the log: the table log, with a row for each entry, and the table
+// superseded beside it, and before that with the tables op_ids and records. Rows are deleted as their blocks are
+// written, so the file does not grow, the remaining rows say how far it is, and the next start continues after an
+// interruption. Nothing else uses the database at that time.
 package fill
 
 import (
@@ -21,17 +22,19 @@ import (
 )
 
 const (
-	// stepBytes and stepBlocks are after how much text, and how many blocks, a transaction ends; an entry may have more.
+	// stepBytes and stepBlocks are the amount of text, and the number of blocks, after which a transaction ends; an
+	// entry may have more.
 	stepBytes  = 1 << 20
 	stepBlocks = 32
-	// toldEvery is how often the log tells how far it is.
+	// toldEvery is how often progress is logged.
 	toldEvery = 10 * time.Second
 )
 
-// olderOverhead is what an entry counted beside its pk and its payload in a database of before.
+// olderOverhead is what an entry counted besides its pk and its payload in earlier databases.
 const olderOverhead = 512
 
-// All fills blocks from the tables of before, if there are any, and drops those. size is what an entry with so many bytes of text counts.
+// All fills blocks from the earlier tables, if there are any, and drops those. size is how much an entry counts that
+// has this many bytes of text.
 func All(ctx context.Context, e *engine.Engine, size func(text int) int64) error {
 	f := filling{e: e, size: size, began: e.Now(), told: e.Now()}
 	found, err := f.tables(ctx)
@@ -57,16 +60,16 @@ func All(ctx context.Context, e *engine.Engine, size func(text int) int64) error
 		return t.C.Exec(fmt.Sprintf(end, size(0), int64(layout.MaxVersion)))
 	})
 	if err == nil && f.entries > 0 {
-		e.Log.Info("the sync log is stored in blocks now", "entries", f.entries, "took", e.Now().Sub(f.began).Round(time.Second))
+		e.Log.Info("the sync log is now stored in blocks", "entries", f.entries, "took", e.Now().Sub(f.began).Round(time.Second))
 	}
 	return err
 }
 
 const (
-	// grow counts what a step has moved; the size of a workspace is made again from its first block on.
+	// grow counts what a step has moved; the size of a workspace is computed again from its first block on.
 	grow = `UPDATE counters SET bytes = %[2]d + CASE WHEN EXISTS (SELECT 1 FROM blocks WHERE id BETWEEN %[1]d << 43 AND (%[1]d << 43) + %[3]d) THEN bytes ELSE 0 END
 WHERE workspace = %[1]d`
-	// end follows when all rows are gone. Names count as much as an entry without a text.
+	// end runs when all rows are gone. Names count as much as an entry without a text.
 	end = `
 UPDATE counters SET bytes = %[1]d * (
     (SELECT count(*) FROM kv_names k WHERE k.workspace = counters.workspace) + (SELECT count(*) FROM chat_threads t WHERE t.workspace = counters.workspace))
@@ -77,7 +80,7 @@ DROP TABLE superseded;
 DROP TABLE log`
 )
 
-// filling is how far it is.
+// filling is the progress.
 type filling struct {
 	e     *engine.Engine
 	size  func(text int) int64
@@ -88,13 +91,13 @@ type filling struct {
 	all, done   int64 // of the size of the log
 }
 
-// tables looks for the tables of before.
+// tables looks for the earlier tables.
 func (f *filling) tables(ctx context.Context) (found bool, err error) {
 	err = f.e.DB.Read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'log'), EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'op_ids')`).Scan(&found, &f.older)
 	return found, sqlitex.Translate(err)
 }
 
-// measure adds up how large the workspaces are whose logs are not in blocks.
+// measure adds up the sizes of the workspaces whose logs are not in blocks.
 func (f *filling) measure(ctx context.Context) error {
 	err := f.e.DB.Read.QueryRowContext(ctx, `SELECT coalesce(sum(bytes), 0) FROM counters c
 WHERE EXISTS (SELECT 1 FROM log l WHERE l.id > c.workspace << 43 AND l.id < (c.workspace + 1) << 43)`).Scan(&f.all)
@@ -147,7 +150,7 @@ func (f *filling) workspace(ctx context.Context, num int64) error {
 	return together.Wait()
 }
 
-// tell tells how far it is, now and then.
+// tell logs the progress now and then.
 func (f *filling) tell(s *step) {
 	f.entries, f.done = f.entries+s.entries, f.done+s.before
 	now := f.e.Now()
@@ -168,10 +171,10 @@ type step struct {
 	blocks      []made
 	pinned      []db.AddPinnedParams
 	waypoints   []waypoint // of entries that are collected
-	first, last int64      // the ids of the rows that go
+	first, last int64      // the ids of the rows that are deleted
 	entries     int
 	gone        int64 // how many entries are collected
-	before, now int64 // what the entries counted and count
+	before, now int64 // how much the entries counted and count now
 }
 
 // made is a block.

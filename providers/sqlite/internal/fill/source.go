@@ -17,8 +17,8 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// Rows of the log, with what superseded says of them and whether what has replaced them is still there; with the operation of what they have
-// replaced, where that is still a row; and with the fingerprints of op_ids.
+// Rows of the log, with what superseded says of them and whether the entry that replaced them still exists; with the
+// operation of the entry they replaced, if that is still a row; and with the fingerprints of op_ids.
 const (
 	rows = `SELECT l.id, l.tbl, l.op, l.prev, l.clock, l.at, l.pk, l.op_id, l.hlc, l.device, l.owner, l.payload, s.replaced_by, s.at, s.pinned,
   EXISTS (SELECT 1 FROM log r WHERE r.id = (l.id >> 43 << 43) | s.replaced_by),
@@ -26,7 +26,7 @@ const (
 	noFingerprints = `, NULL`
 	fingerprints   = `, (SELECT o.fingerprint FROM op_ids o WHERE o.workspace = l.id >> 43 AND o.op_id = l.op_id)`
 	from           = ` FROM log l LEFT JOIN superseded s ON s.id = l.id WHERE l.id > ? AND l.id <= ? ORDER BY l.id`
-	// olderState is the state of a record with the entry that is its winner.
+	// olderState is the state of a record whose winner is the entry.
 	olderState = `SELECT state FROM records WHERE workspace = ? AND tbl = ? AND pk = ? AND version = ?`
 )
 
@@ -35,7 +35,7 @@ type source struct {
 	older     bool
 	num       int64
 	size      func(text int) int64
-	after     int64          // the id of the row that was read last
+	after     int64          // the id of the last row that was read
 	waypoints map[int64]bool // by version
 
 	draft    block.Draft
@@ -44,7 +44,7 @@ type source struct {
 	marks    block.Marks
 }
 
-// readWaypoints reads which entries are waypoints: one in some dozen of those that have replaced another one.
+// readWaypoints reads which entries are waypoints: one in a few dozen of those that have replaced another one.
 func (s *source) readWaypoints(ctx context.Context, e *engine.Engine) error {
 	found, err := e.DB.Read.QueryContext(ctx, "SELECT version FROM waypoints WHERE workspace = ?", s.num)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *source) readWaypoints(ctx context.Context, e *engine.Engine) error {
 	return sqlitex.Translate(found.Err())
 }
 
-// step makes the blocks that come next. more is false if they are the last ones of the workspace.
+// step makes the next blocks. more is false if they are the last ones of the workspace.
 func (s *source) step(r *engine.Reader) (out *step, more bool, err error) {
 	text := rows + noFingerprints + from
 	if s.older {
@@ -144,7 +144,7 @@ func (s *source) add(row *sqlite3.Stmt, look *look, out *step) error {
 		case pinned:
 			s.marks.Replace(n, true)
 			out.pinned = append(out.pinned, db.AddPinnedParams{ID: id, ReplacedBy: by, At: row.ColumnInt64(13)})
-		default: // the collector would not meet what has replaced it; as that was collected, so may this be
+		default: // the collector would not meet the entry that replaced it; since that was collected, this may be as well
 			s.marks.Collect(n)
 			collected = true
 		}

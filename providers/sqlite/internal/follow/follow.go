@@ -1,5 +1,5 @@
-// Package follow brings the index to where the log is when the program starts: what came since the last run was written, everything where
-// the index is damaged or new, and what tables of earlier layouts say of files.
+// Package follow brings the index up to date with the log when the program starts: with what came since the last run
+// was written, with everything if the index is damaged or new, and with what tables of earlier layouts say about files.
 package follow
 
 import (
@@ -16,17 +16,18 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// WaypointEvery is how many winners of a record lie between two waypoints.
+// WaypointEvery is how many winners of a record there are between two waypoints.
 const WaypointEvery = 64
 
 const (
-	// followPage is about how many entries are read, and then derived, at once.
+	// followPage is approximately how many entries are read, and then derived, at once.
 	followPage = 2048
-	// followTold is how often the log tells how far it is.
+	// followTold is how often progress is logged.
 	followTold = 10 * time.Second
 )
 
-// follow brings the index to where the log is, when the program starts: what came since the last run was written is derived again.
+// follow brings the index up to date with the log when the program starts: what came since the last run was written is
+// derived again.
 type follow struct {
 	e       *engine.Engine
 	index   *index.Index
@@ -35,7 +36,7 @@ type follow struct {
 	entries int
 }
 
-// Deriver returns what index.Options.Derive is for a log.
+// Deriver returns the function for index.Options.Derive.
 func Deriver(e *engine.Engine) func(context.Context, *index.Index) (map[int64]error, error) {
 	return func(ctx context.Context, x *index.Index) (map[int64]error, error) {
 		f := follow{e: e, index: x, blind: map[int64]error{}}
@@ -112,15 +113,15 @@ func (f *follow) workspace(ctx context.Context, w db.NotIndexedRow) error {
 	return nil
 }
 
-// tell counts what was done, and tells of it now and then.
+// tell counts what was done, and logs it now and then.
 func (f *follow) tell(n int) {
 	if f.entries += n; f.e.Now().Sub(f.told) > followTold {
 		f.told = f.e.Now()
-		f.e.Log.Info("the index of the sync database is made", "entries", f.entries)
+		f.e.Log.Info("building the index of the sync database", "entries", f.entries)
 	}
 }
 
-// references adds what winners reference, which has tables of its own.
+// references adds what winners reference, which is in tables of its own.
 func (f *follow) references(ctx context.Context, num int64, page []followed) error {
 	if len(page) == 0 {
 		return nil
@@ -157,7 +158,7 @@ func (f *follow) references(ctx context.Context, num int64, page []followed) err
 	return nil
 }
 
-// read returns what a stretch of the log after a version says, and the version up to which it goes.
+// read returns what a part of the log after a version says, and the last version of that part.
 func (f *follow) read(r *engine.Reader, num, after, upto int64) (page []followed, last int64, err error) {
 	blocks := entries.Of(r).After(num, after, upto)
 	for last = upto; blocks.Next(); {
@@ -172,8 +173,8 @@ func (f *follow) read(r *engine.Reader, num, after, upto int64) (page []followed
 	return page, last, errors.Join(err, blocks.Close())
 }
 
-// block adds what a block says of the versions after one, up to another one. How often a record was won before is not counted again: the
-// next winner becomes a waypoint.
+// block adds what a block says about the versions after one, up to another. How often a record was won before is not
+// counted again: the next winner becomes a waypoint.
 func (f *follow) block(page []followed, num int64, b *entries.Blocks, after, upto int64) ([]followed, error) {
 	if err := b.Unpack(b.All()); err != nil {
 		return page, err
@@ -204,7 +205,7 @@ func (f *follow) block(page []followed, num int64, b *entries.Blocks, after, upt
 	return page, nil
 }
 
-// Gone returns what reports whether the log no longer has an entry. It is for one goroutine.
+// Gone returns a function that reports whether the log no longer has an entry. It is for one goroutine.
 func Gone() func(r *engine.Reader, id int64) (bool, error) {
 	var with *engine.Reader
 	var stored *entries.Reader

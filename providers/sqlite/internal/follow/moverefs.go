@@ -15,9 +15,10 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// Until migration 22 files and references had tables in the order of digests. When the program starts they are moved: rows under the
-// entries of winners, digests into the index. The tables are dropped when the runs of the index have everything, so a start that was
-// interrupted is repeated from the beginning, and finds what it has done already as it would write it.
+// Until migration 22 files and references had tables in the order of digests. When the program starts they are moved:
+// rows under the entries of winners, digests into the index. The tables are dropped when the runs of the index have
+// everything, so a start that was interrupted is repeated from the beginning, and what it has already done is written
+// again unchanged.
 
 // olderRow is what one row names.
 type olderRow struct {
@@ -40,11 +41,11 @@ WHERE (workspace, tbl, pk) > (?, ?, ?) AND tbl <> ? GROUP BY workspace, tbl, pk 
 	newRefs = `INSERT OR REPLACE INTO blob_refs (id, digests) VALUES (?, ?)`
 )
 
-// What is moved at once, in a transaction of so many rows, or of so many bytes.
+// What is moved at once, in a transaction of this many rows, or this many bytes.
 const (
 	moveStep  = 256
 	moveBytes = 8 << 20
-	// olderRefCost is about how much a row of an older table takes, in bytes.
+	// olderRefCost is approximately how many bytes a row of an earlier table takes.
 	olderRefCost = 512
 )
 
@@ -62,7 +63,7 @@ func steps(rows []olderRow) (out [][]olderRow) {
 	return out
 }
 
-// MoveReferences moves what older tables say of files, if they are there.
+// MoveReferences moves what earlier tables say about files, if they exist.
 func MoveReferences(ctx context.Context, e *engine.Engine, x *index.Index) error {
 	f := follow{e: e, index: x, told: e.Now()}
 	var there bool

@@ -12,16 +12,16 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// maxStale is how often a stage is judged again because its records have changed meanwhile.
+// maxStale is how often a stage is judged again because its records have changed in the meantime.
 const maxStale = 10
 
-// plan is what becomes of a stage, judged in front of the writer.
+// plan is the outcome of judging a stage, outside the writer.
 type plan struct {
 	receipt or3cloud.GenerationReceipt
 	// done says that there is nothing to write.
 	done bool
 	ops  changelog.Together
-	// seen are the records on which the plan rests.
+	// seen are the records that the plan depends on.
 	seen []seen
 }
 
@@ -30,7 +30,7 @@ type seen struct {
 	winner    syncrule.Record
 }
 
-// see returns the winner of a record, on which the plan rests from then on.
+// see returns the winner of a record, on which the plan then depends.
 func (p *plan) see(r *changelog.Reader, num int64, table, pk string) (syncrule.Record, error) {
 	w, err := changelog.RecordOf(r, num, table, pk)
 	p.seen = append(p.seen, seen{table, pk, w})
@@ -48,7 +48,7 @@ func (p *plan) message(r *changelog.Reader, num int64, id string) (m syncrule.Me
 	})
 }
 
-// write carries out a stage: judge looks at what is stored, and what it plans is written if nothing of that has changed.
+// write performs a stage: judge looks at what is stored, and what it plans is written if none of that has changed.
 func (h *History) write(
 	ctx context.Context, g *or3cloud.ChatGeneration, judge func(r *changelog.Reader, num int64) (plan, error),
 ) (or3cloud.GenerationReceipt, error) {

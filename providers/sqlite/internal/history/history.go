@@ -1,4 +1,4 @@
-// Package history reads chats as the winners of the log have them, and writes the messages of background answers (contract,
+// Package history reads chats from the winners of the log, and writes the messages of background answers (contract,
 // sync §10.8).
 package history
 
@@ -11,7 +11,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
-// Noticed is told the error of each request of a workspace, nil included.
+// Noticed is called with the error of each request for a workspace, nil included.
 type Noticed = func(workspaceID string, err error)
 
 // History implements or3cloud.ChatHistoryReader and GenerationHistory.

@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// How much of the projects of a workspace is looked at for the one that has a thread: rows, and bytes of their payloads.
+// How much of the projects of a workspace is searched for the one that has a thread: rows, and bytes of their payloads.
 const (
 	MaxProjects     = 1000
 	MaxProjectBytes = 8 << 20
@@ -50,7 +50,7 @@ func (h *History) ReadChatHistory(ctx context.Context, q or3cloud.ChatQuery, emi
 	return page, err
 }
 
-// catchUp brings what is known about the chats of a workspace up to date, for a user who may read it.
+// catchUp brings the chats of a workspace up to date, for a user who may read it.
 func (h *History) catchUp(ctx context.Context, q or3cloud.ChatQuery) error {
 	var behind int64
 	err := h.view(ctx, q.WorkspaceID, q.UserID, or3cloud.PermWorkspaceRead, func(r *changelog.Reader, num int64) error {
@@ -77,7 +77,7 @@ type chat struct {
 	size int // of what was emitted, in bytes
 }
 
-// deliver hands a message on. One that no client can take, from before the check at the door, is left out.
+// deliver hands a message on. One that clients cannot take, from before ops were checked, is left out.
 func (c *chat) deliver(payload []byte) error {
 	if syncschema.Unfit(payload) != "" {
 		return nil
@@ -114,8 +114,8 @@ func (c *chat) thread(ctx context.Context, id string) error {
 	return c.owner(ctx, id)
 }
 
-// owner looks for the project of the thread: the one that it names, and those that list it. If there is more to look at than an
-// answer may read, ownership stays unknown.
+// owner looks for the project of the thread: the one that it names, and those that list it. If there is more to search
+// than an answer may read, ownership stays unknown.
 func (c *chat) owner(ctx context.Context, threadID string) error {
 	named := syncschema.ProjectID(c.out.Thread)
 	owner, conflict := named, false
@@ -189,7 +189,7 @@ func (c *chat) messages(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// page delivers the messages of a thread behind a place. The payload of a row is read when the row is reached.
+// page delivers the messages of a thread after a place. The payload of a row is read when the row is reached.
 func (c *chat) page(ctx context.Context, from syncrule.ChatSeek, limit int) error {
 	if err := c.revision(from.ThreadID); err != nil {
 		return err

@@ -19,24 +19,25 @@ import (
 const (
 	// mergeRuns is how many runs of a level become one of the next.
 	mergeRuns = 4
-	// rowsPerJob is how many rows a job of the writer writes or deletes, of a page each. A busy writer takes a while to come to a job, so
-	// jobsAtOnce are offered together, which then share a commit.
+	// rowsPerJob is how many rows a job of the writer writes or deletes, of a page each. A busy writer takes a while to
+	// get to a job, so jobsAtOnce are offered together, which then share a commit.
 	rowsPerJob, jobsAtOnce = 64, 4
 	// ahead is how many pieces of each run are read at once.
 	ahead = 16
-	// goneShare is of how many keys of a merge one must stand for an entry that is gone, at most, for a look at the log.
+	// goneShare is the fraction of the keys of a merge that must stand for entries that are gone, one in this many, for
+	// the log to be consulted.
 	goneShare = 8
-	// goneAtOnce is for how many keys the log is asked at once.
+	// goneAtOnce is for how many keys the log is consulted at once.
 	goneAtOnce = 512
-	// rest is how much longer than it has worked on a step of a merge the compaction does nothing afterwards. Merges take a few percent of
-	// a processor if they are spread, and are no reason for pushes to share it. But each run that is not merged yet costs every look-up the
-	// look at a filter: once a level has mostRuns, merges go on without a rest.
+	// rest is how many times longer the compaction pauses after a step of a merge than it has worked on it. Merges take
+	// a few percent of a processor if they are spread out, so pushes should not have to share it. But each run that is
+	// not merged yet costs every look-up a check of a filter: once a level has mostRuns, merges go on without a rest.
 	rest     = 4
 	mostRuns = 3 * mergeRuns
 )
 
-// compact writes what is frozen, and merges runs, until there is nothing to do. Before and after it deletes rows of runs that are not
-// linked: those that were merged, and those that were not finished.
+// compact writes what is frozen, and merges runs, until there is nothing left to do. Before and after that it deletes
+// rows of runs that are not linked: those that were merged, and those that were not finished.
 func (x *Index) compact(ctx context.Context) error {
 	if x.damage.Load() != nil || x.committed().fault != nil {
 		if err := x.derive(ctx); err != nil {
@@ -54,7 +55,7 @@ func (x *Index) compact(ctx context.Context) error {
 	return x.sweep(ctx)
 }
 
-// Write writes all that is recent as a run.
+// Write writes everything recent as a run.
 func (x *Index) Write(ctx context.Context) error {
 	for done := false; ; {
 		if err := x.loop.Run(ctx); err != nil || done {
@@ -72,7 +73,7 @@ func (x *Index) Write(ctx context.Context) error {
 	}
 }
 
-// work does what is due among what is newer than an age, which is what may not wait for a merge of what is older.
+// work does what is due for what is newer than an age, which is what may not wait for a merge of what is older.
 func (x *Index) work(ctx context.Context, newer int64) error {
 	for {
 		s := x.committed()
@@ -92,15 +93,15 @@ func (x *Index) work(ctx context.Context, newer int64) error {
 	}
 }
 
-// due returns the runs that are to be merged first, the newest in front: the oldest of the lowest level of which there are enough.
+// due returns the runs to merge first, the newest in front: the oldest of the lowest level that has enough.
 func (x *Index) due(runs []*run, newer int64) []*run {
 	level, begin := 0, 0
 	for i, r := range runs {
 		if r.age <= newer {
 			return nil
 		}
-		// A level holds runs of about the same size. A run that has shrunk, because the log has lost what it knew, stays with the one
-		// that follows it: only merges that have the oldest run forget something.
+		// A level holds runs of about the same size. A run that has shrunk, because the log no longer has what it knew,
+		// stays with the one that follows it: only merges that include the oldest run drop anything.
 		if l := x.level(r); l > level {
 			level, begin = l, i
 		}
@@ -111,7 +112,7 @@ func (x *Index) due(runs []*run, newer int64) []*run {
 	return nil
 }
 
-// level tells how often four runs of what is recent were merged to make a run of this size, if nothing was forgotten.
+// level is how often four runs of recent keys were merged to make a run of this size, if nothing was dropped.
 func (x *Index) level(r *run) (level int) {
 	for n := r.entries; n >= mergeRuns*int64(x.opts.RecentKeys); n /= mergeRuns {
 		level++
@@ -157,7 +158,7 @@ func (x *Index) flush(ctx context.Context, t tree) error {
 	if err := out.link(func(context.Context, *engine.Tx) error { x.current.frozen = tree{}; return nil }); err != nil {
 		return err
 	}
-	// The run may be there for a while before this is written: what is derived again then is what it was.
+	// The run may exist for a while before this is written: deriving the same again changes nothing.
 	for some := range slices.Chunk(slices.Collect(maps.Keys(done)), rowsPerJob) {
 		err := x.e.Do(ctx, func(ctx context.Context, t *engine.Tx) (err error) {
 			for _, ws := range some {
@@ -173,8 +174,8 @@ func (x *Index) flush(ctx context.Context, t tree) error {
 	return nil
 }
 
-// merge makes one run of several that follow each other in age. If there is no older one, what the log no longer has may be left out,
-// and is if it is worth asking for.
+// merge makes one run of several that follow each other in age. If there is no older one, what the log no longer has
+// may be left out, and is if it is worth checking.
 func (x *Index) merge(ctx context.Context, runs []*run, oldest bool) error {
 	keys := 0
 	cursors := make([]cursor, len(runs))
@@ -272,8 +273,8 @@ func (p *pairs) at(i int) ([]byte, uint64) {
 
 func (p *pairs) clear() { p.text, p.ends, p.values = p.text[:0], p.ends[:0], p.values[:0] }
 
-// mergeCursor goes through a run that is merged. Its pieces are read in short transactions: they do not change, and no one but the
-// compaction deletes them.
+// mergeCursor goes through a run that is being merged. Its pieces are read in short transactions: they do not change,
+// and only the compaction deletes them.
 type mergeCursor struct {
 	pieceReader
 	ctx    context.Context
@@ -322,12 +323,12 @@ func (c *mergeCursor) load() error {
 
 func (c *mergeCursor) at() ([]byte, uint64) { return c.key, c.value }
 
-// output writes a run in jobs of the writer. No one knows it until it is linked.
+// output writes a run in jobs of the writer. The run is invisible until it is linked.
 type output struct {
 	*runWriter
 	ctx     context.Context
 	x       *Index
-	newer   int64 // the age from which on things may not wait; -1 if everything may
+	newer   int64 // the age from which on work may not wait; -1 if all of it may
 	begun   time.Time
 	rows    [][]byte
 	pages   int
@@ -353,7 +354,7 @@ func (o *output) take(row []byte) error {
 	if o.offer(); o.offered < jobsAtOnce {
 		return nil
 	}
-	worked := time.Since(o.begun) // and not waited for the writer
+	worked := time.Since(o.begun) // without the wait for the writer
 	if err := o.settle(); err != nil {
 		return err
 	}
@@ -367,7 +368,7 @@ func (o *output) take(row []byte) error {
 	return o.x.work(o.ctx, o.newer)
 }
 
-// rest lets others have the processor after a step of a merge, unless merges are behind.
+// rest pauses after a step of a merge, so that others have the processor, unless merges are behind.
 func (o *output) rest(worked time.Duration) error {
 	if !o.x.resting || behind(o.x, o.x.committed().runs) {
 		return nil
@@ -408,7 +409,7 @@ func (o *output) settle() error {
 	return err
 }
 
-// link makes the run known, in the place that its age says, together with another change of the state.
+// link makes the run visible, in the place that its age says, together with another change of the state.
 func (o *output) link(change func(context.Context, *engine.Tx) error, instead ...*run) error {
 	err := o.close()
 	o.offer()
@@ -438,7 +439,8 @@ func (o *output) link(change func(context.Context, *engine.Tx) error, instead ..
 	return err
 }
 
-// sweep deletes the rows of runs that are not linked any more, or never were. Between jobs it writes what is frozen: there may be many rows.
+// sweep deletes the rows of runs that are no longer linked, or never were. Between jobs it writes what is frozen: there
+// may be many rows.
 func (x *Index) sweep(ctx context.Context) (err error) {
 	defer func() { x.notice(err) }()
 	known, next := map[int64]bool{}, x.next
@@ -447,7 +449,7 @@ func (x *Index) sweep(ctx context.Context) (err error) {
 	}
 	for after := int64(-1); ; {
 		id, err := x.e.Q.IndexPieceAfter(ctx, after)
-		if err != nil || id < 0 || id>>rowBits >= next { // which is a run that was written meanwhile
+		if err != nil || id < 0 || id>>rowBits >= next { // which is a run that was written in the meantime
 			return sqlitex.Translate(err)
 		}
 		if r := id >> rowBits; known[r] {

@@ -9,7 +9,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// TestMergesThatAreBehindDoNotRest: whether they are is a question of how many runs one level has, whatever their levels are.
+// TestMergesThatAreBehindDoNotRest: whether they are behind depends on how many runs one level has, whatever their
+// levels are.
 func TestMergesThatAreBehindDoNotRest(t *testing.T) {
 	x := &Index{opts: Options{RecentKeys: 10}}
 	runs := func(entries ...int64) (out []*run) {
@@ -30,10 +31,10 @@ func TestMergesThatAreBehindDoNotRest(t *testing.T) {
 	}
 }
 
-// TestASweepLetsNothingWait: however many rows are to be deleted, what is frozen is written between them, and stays.
+// TestASweepLetsNothingWait: however many rows there are to delete, what is frozen is written in between, and stays.
 func TestASweepLetsNothingWait(t *testing.T) {
 	l := newTestLog(t, 64)
-	l.x.loop.Close() // the test is the compaction
+	l.x.loop.Close() // the test does the compaction
 	ctx := context.Background()
 	dead := l.x.next
 	l.x.next++

@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// filter is a Bloom filter: it knows for most keys that they are not in a run, and is never wrong about that. All bits of a key lie
-// in one line of the processor's cache.
+// filter is a Bloom filter: for most keys it knows that they are not in a run, and is never wrong about that. All bits
+// of a key are in one line of the processor's cache.
 type filter []uint64
 
 const (
@@ -44,7 +44,7 @@ func (f filter) has(sum uint64) bool {
 	return true
 }
 
-// seed makes the sums of one database, so that no client knows which keys share their bits.
+// seed makes the sums of one database, so that no client can tell which keys share their bits.
 type seed uint64
 
 func (s seed) sum(key string) uint64 {

@@ -1,10 +1,11 @@
-// Package index finds entries of the log: by op id, and by the record whose winner they are. It is no truth of its own. What it holds was
-// derived from the log in the same transaction; what is recent is in memory alone, and is derived again from the entries that came since
-// when the program starts.
+// Package index finds entries of the log: by op id, and by the record that they are the winner of. It is not a source
+// of truth. What it holds was derived from the log in the same transaction; recent keys are only in memory, and are
+// derived again at the start of the program from the entries that came since.
 //
-// What is recent is a tree. When it has become large it is frozen, written as a run, a sorted list that never changes, and runs are merged
-// by four. So a push changes no page but those at the end of the log, and each key is written a few times, in order, later. A filter in
-// memory knows for most keys that a run does not have them. Filters and trees are small; the rest is in the file.
+// Recent keys are in a tree. When it has become large it is frozen and written as a run, a sorted list that never
+// changes, and runs are merged by four. So a push changes no page but those at the end of the log, and each key is
+// written a few times, in order, later. For most keys, a filter in memory knows that a run does not have them. Filters
+// and trees are small; the rest is in the file.
 package index
 
 import (
@@ -23,8 +24,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// Bounds of what is recent, in keys and in their bytes. Beyond the first it is written as a run; beyond the second, where it comes when
-// that fails again and again, nothing is taken any more.
+// Limits for what is recent, in keys and in their bytes. Beyond the first it is written as a run; at the second, which
+// it reaches if that fails again and again, no more is accepted.
 const (
 	recentKeys, fullKeys   = 16 << 10, 256 << 10
 	recentBytes, fullBytes = 4 << 20, 32 << 20
@@ -35,12 +36,13 @@ const published = 4
 
 // Options configure an Index.
 type Options struct {
-	// Derive puts the entries of the log that the index does not know, and returns the workspaces whose entries could not all be read.
-	// It is called at the start, and when the index has turned out to be damaged and is made again; nothing is looked up meanwhile.
+	// Derive puts the entries of the log that the index does not know, and returns the workspaces whose entries could
+	// not all be read. It is called at the start, and when the index has turned out to be damaged and is rebuilt;
+	// nothing is looked up in the meantime.
 	Derive func(ctx context.Context, x *Index) (blind map[int64]error, err error)
 	// Gone reports whether the log no longer has an entry.
 	Gone func(r *engine.Reader, id int64) (bool, error)
-	// RecentKeys is after how many keys a run is written; 0 means 16,384.
+	// RecentKeys is the number of keys after which a run is written; 0 means 16,384.
 	RecentKeys int
 }
 
@@ -53,23 +55,23 @@ type Index struct {
 	opts Options
 	seed seed
 	loop *background.Loop
-	// Of the compaction: id of the next run, and whether merges leave the processor to others.
+	// For the compaction: id of the next run, and whether merges leave the processor to others.
 	next    int64
 	resting bool
-	// damage is what was found of the index that cannot be read.
+	// damage is the error of a part of the index that cannot be read.
 	damage atomic.Pointer[error]
 
-	// Of the writer: the state as its transaction has it, and as it was in front of the job at hand.
+	// For the writer: the state as its transaction has it, and as it was before the current job.
 	current, saved       state
 	changed, savedChange bool
 	epoch                uint64
-	// What is recent is base, which does not change, and what was put since. A job that is undone is so rare that the puts before it are
-	// then made once more: the tree is copied once a transaction, and not for each job.
+	// What is recent is base, which does not change, and what was put since. A job is so rarely undone that the puts
+	// before it are then repeated: the tree is copied once per transaction, and not for each job.
 	base tree
 	puts []pair
-	mark int // how many puts there were in front of the job at hand
+	mark int // how many puts there were before the current job
 	view View
-	// starting says that there are no readers yet, to whom a generation would matter.
+	// starting says that there are no readers yet for whom a generation would matter.
 	starting bool
 
 	mu     sync.Mutex
@@ -77,8 +79,8 @@ type Index struct {
 	latest state            // as of the last commit
 }
 
-// New reads the index of a database, or makes it again if it cannot be read, brings it to where the log is, and follows the transactions
-// of the writer from then on. It is called before the first job.
+// New reads the index of a database, or rebuilds it if it cannot be read, brings it up to date with the log, and
+// follows the transactions of the writer from then on. It is called before the first job.
 func New(ctx context.Context, e *engine.Engine, opts Options) (*Index, error) {
 	if opts.RecentKeys == 0 {
 		opts.RecentKeys = recentKeys
@@ -119,7 +121,7 @@ func New(ctx context.Context, e *engine.Engine, opts Options) (*Index, error) {
 	return x, nil
 }
 
-// restore reads the state as the file has it, and the highest id of a row.
+// restore reads the state from the file, and the highest id of a row.
 func (x *Index) restore(ctx context.Context) (s state, last int64, err error) {
 	if s.generation, err = x.e.Q.IndexGeneration(ctx); err != nil {
 		return s, 0, fmt.Errorf("generation of the index: %w", orDamage(err))
@@ -153,7 +155,7 @@ func (x *Index) restore(ctx context.Context) (s state, last int64, err error) {
 	return s, last, nil
 }
 
-// orDamage takes a row that is missing for damage.
+// orDamage treats a missing row as damage.
 func orDamage(err error) error {
 	if engine.NoRows(err) {
 		return errPiece
@@ -164,20 +166,20 @@ func orDamage(err error) error {
 // closeTime is how long Close may take to write what is recent, so that the next start need not derive it again.
 const closeTime = 5 * time.Second
 
-// Close ends what goes on in the background, and writes what is recent if it can.
+// Close ends the background work, and writes what is recent if it can.
 func (x *Index) Close() {
 	x.loop.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	if err := x.Flush(ctx); err != nil {
-		x.e.Log.Info("what is recent of the index is derived again at the next start", "why", err)
+		x.e.Log.Info("the recent part of the index will be derived again at the next start", "why", err)
 	}
 }
 
-// Settle writes what has become too much to be recent, and merges runs, while no compaction runs: it is for Options.Derive.
+// Settle writes what is too much to be recent, and merges runs, while no compaction runs: it is for Options.Derive.
 func (x *Index) Settle(ctx context.Context) error { return x.work(ctx, 0) }
 
-// Flush writes all that is recent, while no compaction runs: it is for Options.Derive.
+// Flush writes everything recent, while no compaction runs: it is for Options.Derive.
 func (x *Index) Flush(ctx context.Context) error {
 	for {
 		s := x.committed()
@@ -199,7 +201,7 @@ func (x *Index) Flush(ctx context.Context) error {
 // ErrFull says that what is recent cannot be written.
 var ErrFull = errors.New("the index is not written")
 
-// Full reports whether so much is recent that nothing more is to be added. It belongs to the writer.
+// Full reports whether there are so many recent keys that no more may be added. It belongs to the writer.
 func (x *Index) Full() bool {
 	return x.current.recent.n >= fullKeys || x.current.recent.size >= fullBytes
 }
@@ -218,22 +220,22 @@ func put(x *Index, key string, value uint64) {
 	x.changed = true
 }
 
-// In returns the index as the transaction of a job has it. It is valid until the job changes something.
+// In returns the index as the transaction of a job sees it. It is valid until the job changes something.
 func (x *Index) In(t *engine.Tx) *View {
 	x.view.index, x.view.state, x.view.piece = x, x.current, t.St.IndexPiece
 	return &x.view
 }
 
-// Reader is a read transaction with the index as of it.
+// Reader is a read transaction with the index as of that transaction.
 type Reader struct {
 	*engine.Reader
 	View
 }
 
-// maxBehind is how often a read transaction is begun again because the states in memory have gone on since.
+// maxBehind is how often a read transaction is restarted because the states in memory have moved on.
 const maxBehind = 100
 
-// Read runs f in a read transaction with the index as of it.
+// Read runs f in a read transaction with the index as of that transaction.
 func (x *Index) Read(ctx context.Context, f func(*Reader) error) error {
 	for range maxBehind {
 		behind := false
@@ -257,7 +259,7 @@ func (x *Index) Read(ctx context.Context, f func(*Reader) error) error {
 	return engine.Unavailable(errBehind)
 }
 
-// at returns the state of a generation, or another one if it is not kept any more.
+// at returns the state of a generation, or another one if it is no longer kept.
 func (x *Index) at(generation int64) state {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -282,7 +284,7 @@ func (x *Index) Restore() {
 	x.rebase()
 }
 
-// keptPuts is how much room for puts is kept for the next transaction.
+// keptPuts is the capacity for puts that is kept for the next transaction.
 const keptPuts = 4096
 
 // rebase makes what is recent the base.
@@ -316,7 +318,7 @@ func (x *Index) Commit(c *engine.Connection) error {
 	return err
 }
 
-// freeze begins a new tree. It is no part of a job that puts something.
+// freeze starts a new tree. It is not part of a job that puts something.
 func (x *Index) freeze() {
 	x.current.frozen, x.current.recent = x.current.recent, tree{}
 	x.changed = true
@@ -347,7 +349,7 @@ func (x *Index) committed() state {
 	return x.latest
 }
 
-// forget drops the states of which no reader is likely to begin any more, and what they alone keep in memory.
+// forget drops the states that readers are no longer likely to start with, and the memory that only they hold.
 func (x *Index) forget() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -26,14 +26,14 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// testLog is a log as far as an index needs one, and a plain map of what the index has to know of it.
+// testLog is as much of a log as an index needs, and a plain map of what the index has to know about it.
 type testLog struct {
 	t    testing.TB
 	path string
 	e    *engine.Engine
 	x    *Index
 	keys int
-	// remade is how often the index was made again, made how many runs were written.
+	// remade is how often the index was rebuilt, made how many runs were written.
 	remade int
 	made   int64
 	last   int64 // id of the last run
@@ -63,7 +63,7 @@ func newTestLog(t testing.TB, keys int) *testLog {
 	return l
 }
 
-// open opens the database, and derives again what was in memory only.
+// open opens the database, and derives again what was only in memory.
 func (l *testLog) open() {
 	l.t.Helper()
 	var err error
@@ -125,10 +125,10 @@ func (l *testLog) close() {
 	l.kill()
 }
 
-// kill closes the database as it is, which is what a kill leaves.
+// kill closes the database as it is, as a kill leaves it.
 func (l *testLog) kill() {
 	l.x.loop.Close()
-	if l.x.next < l.last { // ids begin again where none could be read
+	if l.x.next < l.last { // ids start again where none could be read
 		l.last = 0
 	}
 	l.made, l.last = l.made+l.x.next-l.last, l.x.next
@@ -151,7 +151,7 @@ func (l *testLog) workspace(num int64) {
 	}
 }
 
-// write adds entries in one job, which fails in the end if wish says so.
+// write adds entries in one job, which fails at the end if wish says so.
 func (l *testLog) write(ws int64, entries []testEntry, wish error) {
 	l.t.Helper()
 	write := func(t *engine.Tx) error {
@@ -167,7 +167,7 @@ func (l *testLog) write(ws int64, entries []testEntry, wish error) {
 		}
 		return wish
 	}
-	err := l.mended(func() error { return l.do(write) })
+	err := l.repaired(func() error { return l.do(write) })
 	if !errors.Is(err, wish) {
 		l.t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func (l *testLog) write(ws int64, entries []testEntry, wish error) {
 	}
 }
 
-// settle waits until everything that is frozen is written, and what is due is merged.
+// settle waits until everything frozen is written, and what is due is merged.
 func (l *testLog) settle() {
 	l.t.Helper()
 	err := l.x.loop.Run(context.Background())
@@ -196,7 +196,7 @@ func (l *testLog) settle() {
 	}
 }
 
-// damage changes what is stored of a run. It is met by whoever reads it first, or at the next start.
+// damage changes what is stored of a run. It is found at the first read, or at the next start.
 func (l *testLog) damage(r *rand.Rand) {
 	l.t.Helper()
 	damage := []string{
@@ -213,8 +213,8 @@ func (l *testLog) damage(r *rand.Rand) {
 	}
 }
 
-// mended repeats what fails because the index is damaged, which mends it.
-func (l *testLog) mended(f func() error) (err error) {
+// repaired repeats what fails because the index is damaged, which repairs it.
+func (l *testLog) repaired(f func() error) (err error) {
 	l.t.Helper()
 	for range 3 {
 		if err = f(); !sqlitex.IsDamage(err) && !errors.Is(err, errUnmade) {
@@ -226,10 +226,10 @@ func (l *testLog) mended(f func() error) (err error) {
 	return err
 }
 
-// readAll reads all of the index, so that all damage is met.
+// readAll reads all of the index, so that all damage is found.
 func (l *testLog) readAll() {
 	l.t.Helper()
-	err := l.mended(func() error {
+	err := l.repaired(func() error {
 		return l.x.Read(context.Background(), func(v *Reader) error {
 			records := v.Records(RecordKey(1, 0, nil), "\xff")
 			for records.Next() {
@@ -245,7 +245,7 @@ func (l *testLog) readAll() {
 // check compares the index with the plain map.
 func (l *testLog) check(r *rand.Rand) {
 	l.t.Helper()
-	err := l.mended(func() error { return l.compare(r) })
+	err := l.repaired(func() error { return l.compare(r) })
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func (l *testLog) compare(r *rand.Rand) error {
 			if len(all) > 0 {
 				key := all[r.IntN(len(all))]
 				from, until = key[:max(headSize, r.IntN(len(key)+1))], all[r.IntN(len(all))]
-				// A range lies within a table.
+				// A range is within one table.
 				until = string(append([]byte(from[:headSize]), until[headSize:]...))
 				if i%2 == 0 { // all that begin with the same
 					from, until = stemOf(key)+"\x00", stemOf(key)+"\x01"
@@ -319,7 +319,7 @@ func (l *testLog) compare(r *rand.Rand) error {
 	})
 }
 
-// testDigests are such of which one is the beginning of another, in either form.
+// testDigests include some that are the beginning of another, in either form.
 var testDigests = []string{strings.Repeat("ab", 32), strings.Repeat("ab", 16), "abab", "ab", "a", "x", "x\x01y", strings.Repeat("long", 1000), ""}
 
 func putReferences(x *Index, ws int64, e testEntry) {
@@ -328,7 +328,8 @@ func putReferences(x *Index, ws int64, e testEntry) {
 	}
 }
 
-// compareReferences compares references with those of the entries that are winners, from the beginning and from one of them on.
+// compareReferences compares references with those of the entries that are winners, from the beginning and from one of
+// them on.
 func (l *testLog) compareReferences(v *Reader, r *rand.Rand) error {
 	type ref struct {
 		digest, record string
@@ -348,7 +349,7 @@ func (l *testLog) compareReferences(v *Reader, r *rand.Rand) error {
 			for refs.Next() {
 				got := ref{refs.Digest, RecordKey(ws, refs.Table, refs.Key), refs.Version}
 				if l.gone[layout.EntryID(ws, got.version)] {
-					continue // what is collected is forgotten later
+					continue // what is collected is dropped later
 				}
 				if !want[got] {
 					return nil, fmt.Errorf("a reference to %.20q of %q that is none", got.digest, got.record)
@@ -388,8 +389,8 @@ func (l *testLog) compareReferences(v *Reader, r *rand.Rand) error {
 	return nil
 }
 
-// TestIndexIsAMap lets an index and a plain map go through the same: jobs that succeed and fail, groups of them, flushes, merges,
-// collections, new starts, damage, and op ids of which many share a hash. Readers look on.
+// TestIndexIsAMap puts an index and a plain map through the same: jobs that succeed and fail, groups of them, flushes,
+// merges, collections, restarts, damage, and op ids of which many share a hash, while readers read.
 func TestIndexIsAMap(t *testing.T) {
 	seeds, rounds := uint64(6), 150
 	if racing {
@@ -454,7 +455,7 @@ func TestIndexIsAMap(t *testing.T) {
 				case 2:
 					l.damage(r)
 				case 3: // what was superseded is collected, and winners that nothing came after, if the runs know them
-					if err := l.mended(func() error { return l.x.Write(t.Context()) }); err != nil {
+					if err := l.repaired(func() error { return l.x.Write(t.Context()) }); err != nil {
 						t.Fatal(err)
 					}
 					l.mu.Lock()
@@ -479,7 +480,7 @@ func TestIndexIsAMap(t *testing.T) {
 			l.settle()
 			l.check(r)
 			remade += l.remade
-			// Three runs of each level, and one that has forgotten what was collected.
+			// Three runs of each level, and one that has dropped what was collected.
 			s := l.x.committed()
 			if most := 3*(l.x.level(s.runs[len(s.runs)-1])+2) + 1; len(s.runs) > most || l.made < int64(rounds/3) {
 				t.Errorf("%d runs, want at most %d; %d were made", len(s.runs), most, l.made)
@@ -498,7 +499,8 @@ func TestIndexIsAMap(t *testing.T) {
 	}
 }
 
-// TestReadersSeeTheirMoment reads while others write: within a read transaction the index has what the transaction's counter says.
+// TestReadersSeeTheirMoment reads while others write: within a read transaction the index has what the transaction's
+// counter says.
 func TestReadersSeeTheirMoment(t *testing.T) {
 	l := newTestLog(t, 200)
 	l.workspace(1)
@@ -518,7 +520,7 @@ func TestReadersSeeTheirMoment(t *testing.T) {
 					if _, err := engine.One(r.St.Counter, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, int64(1)); err != nil || version == 0 {
 						return err
 					}
-					// The record "same" is written by each job, the others by one each.
+					// Each job writes the record "same", and one other each.
 					w, found, err := r.Winner(RecordKey(1, 1, []byte("same")))
 					if err != nil || !found || w.Version != version {
 						return fmt.Errorf("winner %d, %t, %v at version %d", w.Version, found, err, version)
@@ -570,8 +572,8 @@ func TestReadersSeeTheirMoment(t *testing.T) {
 
 var errUndone = errors.New("undone")
 
-// TestJobsOfAGroupAreUndoneAlone lets jobs share transactions, of which some fail after they have put something. Each sees what those
-// before it have left.
+// TestJobsOfAGroupAreUndoneAlone lets jobs share transactions, of which some fail after they have put something. Each
+// sees what those before it have left.
 func TestJobsOfAGroupAreUndoneAlone(t *testing.T) {
 	l := newTestLog(t, 300)
 	l.workspace(1)
@@ -647,7 +649,7 @@ func TestJobsOfAGroupAreUndoneAlone(t *testing.T) {
 	}
 }
 
-// TestDamagedPieceIsAnError changes bytes of a piece: it is never read beyond its end, and what is found is no crash.
+// TestDamagedPieceIsAnError changes bytes of a piece: reads never go beyond its end or crash.
 func TestDamagedPieceIsAnError(t *testing.T) {
 	var piece []byte
 	w := newRunWriter(1, 10, func(row []byte) error {

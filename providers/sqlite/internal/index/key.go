@@ -9,8 +9,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// Keys are strings of bytes in order. Each begins with the number of its workspace and one byte for the table; op ids are table 0, and
-// references (see there) the last.
+// Keys are ordered byte strings. Each begins with the number of its workspace and one byte for the table; op ids are
+// table 0, and references (see there) the last.
 const (
 	headSize    = 4
 	hashSize    = 6
@@ -33,8 +33,8 @@ type Key = [hashSize]byte
 // Hash makes the key of an op id.
 type Hash func(opID []byte) Key
 
-// KeyedHash returns a hash that no one foresees without the key, so that no one makes op ids that share one. Whatever is found under a
-// hash is looked up in the log all the same: some share one by chance.
+// KeyedHash returns a hash that cannot be predicted without the key, so that no one can make op ids that share one.
+// Whatever is found under a hash is still looked up in the log: some share one by chance.
 func KeyedHash(key []byte) Hash {
 	return func(opID []byte) (h Key) {
 		sum := sha256.Sum256(append(append(make([]byte, 0, 128), key...), opID...))
@@ -43,12 +43,12 @@ func KeyedHash(key []byte) Hash {
 	}
 }
 
-// OpKey returns what the keys of an op id begin with: an op id is found under each version that its hash had.
+// OpKey returns the beginning of the keys of an op id: an op id is found under each version that its hash had.
 func OpKey(workspace int64, hash Key) string {
 	return string(append(head(make([]byte, 0, stemSize), workspace, 0), hash[:]...))
 }
 
-// opKeyAt returns the whole key of an op id.
+// opKeyAt returns the full key of an op id.
 func opKeyAt(workspace int64, hash Key, version int64) string {
 	b := append(head(make([]byte, 0, stemSize+versionSize), workspace, 0), hash[:]...)
 	var v [8]byte
@@ -61,7 +61,7 @@ func isOp(key []byte) bool {
 	return len(key) == stemSize+versionSize && key[headSize-1] == 0
 }
 
-// versionOf returns the version in the whole key of an op id.
+// versionOf returns the version in the full key of an op id.
 func versionOf[T string | []byte](key T) (version int64) {
 	for i := stemSize; i < stemSize+versionSize; i++ {
 		version = version<<8 | int64(key[i])
@@ -74,8 +74,8 @@ func workspaceOf[T string | []byte](key T) int64 {
 	return int64(key[0])<<16 | int64(key[1])<<8 | int64(key[2])
 }
 
-// stem is the part of a key by which a filter knows it: of a record's the part in front of a zero byte, so that a filter also knows whether
-// any record begins with that.
+// stem is the part of a key that a filter knows it by: for a record's key the part before a zero byte, so that a filter
+// also knows whether any record begins with that.
 func stem(key []byte) []byte {
 	switch {
 	case isOp(key):
@@ -89,7 +89,8 @@ func stem(key []byte) []byte {
 	return key
 }
 
-// stemOf returns the stem of a record's key, and stemOfAll that of all records between two keys; empty if they have not one.
+// stemOf returns the stem of a record's key, and stemOfAll that of all records between two keys; empty if there is not
+// exactly one.
 func stemOf(key string) string {
 	if i := strings.IndexByte(key[headSize:], 0); i >= 0 {
 		return key[:headSize+i]
@@ -107,9 +108,9 @@ func stemOfAll(from, until string) string {
 // Winner is what the index keeps of the winner of a record.
 type Winner struct {
 	Version int64
-	// State is what has become of the record, 0 to 7.
+	// State is the state of the record, 0 to 7.
 	State int64
-	// Nth counts the winners that the record has had, and begins at 0 again after 63.
+	// Nth counts the winners that the record has had, and starts at 0 again after 63.
 	Nth int64
 }
 
@@ -126,7 +127,7 @@ func unpackWinner(v uint64) Winner {
 	return Winner{Version: int64(v >> (nthBits + stateBits)), State: int64(v & (1<<stateBits - 1)), Nth: int64(v >> stateBits & (1<<nthBits - 1))}
 }
 
-// entryOf returns the id of the entry of the log that stands behind a key and its value.
+// entryOf returns the id of the log entry that a key and its value stand for.
 func entryOf(key []byte, value uint64) int64 {
 	version := int64(value >> (nthBits + stateBits))
 	if isOp(key) {

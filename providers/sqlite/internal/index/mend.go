@@ -11,26 +11,26 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// An index that cannot be read is made again, since the log has all that it says. Its tables are put aside by another name, which needs
-// none of their pages, and the start, or the next one, drops them.
+// An index that cannot be read is rebuilt, since the log has everything that it says. Its tables are renamed, which
+// needs none of their pages, and this start, or the next one, drops them.
 
 // tables are those of the index.
 var tables = []string{"index_state", "index_runs", "index_pieces"}
 
 // errUnmade is why nothing can be looked up.
-var errUnmade = errors.New("the index of the sync database is being made again")
+var errUnmade = errors.New("the index of the sync database is being rebuilt")
 
-// notice takes note of an error of what the index has stored. If it is damage, the compaction makes the index again.
+// notice records an error in what the index has stored. If it is damage, the compaction rebuilds the index.
 func (x *Index) notice(err error) {
 	if sqlitex.IsDamage(err) && x.damage.CompareAndSwap(nil, &err) {
 		x.loop.Wake()
 	}
 }
 
-// derive brings the index to where the log is: from nothing if it cannot be read.
+// derive brings the index up to date with the log: from nothing if it cannot be read.
 func (x *Index) derive(ctx context.Context) error {
 	if damage := x.damage.Load(); damage != nil {
-		x.e.Log.Error("the index of the sync database is damaged and is made again from the log", "error", *damage)
+		x.e.Log.Error("the index of the sync database is damaged and is being rebuilt from the log", "error", *damage)
 		if err := x.e.Do(ctx, x.putAside); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (x *Index) derive(ctx context.Context) error {
 	})
 }
 
-// putAside begins with empty tables.
+// putAside replaces the tables by empty ones.
 func (x *Index) putAside(ctx context.Context, t *engine.Tx) error {
 	for _, table := range tables {
 		var text string
@@ -69,21 +69,21 @@ func (x *Index) putAside(ctx context.Context, t *engine.Tx) error {
 	return t.C.Exec(fmt.Sprintf("INSERT INTO index_state (id, generation, gone) VALUES (1, %d, 0); UPDATE counters SET indexed = 0", x.current.generation))
 }
 
-// dropAside drops the tables that were put aside. Where so much is damaged that it is not known which pages are theirs they stay, and the
-// next start tries again.
+// dropAside drops the tables that were renamed. If so much is damaged that it is not known which pages are theirs, they
+// stay, and the next start tries again.
 func dropAside(ctx context.Context, e *engine.Engine) error {
 	names, err := aside(ctx, e)
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	// What is in the pages does not matter any more.
+	// The content of the pages does not matter any more.
 	err = e.Outside(ctx, "PRAGMA checksum_verification=OFF")
 	for _, name := range names {
 		dropped := e.Do(ctx, func(_ context.Context, t *engine.Tx) error {
 			return t.C.Exec("DROP TABLE " + sqlite3.QuoteIdentifier(name))
 		})
 		if dropped != nil {
-			e.Log.Warn("a damaged table of the sync database that is not in use could not be dropped and takes room", "table", name, "error", dropped)
+			e.Log.Warn("a damaged table of the sync database that is no longer in use could not be dropped and takes up space", "table", name, "error", dropped)
 		}
 	}
 	return errors.Join(err, e.Outside(ctx, "PRAGMA checksum_verification=ON"))

@@ -9,17 +9,17 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// A run is stored in pieces, each a row that fits on a page. A piece is a list of keys in order, each as how many bytes it shares with
-// the one before it, how many follow and what they are, and its value.
+// A run is stored in pieces, each a row that fits on a page. A piece is a list of keys in order: for each, the number
+// of bytes that it shares with the one before, the number that follow, these bytes, and its value.
 
-// pieceSize is how large a piece becomes at most, unless a single key takes more: with what is added, a page of 4096 bytes.
+// pieceSize is the largest size of a piece, unless a single key takes more: with what is added, a page of 4096 bytes.
 const pieceSize = 4040 - sealSize
 
 // errPiece is damage like that of a page.
 var errPiece = fmt.Errorf("what is stored is not what was written: %w", sqlite3.CORRUPT)
 
-// sealSize is how many bytes follow what a row of a run holds: a checksum of it and of its id, because a piece that has changed would
-// lead to another entry. SQLite's own checksums are not in every database.
+// sealSize is the number of bytes after the content of a row of a run: a checksum of it and of its id, because a
+// changed piece would lead to another entry. SQLite's own checksums are not in every database.
 const sealSize = 4
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -40,14 +40,14 @@ func unseal(id int64, row []byte) ([]byte, error) {
 	return row[:n], nil
 }
 
-// pieceReader goes through a piece. Key and value are those of the pair at which it stands.
+// pieceReader goes through a piece. Key and value are those of the current pair.
 type pieceReader struct {
 	rest  []byte
 	key   []byte
 	value uint64
 }
 
-// reset begins with a piece, which stays the caller's.
+// reset starts with a piece, which remains the caller's.
 func (p *pieceReader) reset(piece []byte) { p.rest, p.key = piece, p.key[:0] }
 
 func (p *pieceReader) next() (bool, error) {
@@ -69,7 +69,7 @@ func (p *pieceReader) next() (bool, error) {
 	return true, nil
 }
 
-// uvarint is binary.Uvarint, faster for small numbers; n is 0 if there is none.
+// uvarint is binary.Uvarint, but faster for small numbers; n is 0 if there is none.
 func uvarint(b []byte) (v uint64, n int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return uint64(b[0]), 1
@@ -80,23 +80,23 @@ func uvarint(b []byte) (v uint64, n int) {
 	return v, n
 }
 
-// run is a sorted list of keys that does not change. In memory are its filter and where its pieces begin.
+// run is a sorted list of keys that does not change. Its filter and the beginnings of its pieces are in memory.
 type run struct {
 	id  int64
 	age int64 // runs with higher ages hold newer values
-	// pieces and chunks are how many rows hold the keys, and, after them, what is in memory.
+	// pieces is how many rows hold the keys; chunks how many after them hold what is kept in memory.
 	pieces, chunks int64
 	entries        int64
 	filter         filter
 	starts         starts
 }
 
-// rowBits is the share of a row's id that is its number within the run.
+// rowBits is the part of a row's id that is its number within the run.
 const rowBits = 32
 
 func rowID(run, n int64) int64 { return run<<rowBits | n }
 
-// starts are texts that lie between the last key of a piece and the first of the next one.
+// starts are texts between the last key of a piece and the first of the next one.
 type starts struct {
 	text []byte
 	ends []uint32
@@ -133,7 +133,7 @@ func (s *starts) piece(key string) int64 {
 type runWriter struct {
 	run
 	seed  seed
-	emit  func(row []byte) error // takes a piece, or what is kept in memory; the row is then its own
+	emit  func(row []byte) error // takes a piece, or what is kept in memory; the row then belongs to it
 	piece []byte
 	last  []byte // key
 }
@@ -178,7 +178,7 @@ func (w *runWriter) flush() error {
 	return w.emit(piece)
 }
 
-// chunkSize is how much of what is kept in memory a row holds.
+// chunkSize is how much a row holds of what is kept in memory.
 const chunkSize = 32 << 10
 
 // close writes what is left.
@@ -216,7 +216,7 @@ func (r *run) directory() []byte {
 	return b
 }
 
-// restore reads what directory has returned.
+// restore reads what directory returned.
 func (r *run) restore(b []byte) error {
 	for _, want := range []int64{r.age, r.entries, r.pieces} {
 		got, n := uvarint(b)

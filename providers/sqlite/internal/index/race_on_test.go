@@ -2,5 +2,5 @@
 
 package index
 
-// racing says that the race detector watches, which makes everything about ten times as slow.
+// racing says that the race detector is on, which makes everything about ten times as slow.
 const racing = true

@@ -6,18 +6,19 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// References are keys as well: that a record names a content, by the digest of the content. The value has the version of the winner that
-// does so. The next winner, whatever it names, makes it obsolete; whoever finds a reference asks for the winner of its record.
+// References are keys as well: that a record names a content, by the digest of the content. The value has the version
+// of the winner that does so. The next winner, whatever it names, makes it obsolete; a reader that finds a reference
+// checks the winner of its record.
 
 // references stands in keys where others have the number of a table.
 const references = 0xff
 
-// digestKey returns what the keys of the references to a digest begin with, and no others.
+// digestKey returns the common beginning of the keys of the references to a digest.
 func digestKey(b []byte, workspace int64, digest string) []byte {
 	return layout.AppendDigest(head(b, workspace, references), digest)
 }
 
-// referenceStem is the part of the key of a reference that all references to its digest have.
+// referenceStem is the part of a reference's key that all references to its digest share.
 func referenceStem(key []byte) []byte {
 	return key[:headSize+layout.DigestSize(key[headSize:])]
 }
@@ -28,7 +29,7 @@ func PutReference(x *Index, workspace int64, digest string, table int64, key []b
 	put(x, string(append(b, key...)), Winner{Version: version}.pack())
 }
 
-// Newest is the age of the newest run: no run that comes later has what a View with it has.
+// Newest is the age of the newest run: later runs have nothing that a View with it has.
 func (v *View) Newest() int64 {
 	if len(v.state.runs) == 0 {
 		return 0
@@ -36,9 +37,10 @@ func (v *View) Newest() int64 {
 	return v.state.runs[0].age
 }
 
-// References goes through references in the order of digests, tables and keys. Those that a later winner has made obsolete are left out.
+// References goes through references in the order of digests, tables and keys. Those that a later winner has made
+// obsolete are left out.
 type References struct {
-	// Digest, Table and Key say what names which content. Key is valid until the next call of Next.
+	// Digest, Table and Key say which record names which content. Key is valid until the next call of Next.
 	Digest string
 	Table  int64
 	Key    []byte
@@ -53,7 +55,8 @@ type References struct {
 	err    error
 }
 
-// ReferencesTo returns the references to a digest after one of a record. Those in runs that are not newer than an age are left out.
+// ReferencesTo returns the references to a digest after that of one record. Those in runs that are not newer than an
+// age are left out.
 func (v *View) ReferencesTo(workspace int64, digest string, table int64, key []byte, newer int64) *References {
 	prefix := string(digestKey(nil, workspace, digest))
 	r := v.references(prefix, prefix, table, key)
@@ -67,7 +70,7 @@ func (v *View) ReferencesTo(workspace int64, digest string, table int64, key []b
 	return r.begin(cursors)
 }
 
-// ReferencesAfter returns the references of a workspace after one. The empty digest stands before the first.
+// ReferencesAfter returns the references of a workspace after one. The empty digest is before the first.
 func (v *View) ReferencesAfter(workspace int64, digest string, table int64, key []byte) *References {
 	r := v.references(string(head(nil, workspace, references)), string(digestKey(nil, workspace, digest)), table, key)
 	if digest == "" && table == 0 {
@@ -106,7 +109,7 @@ func (r *References) begin(cursors []cursor) *References {
 	return r
 }
 
-// AtMost ends the references after so many keys were looked at, obsolete ones included.
+// AtMost ends the references after this many keys were looked at, obsolete ones included.
 func (r *References) AtMost(keys int) *References {
 	r.left = keys
 	return r
@@ -146,5 +149,5 @@ func (r *References) Next() bool {
 	return false
 }
 
-// Err returns what has ended the references, if it was a fault.
+// Err returns the error that ended the references, if any.
 func (r *References) Err() error { return r.err }

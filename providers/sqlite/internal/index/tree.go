@@ -11,8 +11,8 @@ type pair struct {
 	value uint64
 }
 
-// tree holds what is recent: a B-tree of which a change copies what it touches. So a tree that was put aside stays as it is, for
-// readers and for a transaction that is undone, and costs nothing.
+// tree holds what is recent: a B-tree in which a change copies what it touches. So an earlier tree stays as it is, for
+// readers and for a transaction that is undone, at no cost.
 type tree struct {
 	root *node
 	n    int // pairs
@@ -21,7 +21,7 @@ type tree struct {
 
 const maxPairs = 31
 
-// node is a node of a tree. It is changed in place by the change that has made it, and copied by others.
+// node is a node of a tree. The change that has made it changes it in place; others copy it.
 type node struct {
 	epoch uint64
 	pairs []pair
@@ -146,7 +146,7 @@ type step struct {
 	i int // the next pair
 }
 
-// from puts the cursor in front of the first key that is not below.
+// from puts the cursor before the first key that is not below key.
 func (t *tree) from(key string) *treeCursor {
 	c := &treeCursor{}
 	for n := t.root; n != nil; {

@@ -18,7 +18,8 @@ type state struct {
 	recent     tree
 	frozen     tree   // what was recent and is being written into a run
 	runs       []*run // the newest first
-	// fault is why nothing can be looked up; blind are the workspaces where nothing can, because their entries could not all be read.
+	// fault is why nothing can be looked up; blind are the workspaces in which nothing can, because their entries could
+	// not all be read.
 	fault error
 	blind map[int64]error
 }
@@ -28,7 +29,7 @@ type View struct {
 	index *Index
 	state state
 	piece *sqlite3.Stmt
-	// What one lookup leaves to the next: room for a piece and for a key.
+	// What one look-up leaves to the next: buffers for a piece and for a key.
 	buffer []byte
 	reader pieceReader
 }
@@ -36,7 +37,7 @@ type View struct {
 // Hash returns the key of an op id.
 func (v *View) Hash(opID []byte) Key { return v.index.Hash(opID) }
 
-// usable reports why nothing can be looked up.
+// usable returns why nothing can be looked up.
 func (v *View) usable(key string) error {
 	err := v.state.fault
 	if err == nil && len(v.state.blind) > 0 {
@@ -61,18 +62,19 @@ func (v *View) load(r *run, n int64, buffer []byte) ([]byte, error) {
 	return buffer, v.damaged(r, n, err)
 }
 
-// damaged lets the index be made again if a piece cannot be read.
+// damaged causes the index to be rebuilt if a piece cannot be read.
 func (v *View) damaged(r *run, n int64, err error) error {
 	if err == nil {
 		return nil
 	}
-	if slices.Contains(v.index.committed().runs, r) { // and not only in a transaction from before the index was made again
+	if slices.Contains(v.index.committed().runs, r) { // and not only in a transaction from before the index was rebuilt
 		v.index.notice(err)
 	}
 	return fmt.Errorf("piece %d of run %d of the index: %w", n, r.id, err)
 }
 
-// Winner returns what is known of the winner of a record. A winner that was a deletion may be collected, which the index does not know.
+// Winner returns what is known about the winner of a record. A winner that was a deletion may have been collected,
+// which the index does not know.
 func (v *View) Winner(key string) (w Winner, found bool, err error) {
 	if err := v.usable(key); err != nil {
 		return w, false, err
@@ -115,8 +117,8 @@ func (v *View) Winner(key string) (w Winner, found bool, err error) {
 	return w, false, nil
 }
 
-// Versions calls f with the versions under which op ids with this hash may have been written, the newest first within what is recent,
-// until f returns false. The log knows whose they are, and whether they still are.
+// Versions calls f with the versions under which op ids with this hash may have been written, the newest first within
+// what is recent, until f returns false. The log knows whose they are, and whether they still exist.
 func (v *View) Versions(key string, f func(version int64) (more bool, err error)) error {
 	if err := v.usable(key); err != nil {
 		return err
@@ -170,7 +172,7 @@ type cursor interface {
 	at() (key []byte, value uint64)
 }
 
-// runCursor goes through a run from a piece on. It may begin before the key that is asked for.
+// runCursor goes through a run from a piece on. It may begin before the key that was requested.
 type runCursor struct {
 	pieceReader
 	v     *View
@@ -204,13 +206,13 @@ func (c *runCursor) at() ([]byte, uint64) { return c.key, c.value }
 
 // merged goes through several cursors at once. Of equal keys it delivers the one of the first cursor.
 type merged struct {
-	cursors []cursor // each stands at a pair
+	cursors []cursor // each is at a pair
 	begun   bool
 	first   int
 	key     []byte
 }
 
-// newMerged starts with the first key that is not below from.
+// newMerged starts at the first key that is not below from.
 func newMerged(from string, cursors ...cursor) (*merged, error) {
 	m := &merged{}
 	for _, c := range cursors {
@@ -233,7 +235,7 @@ func newMerged(from string, cursors ...cursor) (*merged, error) {
 
 func (m *merged) next() (bool, error) {
 	if m.begun {
-		// All that stand at the key that was delivered go on.
+		// All that are at the key that was delivered move on.
 		m.key = append(m.key[:0], m.keyOf(m.first)...)
 		for i := 0; i < len(m.cursors); {
 			if !bytes.Equal(m.keyOf(i), m.key) {
@@ -279,8 +281,8 @@ type Records struct {
 	err error
 }
 
-// Records returns the records between two keys of RecordKey: not below from, and below until. Those that begin with the same text and a zero
-// byte are seldom looked for in runs that have none.
+// Records returns the records between two keys of RecordKey: not below from, and below until. If all begin with the
+// same text and a zero byte, runs without such a key are rarely searched.
 func (v *View) Records(from, until string) *Records {
 	if err := v.usable(from); err != nil {
 		return &Records{err: err}
@@ -315,7 +317,7 @@ func (r *Records) Next() bool {
 	return true
 }
 
-// Err returns what has ended the records, if it was a fault.
+// Err returns the error that ended the records, if any.
 func (r *Records) Err() error { return r.err }
 
-var errBehind = errors.New("the index in memory has gone on")
+var errBehind = errors.New("the index in memory has moved on")

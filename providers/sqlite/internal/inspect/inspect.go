@@ -23,7 +23,7 @@ type Inspector struct {
 	noticed func(workspaceID string, err error)
 }
 
-// New returns the inspector of a database. noticed is told the error of each look at one, nil included.
+// New returns the inspector of a database. noticed is called with the error of each look at a workspace, nil included.
 func New(e *engine.Engine, ws *members.Workspaces, noticed func(workspaceID string, err error)) *Inspector {
 	return &Inspector{e, ws, noticed}
 }
@@ -77,7 +77,7 @@ func shown(blocks *entries.Blocks, i int) (out or3cloud.LogEntry, err error) {
 	case text == nil:
 	case json.Valid(text):
 		out.Change = bytes.Clone(text)
-	default: // from before there was a check at the door
+	default: // from before ops were checked
 		out.Change, err = json.Marshal(string(text))
 	}
 	return out, err

@@ -36,7 +36,7 @@ func (j *Jobs) CancelAdmission(ctx context.Context, userID, admissionID string) 
 		return out, err
 	}
 	if userID == "" || admissionID == "" {
-		return out, or3cloud.Errorf(or3cloud.CodeInvalid, "An admission has a user and an id")
+		return out, or3cloud.Errorf(or3cloud.CodeInvalid, "An admission needs a user and an id")
 	}
 	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 		out.JobID, err = engine.Optional(t.Q.JobByAdmission(ctx, db.JobByAdmissionParams{UserID: userID, Key: admissionID}))

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// pause is how long an abandoned job stays open beyond its time.
+	// pause is how long an abandoned job stays open after its time.
 	pause = 15 * time.Second
-	// step is with how many jobs one job of the writer deals.
+	// step is how many jobs one job of the writer handles.
 	step = 20
 	// rememberedFor is how long a cancellation waits for its admission.
 	rememberedFor = 24 * time.Hour
 )
 
-// The texts of jobs that end by themselves.
+// The texts of jobs that end without a worker.
 const (
 	interrupted = "The job was interrupted"
 	timedOut    = "The job has timed out"
@@ -57,8 +57,8 @@ func (j *Jobs) CollectJobs(ctx context.Context) (n int, err error) {
 	}
 }
 
-// settle takes the times of open jobs for the latest that are possible, if they were written by a clock that was ahead: nobody waits for
-// that day.
+// settle replaces times of open jobs that a clock that was ahead has written by the latest that are possible: no one
+// should wait for that day.
 func (j *Jobs) settle(ctx context.Context) error {
 	latest := j.e.Now().Add(jobs.LongestLease + sqlitex.ClockTolerance).UnixMilli()
 	ahead, err := j.e.Q.OpenJobsOfTheFuture(ctx, latest)
@@ -68,7 +68,7 @@ func (j *Jobs) settle(ctx context.Context) error {
 	return j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error { return t.Q.SettleOpenJobs(ctx, latest) })
 }
 
-// collect deals with a job that was due a moment ago.
+// collect handles a job that was due a moment ago.
 func collect(ctx context.Context, t *engine.Tx, id string) error {
 	r, err := find(ctx, t.Q, id)
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
@@ -92,7 +92,7 @@ func collect(ctx context.Context, t *engine.Tx, id string) error {
 	}
 }
 
-// forgetCancellations removes old cancellations; there are none mostly.
+// forgetCancellations removes old cancellations; usually there are none.
 func (j *Jobs) forgetCancellations(ctx context.Context, before int64) error {
 	old, err := j.e.Q.OldCancellations(ctx, before)
 	if err != nil || !old {

@@ -26,7 +26,7 @@ type ending struct {
 	status        jobs.Status
 	reason, cause string
 	seen          bool
-	texts         map[int64]text // in place of what has come
+	texts         map[int64]text // in place of what has arrived
 	parts         map[int64][]byte
 	history       bool // it goes into the history
 	at            time.Time
@@ -70,8 +70,8 @@ func (j *Jobs) finish(ctx context.Context, id string, as ending) (done bool, err
 	return done && err == nil, err
 }
 
-// end ends an open job, and writes down who is to hear of it. What is only needed to go on with it, a key of the user's among it, is
-// forgotten.
+// end ends an open job, and records who must hear of it. What was only needed to continue it, including a key of the
+// user, is deleted.
 func end(ctx context.Context, t *engine.Tx, r row, as ending) error {
 	in := db.EndJobParams{Status: string(as.status), Error: as.reason, Cause: as.cause, Now: t.At, DueAt: t.At + r.Retention, Num: r.Num}
 	if r.Notice == toTellAtTheEnd && !as.seen && as.status != jobs.Aborted {
@@ -98,7 +98,7 @@ func end(ctx context.Context, t *engine.Tx, r row, as ending) error {
 	return nil
 }
 
-// announce writes down what webhooks tell of the end of a job. A job that was aborted is neither complete nor has it failed.
+// announce records the event for webhooks at the end of a job. A job that was aborted has neither completed nor failed.
 func announce(ctx context.Context, t *engine.Tx, r row, as ending) error {
 	name, status := adminevent.JobCompleted, "completed"
 	switch as.status {
@@ -135,7 +135,7 @@ func (j *Jobs) JobIsTold(ctx context.Context, id string) error {
 	return j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error { return t.Q.JobIsTold(ctx, id) })
 }
 
-// those returns jobs with the ids that were found, without what is large. What was removed meanwhile is left out.
+// those returns jobs with the given ids, without their large parts. Jobs that have been removed are left out.
 func (j *Jobs) those(ctx context.Context, ids []string, err error) (out []jobs.Job, _ error) {
 	for _, id := range ids {
 		switch r, err := find(ctx, j.e.Q, id); {

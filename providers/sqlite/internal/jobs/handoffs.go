@@ -11,10 +11,10 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// unanswered is the error of a job whose browser has not brought the result of a tool.
-const unanswered = "The browser has not brought the result of a tool in time"
+// unanswered is the error of a job whose browser has not sent the result of a tool.
+const unanswered = "The browser has not sent the result of a tool in time"
 
-var errCall = or3cloud.Errorf(or3cloud.CodeInvalid, "The call of a tool has a name, and whoever makes it a device and a token")
+var errCall = or3cloud.Errorf(or3cloud.CodeInvalid, "The call of a tool needs a name, and its caller a device and a token")
 
 // handoffs implements jobs.Handoffs.
 type handoffs struct{ e *engine.Engine }
@@ -43,13 +43,13 @@ func (j *handoffs) HandOff(ctx context.Context, id, owner string, h jobs.Handoff
 	})
 }
 
-// has reports whether a token has a call of a user's job.
+// has reports whether a token holds a call of a user's job.
 func (r row) has(userID, callID, token string, now int64) bool {
 	return r.open() && r.of(userID) && r.CallID == callID && r.CallUntil > now &&
 		subtle.ConstantTimeCompare([]byte(r.CallToken), []byte(token)) == 1
 }
 
-// checkCall refuses what names no call.
+// checkCall refuses what does not name a call.
 func checkCall(callID, token string) error {
 	if callID == "" || token == "" {
 		return errCall
@@ -71,7 +71,7 @@ func (j *handoffs) ClaimClientToolCall(ctx context.Context, id, userID string, c
 		case err != nil || !r.open() || !r.of(userID) || r.CallID != c.CallID || r.CallDevice != c.Device || r.CallUntil > t.At:
 			return err
 		}
-		// A claim does not make the wait longer: who claims again and again brings no result.
+		// A claim does not make the wait longer: a browser that claims again and again sends no result.
 		r.CallToken, r.CallUntil = c.Token, t.At+span(c.For, jobs.DefaultLease, jobs.LongestLease)
 		if err := t.Q.ClaimCall(ctx, db.ClaimCallParams{Token: r.CallToken, Until: r.CallUntil, Num: r.Num}); err != nil {
 			return err

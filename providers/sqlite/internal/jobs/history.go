@@ -76,7 +76,7 @@ func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []jobs.Pe
 			}
 			return err
 		})
-		if err != nil && or3cloud.CodeOf(err) != or3cloud.CodeNotFound { // else it was removed meanwhile
+		if err != nil && or3cloud.CodeOf(err) != or3cloud.CodeNotFound { // otherwise it has been removed
 			return nil, err
 		}
 	}

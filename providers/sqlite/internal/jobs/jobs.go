@@ -1,9 +1,9 @@
-// Package jobs keeps background jobs: what is asked of them, what has come of them, and which worker has each in hand.
+// Package jobs keeps background jobs: their orders, their results, and which worker works on each.
 //
 //	jobs.go       the life of a job             texts.go     its answer and reasoning, by places
 //	leases.go     who works on it               admissions.go creations whose answer was lost
 //	handoffs.go   which tool of a browser it waits for
-//	history.go    its way into the history      collect.go   what becomes of jobs that no one works on or reads
+//	history.go    its way into the history      collect.go   what happens to jobs that no one works on or reads
 //	endings.go    how it ends, and who hears    census.go    what an operator sees
 package jobs
 
@@ -42,10 +42,10 @@ func New(e *engine.Engine) *Jobs {
 	return j
 }
 
-// Close ends the collection in the background.
+// Close ends the background collection.
 func (j *Jobs) Close() { j.loop.Close() }
 
-// The parts of a job that are large.
+// The large parts of a job.
 const (
 	partToolCalls     = 0
 	partWorkflowState = 1
@@ -56,15 +56,15 @@ const (
 
 var errNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Job not found or unauthorized")
 
-// row is a job as it is stored, without what is large.
+// row is a job as it is stored, without its large parts.
 type row db.JobByIDRow
 
-// admitted reports whether a worker may begin: the answer waits for no admission into the history.
+// admitted reports whether a worker may begin: the answer does not wait to be admitted to the history.
 func (r row) admitted() bool {
 	return r.HistoryPhase == "" || r.HistoryPhase == string(jobs.HistoryReady)
 }
 
-// awaitsHistory reports whether something of the job is to be written into the history.
+// awaitsHistory reports whether something of the job has yet to be written into the history.
 func (r row) awaitsHistory() bool {
 	return r.HistoryPhase == string(jobs.HistoryAdmissionPending) || r.HistoryPhase == string(jobs.HistoryFinalizationPending)
 }
@@ -74,10 +74,10 @@ func (r row) open() bool { return r.Status == string(jobs.Streaming) }
 // of reports whether a job is a user's.
 func (r row) of(userID string) bool { return userID == jobs.AnyUser || r.UserID == userID }
 
-// leased reports whether a worker has the job in hand.
+// leased reports whether a worker holds the job.
 func (r row) leased(now int64) bool { return r.LeaseUntil > now }
 
-// fence refuses an owner who has lost the lease. Who names none works without leases.
+// fence refuses an owner who has lost the lease. An empty owner works without leases.
 func (r row) fence(owner string, now int64) error {
 	if owner != "" && !r.held(owner, now) {
 		return or3cloud.Errorf(or3cloud.CodeConflict, "Another worker has the job, or the lease has ended")
@@ -127,7 +127,7 @@ func find(ctx context.Context, q *db.Queries, id string) (row, error) {
 	return row(r), sqlitex.Translate(err)
 }
 
-// part returns what is large of a job; nil if there is none.
+// part returns a large part of a job; nil if there is none.
 func part(ctx context.Context, q *db.Queries, num, part int64) ([]byte, error) {
 	return engine.Optional(q.JobPart(ctx, db.JobPartParams{Job: num, Part: part}))
 }
@@ -156,13 +156,13 @@ func (j *Jobs) view(ctx context.Context, f func(*db.Queries) error) error {
 func within(names ...string) error {
 	for _, name := range names {
 		if len(name) > jobs.MaxName {
-			return or3cloud.Errorf(or3cloud.CodeInvalid, "An id of a job has up to %d bytes", jobs.MaxName)
+			return or3cloud.Errorf(or3cloud.CodeInvalid, "An id of a job may have up to %d bytes", jobs.MaxName)
 		}
 	}
 	return nil
 }
 
-// span returns a time within its bounds, in milliseconds.
+// span returns a duration within its limits, in milliseconds.
 func span(d, usual, longest time.Duration) int64 {
 	if d <= 0 {
 		d = usual
@@ -180,17 +180,17 @@ func bit(b bool) int64 {
 func (j *Jobs) check(in *jobs.Order) error {
 	switch {
 	case in.UserID == "" || in.UserID == jobs.AnyUser:
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "A job belongs to a user")
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "A job needs a user")
 	case in.Kind != jobs.Chat && in.Kind != jobs.Workflow:
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "A job is a chat or a workflow")
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "A job must be a chat or a workflow")
 	case in.HistoryPhase != "" && !in.HistoryPhase.Valid():
 		return errPhase
 	case len(in.Execution) > jobs.MaxExecution:
 		return errExecution
 	case in.Context != nil && (len(in.Context) > jobs.MaxContext || !json.Valid(in.Context)):
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "What stays with a job is JSON of up to %d bytes", jobs.MaxContext)
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "The metadata of a job must be JSON of up to %d bytes", jobs.MaxContext)
 	case in.MostOfAll < 1 || in.MostOfUser < 1:
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "There may be one job at least")
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "At least one job must be allowed")
 	}
 	if in.IdempotencyKey == "" {
 		in.IdempotencyKey = in.AdmissionID
@@ -201,7 +201,7 @@ func (j *Jobs) check(in *jobs.Order) error {
 	return within(in.UserID, in.WorkspaceID, in.ThreadID, in.MessageID, in.Model, in.IdempotencyKey, in.AdmissionID, in.GenerationID, in.LeaseOwner)
 }
 
-// busy is how long somebody is asked to wait for a job to end.
+// busy is how long a client is asked to wait for a job to end.
 const busy = 10 * time.Second
 
 // CreateJob implements jobs.Store.
@@ -232,7 +232,7 @@ func (j *Jobs) CreateJob(ctx context.Context, in jobs.Order) (out jobs.Admission
 	return out, err
 }
 
-// beginning is what a job begins with.
+// beginning is the data that a job begins with.
 type beginning struct {
 	texts map[int64]text
 	parts map[int64][]byte
@@ -247,7 +247,7 @@ func keepParts(ctx context.Context, q *db.Queries, num int64, parts map[int64][]
 	return nil
 }
 
-// admit decides what becomes of a new job in the transaction that begins it.
+// admit decides what happens to a new job in the transaction that begins it.
 func admit(ctx context.Context, t *engine.Tx, in jobs.Order, begun beginning, id string) (out jobs.Admission, err error) {
 	there, err := engine.Optional(t.Q.JobByKey(ctx, db.JobByKeyParams{UserID: in.UserID, Key: in.IdempotencyKey}))
 	if err != nil || there != "" {
@@ -259,7 +259,7 @@ func admit(ctx context.Context, t *engine.Tx, in jobs.Order, begun beginning, id
 	}
 	if num, err := engine.Optional(t.Q.AnyWorkspace(ctx, in.WorkspaceID)); err != nil {
 		return out, err
-	} else if num > 0 { // else another store has the workspaces
+	} else if num > 0 { // otherwise another store has the workspaces
 		if err := members.Permit(t, in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
 			return out, err
 		}
@@ -328,7 +328,7 @@ func (j *Jobs) GetJob(ctx context.Context, id, userID string, from jobs.Place) (
 	return out, err
 }
 
-// documents checks what is JSON, and returns what there is of it by its part.
+// documents checks the JSON values, and returns those that are there by part.
 func documents(toolCalls, workflowState, usage []byte) (map[int64][]byte, error) {
 	out := map[int64][]byte{}
 	for part, text := range [...][]byte{partToolCalls: toolCalls, partWorkflowState: workflowState, partUsage: usage} {
@@ -336,7 +336,7 @@ func documents(toolCalls, workflowState, usage []byte) (map[int64][]byte, error)
 			continue
 		}
 		if len(text) > jobs.MaxState || !json.Valid(text) {
-			return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Tool calls, state and usage of a job are JSON of up to %d bytes", jobs.MaxState)
+			return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Tool calls, state and usage of a job must be JSON of up to %d bytes", jobs.MaxState)
 		}
 		out[int64(part)] = text
 	}
@@ -396,7 +396,7 @@ func (j *Jobs) FinishJob(ctx context.Context, id string, out jobs.Outcome) (bool
 	return j.finish(ctx, id, as)
 }
 
-var errOutcome = or3cloud.Errorf(or3cloud.CodeInvalid, "A job is complete, has failed or was aborted")
+var errOutcome = or3cloud.Errorf(or3cloud.CodeInvalid, "A job can end as complete, failed or aborted")
 
 // AbortJob implements jobs.Store.
 func (j *Jobs) AbortJob(ctx context.Context, id, userID string) (done bool, err error) {

@@ -12,11 +12,11 @@ import (
 )
 
 var (
-	errOwner     = or3cloud.Errorf(or3cloud.CodeInvalid, "A lease has an owner, whose name has up to %d bytes", jobs.MaxName)
-	errExecution = or3cloud.Errorf(or3cloud.CodeInvalid, "What it takes to go on with a job has 1 to %d bytes", jobs.MaxExecution)
+	errOwner     = or3cloud.Errorf(or3cloud.CodeInvalid, "A lease needs an owner, whose name may have up to %d bytes", jobs.MaxName)
+	errExecution = or3cloud.Errorf(or3cloud.CodeInvalid, "The data to continue a job with must have 1 to %d bytes", jobs.MaxExecution)
 )
 
-// checkOwner refuses what cannot own a lease.
+// checkOwner refuses names that cannot own a lease.
 func checkOwner(owner string) error {
 	if owner == "" || len(owner) > jobs.MaxName {
 		return errOwner
@@ -39,7 +39,7 @@ func (j *Jobs) ClaimJob(ctx context.Context, id, owner string, lease time.Durati
 	return out, nil
 }
 
-// claim hands a job to a worker, unless it is over, not admitted yet, or in other hands.
+// claim gives a job to a worker, unless it is over, not admitted yet, or held by another.
 func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Duration) (*jobs.Claimed, error) {
 	r, err := find(ctx, t.Q, id)
 	if err != nil {
@@ -74,7 +74,7 @@ func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Durat
 	return out, err
 }
 
-// claimed returns what whoever has a job in hand is told.
+// claimed returns what the holder of a job is told.
 func claimed(ctx context.Context, t *engine.Tx, r row) (out *jobs.Claimed, err error) {
 	out = &jobs.Claimed{}
 	if out.Job, err = whole(ctx, t.Q, r); err != nil {
@@ -87,7 +87,7 @@ func claimed(ctx context.Context, t *engine.Tx, r row) (out *jobs.Claimed, err e
 	return out, err
 }
 
-// restart lets the texts of a job begin again.
+// restart empties the texts of a job.
 func restart(ctx context.Context, t *engine.Tx, num int64) error {
 	for _, part := range []int64{content, reasoning} {
 		if err := t.Q.DropJobText(ctx, db.DropJobTextParams{Job: num, Part: part}); err != nil {
@@ -101,7 +101,7 @@ func keepLease(ctx context.Context, t *engine.Tx, r row) error {
 	return t.Q.LeaseJob(ctx, db.LeaseJobParams{Owner: r.LeaseOwner, Until: r.LeaseUntil, Attempts: r.Attempts, DueAt: r.due(t.At), Num: r.Num})
 }
 
-// ClaimNextJob implements jobs.Queue. Workers look often, and mostly for nothing, so they look outside of the writer.
+// ClaimNextJob implements jobs.Queue. Workers look often, and usually find nothing, so they look outside the writer.
 func (j *Jobs) ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*jobs.Claimed, error) {
 	if err := checkOwner(owner); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (j *Jobs) ClaimNextJob(ctx context.Context, owner string, lease time.Durati
 		job, err := j.ClaimJob(ctx, id, owner, lease)
 		if job != nil || err != nil && or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
 			return job, err
-		} // else another worker was faster
+		} // otherwise another worker was faster
 	}
 }
 

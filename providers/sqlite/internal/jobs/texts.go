@@ -18,11 +18,11 @@ const (
 	reasoning
 )
 
-// piece is about how many bytes a stored piece of a text has. What comes is added to the last one until it has as many: few rows,
-// and little is written again.
+// piece is approximately the size in bytes of a stored piece of a text. New text is added to the last one until it is
+// full: few rows, and little is rewritten.
 const piece = 4 << 10
 
-// text is a text with what is to be known of it, which is found out in front of the writer.
+// text is a text with what must be known about it, which is found out before the writer.
 type text struct {
 	string
 	units int64
@@ -33,7 +33,7 @@ func newText(s string) text {
 	return text{s, int64(jsstring.Len(s))}
 }
 
-// cut returns well-formed text of a number of bytes at most.
+// cut returns well-formed text of at most most bytes.
 func cut(s string, most int) string {
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	if len(s) <= most {
@@ -45,7 +45,7 @@ func cut(s string, most int) string {
 	return s[:most]
 }
 
-// add appends to a text of a job, as much as there is room for.
+// add appends to a text of a job, as much as fits.
 func (x text) add(ctx context.Context, q *db.Queries, job, part int64) error {
 	if x.string == "" {
 		return nil
@@ -101,8 +101,8 @@ func textFrom(ctx context.Context, q *db.Queries, r row, part int64, from int) (
 	return out, nil
 }
 
-// after returns what follows a number of UTF-16 code units. If they end within a character, a replacement character stands for the
-// other half, so that lengths stay right.
+// after returns what follows a number of UTF-16 code units. If they end within a character, a replacement character
+// stands for the other half, so that lengths stay right.
 func after(s string, units int) string {
 	for i, r := range s {
 		switch {

@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/internal/jsstring"
 )
 
-// VersionBits is the share of a log id that holds the server version; see the migration for why 43.
+// VersionBits is the part of a log id that holds the server version; see the migration for why 43.
 const VersionBits = 43
 
 // MaxVersion is the highest version that a log id can hold.
@@ -47,8 +47,8 @@ func OpNumber(o or3cloud.Operation) int64 {
 	return 0
 }
 
-// OpBits is the share of log.op that is the number of the operation. The state of the record as the entry left it, had it won, lies
-// above it; entries from before the index say nothing there.
+// OpBits is the part of log.op that is the number of the operation. Above it is the state in which the entry left the
+// record, had it won; entries from before the index say nothing there.
 const OpBits = 1
 
 // Operation is the inverse of OpNumber.
@@ -76,18 +76,18 @@ func TableSet(names []string) int64 {
 	return set
 }
 
-// Ids are stored packed: most are UUIDs in lower-case text, which 16 bytes hold. The first byte says how the rest is
-// to be read.
+// Ids are stored packed: most are UUIDs in lower-case text, which fit into 16 bytes. The first byte says how to read
+// the rest.
 const (
 	packedText   = 0
 	packedUUID   = 1
 	packedSHA256 = 2
-	packedOp     = 3 // a length, so many bytes of a fingerprint, and the packed id
+	packedOp     = 3 // a length, a fingerprint of that length, and the packed id
 )
 
 const sha256Prefix = "sha256:"
 
-// PackID appends the packed form of an id to b. UnpackID gives back exactly the same text.
+// PackID appends the packed form of an id to b. UnpackID returns exactly the same text.
 func PackID(b []byte, id string) []byte {
 	if len(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' {
 		start := len(b)
@@ -111,7 +111,8 @@ func PackID(b []byte, id string) []byte {
 	return append(append(b, packedText), id...)
 }
 
-// SplitOp returns the fingerprint, if there is one, and the packed id of an op, as the log had them before there were blocks.
+// SplitOp returns the fingerprint, if there is one, and the packed id of an op, as the log had them before there were
+// blocks.
 func SplitOp(b []byte) (fingerprint, id []byte) {
 	if len(b) < 2 || b[0] != packedOp || len(b) < 2+int(b[1]) {
 		return nil, b
@@ -144,7 +145,7 @@ func nibble(c byte) byte {
 
 // UnpackID returns the text that PackID packed.
 func UnpackID(b []byte) string {
-	var buf [128]byte // for all but those of foreign clients
+	var buf [128]byte // enough for all but those of foreign clients
 	return string(AppendUnpackedID(buf[:0], b))
 }
 
@@ -169,7 +170,7 @@ func AppendUnpackedID(dst, b []byte) []byte {
 	}
 }
 
-// ErrDigests is the error of a list of digests that PackDigests has not made.
+// ErrDigests is the error for a list of digests that PackDigests has not made.
 var ErrDigests = errors.New("a list of digests is damaged")
 
 // PackDigests returns digests as they are stored beside an entry.
@@ -192,7 +193,7 @@ func UnpackDigests(b []byte) (digests []string, ok bool) {
 	return digests, true
 }
 
-// AppendDigest appends a digest in a form that says where it ends. One in lower-case hex takes half its length.
+// AppendDigest appends a digest in a self-delimiting form. One in lower-case hex takes half its length.
 func AppendDigest(b []byte, digest string) []byte {
 	size := uint64(len(digest)) << 1
 	start := len(b)
@@ -230,7 +231,7 @@ func ReadDigest(b []byte) (digest string, rest []byte, ok bool) {
 // uuidStarts is where the five groups of a UUID begin in its bytes.
 var uuidStarts = [...]int{0, 4, 6, 8, 10}
 
-// TokenEncoding is how page tokens and snapshot ids travel.
+// TokenEncoding is the encoding of page tokens and snapshot ids.
 var TokenEncoding = base64.RawURLEncoding
 
 // AppendUvarints appends numbers in a compact form.
@@ -253,8 +254,8 @@ func ReadUvarints(b []byte, dst ...*int64) (rest []byte, ok bool) {
 	return b, true
 }
 
-// RecordKey returns the key by which a record is found: its pk in UTF-16 order. That of a notification names its user,
-// so that one id may be a record of each of several users, and none can block it for the others.
+// RecordKey returns the key of a record: its pk in UTF-16 order. That of a notification names its user, so that one id
+// may be a record of each of several users, and none can block it for the others.
 func RecordKey(pk string, owner []byte) []byte {
 	key := jsstring.SortKey(pk)
 	if owner != nil {

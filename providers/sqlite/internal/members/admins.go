@@ -56,7 +56,7 @@ func (a *Admins) GrantDeploymentAdmin(ctx context.Context, userID, by string) er
 			return err
 		}
 		if err := userExists(ctx, t, by); errors.Is(err, errUserNotFound) {
-			by = "" // a super admin of the host is no user
+			by = "" // a super admin of the host is not a user
 		} else if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func grantFounder(ctx context.Context, t *engine.Tx, id or3cloud.ExternalIdentit
 	return grant(ctx, t, userID, "")
 }
 
-// grant makes a user a deployment admin, and lets the others know.
+// grant makes a user a deployment admin, and records the event for the others.
 func grant(ctx context.Context, t *engine.Tx, userID, by string) error {
 	before, err := deploymentRole(ctx, t, userID)
 	if err != nil {

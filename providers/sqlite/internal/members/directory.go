@@ -12,8 +12,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// Directory is what operators see of all users and workspaces, and do to them. It implements or3cloud.WorkspaceDirectory, UserDirectory, UserFinder,
-// WorkspaceAdministrator and WorkspaceLister.
+// Directory is what operators see of all users and workspaces, and what they do to them. It implements
+// or3cloud.WorkspaceDirectory, UserDirectory, UserFinder, WorkspaceAdministrator and WorkspaceLister.
 type Directory struct{ w *Workspaces }
 
 // NewDirectory returns the directory of all workspaces.
@@ -46,7 +46,7 @@ func summary(r db.DescribeWorkspaceRow) or3cloud.WorkspaceSummary {
 	return s
 }
 
-// contains reports whether one of some texts contains another, which is in lower case.
+// contains reports whether any of some texts contains text, which is in lower case.
 func contains(text string, in ...string) bool {
 	for _, s := range in {
 		if strings.Contains(strings.ToLower(s), text) {
@@ -56,7 +56,7 @@ func contains(text string, in ...string) bool {
 	return false
 }
 
-// eachUser calls f for all users until it returns false. SQLite knows no case but that of ASCII, so it cannot compare them.
+// eachUser calls f for all users until it returns false. SQLite ignores case only in ASCII, so it cannot compare them.
 func (d *Directory) eachUser(ctx context.Context, f func(or3cloud.User) bool) error {
 	for after := ""; ; {
 		rows, err := d.w.e.Q.UserPage(ctx, db.UserPageParams{After: after, Max: page})
@@ -187,13 +187,13 @@ func (d *Directory) RestoreWorkspace(ctx context.Context, workspaceID string) er
 			return err
 		}
 		if owners == 0 {
-			return or3cloud.Errorf(or3cloud.CodeConflict, "The owners of this workspace were removed, and their content with them")
+			return or3cloud.Errorf(or3cloud.CodeConflict, "The owners of this workspace were removed, along with their content")
 		}
 		return t.Q.RestoreWorkspace(ctx, num)
 	})
 }
 
-// change lets f change a workspace that is there or was deleted.
+// change lets f change a workspace that exists or was deleted.
 func (d *Directory) change(ctx context.Context, workspaceID string, f func(context.Context, *engine.Tx, int64, bool) error) error {
 	num, err := d.w.Number(ctx, workspaceID)
 	if err != nil {

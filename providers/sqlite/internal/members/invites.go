@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// The bounds of a list of invites (contract, auth §9).
+// The limits of a list of invites (contract, auth §9).
 const (
 	defaultInvites = 100
 	maxInvites     = 500
@@ -123,7 +123,8 @@ func revokeInvite(ctx context.Context, t *engine.Tx, workspaceID, inviteID strin
 	return t.Q.RevokeInvite(ctx, db.RevokeInviteParams{ID: inviteID, Now: t.At})
 }
 
-// roomForInvite refuses an invite when the workspace keeps as many as it may. Those that are no good any more give way.
+// roomForInvite refuses an invite when the workspace keeps as many as it may. Invites that are no longer valid are
+// dropped first.
 func roomForInvite(ctx context.Context, t *engine.Tx, num int64) error {
 	if err := t.Q.ExpireInvites(ctx, db.ExpireInvitesParams{Workspace: num, Now: t.At}); err != nil {
 		return err
@@ -171,7 +172,7 @@ func (i *Invites) DescribeInvite(ctx context.Context, workspaceID, email, tokenH
 	}, "", nil
 }
 
-// judge says why an invite admits nobody with this address, in the contract's order.
+// judge says why an invite does not admit someone with this address, in the contract's order.
 func judge(in db.Invite, email string, now time.Time) or3cloud.InviteRefusal {
 	switch {
 	case in.Email != strings.ToLower(email):
@@ -186,8 +187,8 @@ func judge(in db.Invite, email string, now time.Time) or3cloud.InviteRefusal {
 	return ""
 }
 
-// AcceptInvite implements or3cloud.InviteStore. A page that has just registered asks several times at once who it is, and each of
-// these requests brings the invite: for the user who has accepted it already it is as good as new.
+// AcceptInvite implements or3cloud.InviteStore. A page that has just registered asks several times at once who it is,
+// and each of these requests brings the invite: for the user who has already accepted it, it is still valid.
 func (i *Invites) AcceptInvite(ctx context.Context, id or3cloud.ExternalIdentity, workspaceID, tokenHash string) (userID string, refusal or3cloud.InviteRefusal, err error) {
 	err = i.ws.write(ctx, func(ctx context.Context, t *engine.Tx) error {
 		in, err := t.Q.InviteByToken(ctx, db.InviteByTokenParams{TokenHash: tokenHash, WorkspaceID: workspaceID})
@@ -218,7 +219,7 @@ func (i *Invites) AcceptInvite(ctx context.Context, id or3cloud.ExternalIdentity
 	return userID, "", nil
 }
 
-// join uses an invite up for an identity.
+// join uses up an invite for an identity.
 func (i *Invites) join(ctx context.Context, t *engine.Tx, id or3cloud.ExternalIdentity, in db.Invite, workspaceID string) (string, error) {
 	userID, err := i.ws.userOf(ctx, t, id)
 	if err != nil {

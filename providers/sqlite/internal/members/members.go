@@ -44,7 +44,7 @@ func (w *Workspaces) DismissMember(ctx context.Context, by, workspaceID, userID 
 	return w.in(ctx, workspaceID, func(ctx context.Context, t *engine.Tx, num int64) error {
 		needed := or3cloud.PermUsersManage
 		if by == userID {
-			needed = or3cloud.PermWorkspaceRead // everybody may leave
+			needed = or3cloud.PermWorkspaceRead // everyone may leave
 		}
 		if err := Permit(t, by, num, needed); err != nil {
 			return err

@@ -45,7 +45,7 @@ func (w *Workspaces) UserRemoval(ctx context.Context, id or3cloud.ExternalIdenti
 	return out, nil
 }
 
-// fate is what becomes of a workspace without this member.
+// fate is what happens to a workspace without this member.
 func fate(m db.MembershipsOfRow) or3cloud.Fate {
 	switch {
 	case m.OtherMembers == 0:
@@ -102,7 +102,8 @@ func lastOwner(workspaces []db.MembershipsOfRow) error {
 	return nil
 }
 
-// deleteWorkspace deletes a workspace softly, ends its webhooks and background jobs, and moves everybody who had it active to another one.
+// deleteWorkspace deletes a workspace softly, ends its webhooks and background jobs, and moves everyone who had it
+// active to another one.
 func deleteWorkspace(ctx context.Context, t *engine.Tx, num int64) error {
 	if err := t.Q.DeleteWebhooksIn(ctx, num); err != nil {
 		return err

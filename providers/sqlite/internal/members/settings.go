@@ -35,10 +35,10 @@ func (s *Settings) CompareAndSetWorkspaceSetting(ctx context.Context, workspaceI
 	})
 }
 
-// set keeps a value if the present one may be replaced, and reports whether it has.
+// set stores a value if the current one may be replaced, and reports whether it has.
 func (s *Settings) set(ctx context.Context, workspaceID, key, value string, may func(present string, found bool) bool) (done bool, err error) {
 	if key == "" || len(key) > or3cloud.MaxSettingKey || len(value) > or3cloud.MaxSettingValue {
-		return false, or3cloud.Errorf(or3cloud.CodeInvalid, "The name of a setting has 1 to %d bytes, its value up to %d",
+		return false, or3cloud.Errorf(or3cloud.CodeInvalid, "The name of a setting must have 1 to %d bytes, its value up to %d",
 			or3cloud.MaxSettingKey, or3cloud.MaxSettingValue)
 	}
 	if err := s.e.CheckRoom(); err != nil {
@@ -63,7 +63,7 @@ func (s *Settings) set(ctx context.Context, workspaceID, key, value string, may 
 			return err
 		}
 		if others >= or3cloud.MaxSettings {
-			return or3cloud.Errorf(or3cloud.CodeInvalid, "A workspace has %d settings at most", or3cloud.MaxSettings)
+			return or3cloud.Errorf(or3cloud.CodeInvalid, "A workspace can have at most %d settings", or3cloud.MaxSettings)
 		}
 		done = true
 		return t.Q.SetWorkspaceSetting(ctx, db.SetWorkspaceSettingParams{Workspace: num, Key: key, Value: value})

@@ -1,5 +1,5 @@
-// Package members keeps the canonical users, workspaces, memberships and invites of the sync database, and answers what others ask
-// about them: the number of a workspace, and whether a user may write.
+// Package members keeps the canonical users, workspaces, memberships and invites of the sync database, and answers
+// other packages' questions about them: the number of a workspace, and whether a user may write.
 package members
 
 import (
@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// defaultWorkspaceName is what a user's first workspace is called.
+// defaultWorkspaceName is the name of a user's first workspace.
 const defaultWorkspaceName = "My Workspace"
 
 var (
@@ -28,10 +28,10 @@ var (
 
 // Options configure a Workspaces.
 type Options struct {
-	// WorkspacesPerUser is how many workspaces a user may make; 0 is no bound.
+	// WorkspacesPerUser is how many workspaces a user may create; 0 means no limit.
 	WorkspacesPerUser int
-	// Retention is how long the log keeps superseded entries, FileRetention how long the storage provider keeps files that nothing
-	// references: for so long a deleted workspace takes room.
+	// Retention is how long the log keeps superseded entries, FileRetention how long the storage provider keeps files
+	// that nothing references: a deleted workspace takes space for that long.
 	Retention, FileRetention time.Duration
 }
 
@@ -54,8 +54,8 @@ type membership struct{ user, workspace string }
 // New returns the workspaces of a database.
 func New(e *engine.Engine, opts Options) *Workspaces { return &Workspaces{e: e, opts: opts} }
 
-// Number returns the number of a workspace, deleted or not. Callers have authorised the user, so the answer to an unknown id, which
-// belongs to someone else or to no one, is "forbidden".
+// Number returns the number of a workspace, deleted or not. Callers have authorised the user, so the answer to an
+// unknown id, which belongs to someone else or to no one, is "forbidden".
 func (w *Workspaces) Number(ctx context.Context, workspaceID string) (int64, error) {
 	return w.numbers.Get(workspaceID, func() (int64, error) {
 		num, err := w.e.Q.AnyWorkspace(ctx, workspaceID)
@@ -94,7 +94,7 @@ func (w *Workspaces) GetOrCreateUser(ctx context.Context, id or3cloud.ExternalId
 func (w *Workspaces) userOf(ctx context.Context, t *engine.Tx, id or3cloud.ExternalIdentity) (userID string, err error) {
 	key := db.UserByIdentityParams{Provider: id.Provider, ProviderUserID: id.ProviderUserID}
 	if userID, err = engine.Optional(t.Q.UserByIdentity(ctx, key)); err != nil || userID != "" {
-		return userID, err // somebody else was faster
+		return userID, err // someone else was faster
 	}
 	if userID, err = w.e.NewID(); err != nil {
 		return "", err
@@ -120,7 +120,7 @@ func (w *Workspaces) userOf(ctx context.Context, t *engine.Tx, id or3cloud.Exter
 
 // GetOrCreateDefaultWorkspace implements or3cloud.AuthWorkspaceStore.
 func (w *Workspaces) GetOrCreateDefaultWorkspace(ctx context.Context, userID string) (or3cloud.Workspace, error) {
-	created := false // what is remembered for others was not made by their calls
+	created := false // others did not create what is remembered
 	ws, err := w.defaults.Get(userID, func() (ws or3cloud.Workspace, err error) {
 		row, err := w.e.Q.ActiveWorkspace(ctx, userID)
 		if !engine.NoRows(err) {
@@ -136,10 +136,10 @@ func (w *Workspaces) GetOrCreateDefaultWorkspace(ctx context.Context, userID str
 	return ws, err
 }
 
-// chooseWorkspace finds or makes a workspace for a user whose active one is missing or gone.
+// chooseWorkspace finds or creates a workspace for a user whose active one is missing or gone.
 func (w *Workspaces) chooseWorkspace(ctx context.Context, t *engine.Tx, userID string) (ws or3cloud.Workspace, created bool, err error) {
 	if row, err := t.Q.ActiveWorkspace(ctx, userID); !engine.NoRows(err) {
-		return workspace(row), false, err // somebody else was faster
+		return workspace(row), false, err // someone else was faster
 	}
 	num := int64(0)
 	row, err := t.Q.OldestWorkspace(ctx, userID)
@@ -214,14 +214,14 @@ func (w *Workspaces) CreateWorkspace(ctx context.Context, userID, name, descript
 	return id, err
 }
 
-// DeletedFor is for how long a deleted workspace counts against its maker: until the collectors have taken what was in it.
+// DeletedFor is how long a deleted workspace counts against its creator: until the collectors have removed its content.
 func (w *Workspaces) DeletedFor() time.Duration {
 	const trashAndCollection = 3 * 24 * time.Hour
 	return max(w.opts.Retention, w.opts.FileRetention) + trashAndCollection
 }
 
-// mayMakeWorkspace refuses a user who has made as many workspaces as one may have. The one that a user without any gets at
-// the next sign-in is never refused, so the last one is not deleted where it could not be replaced.
+// mayMakeWorkspace refuses a user who has created as many workspaces as allowed. The one that a user without any gets
+// at the next sign-in is never refused, so the last one is not deleted if it could not be replaced.
 func (w *Workspaces) mayMakeWorkspace(ctx context.Context, t *engine.Tx, userID string) error {
 	if w.opts.WorkspacesPerUser == 0 {
 		return nil
@@ -231,7 +231,7 @@ func (w *Workspaces) mayMakeWorkspace(ctx context.Context, t *engine.Tx, userID 
 	if err != nil || made.Made < int64(w.opts.WorkspacesPerUser) {
 		return err
 	}
-	wait := time.Hour // nothing but a deletion helps
+	wait := time.Hour // only a deletion helps
 	if made.FirstDeleted > 0 {
 		wait = max(time.Duration(made.FirstDeleted+span-t.At)*time.Millisecond, time.Second)
 	}
@@ -311,13 +311,13 @@ func (w *Workspaces) SetActiveWorkspace(ctx context.Context, userID, workspaceID
 	})
 }
 
-// Permit asks again, in the transaction of a write, whether a user may do p in a live workspace: the write may have waited
-// long enough for the membership to end.
+// Permit checks again, in the transaction of a write, whether a user may do p in a live workspace: the write may have
+// waited so long that the membership has ended.
 func Permit(t *engine.Tx, userID string, workspace int64, p or3cloud.Permission) error {
 	return permit(t.St.Role, userID, workspace, p)
 }
 
-// PermitRead asks the same in the transaction of a read.
+// PermitRead checks the same in the transaction of a read.
 func PermitRead(r *engine.Reader, userID string, workspace int64, p or3cloud.Permission) error {
 	return permit(r.St.Role, userID, workspace, p)
 }
@@ -331,8 +331,8 @@ func permit(role *sqlite3.Stmt, userID string, workspace int64, p or3cloud.Permi
 	return or3cloud.Can(&who, p, or3cloud.Resource{}).Err()
 }
 
-// memberOf returns a live workspace's number and the user's role in it. That a workspace exists is told to its
-// members only.
+// memberOf returns a live workspace's number and the user's role in it. Only its members are told that a workspace
+// exists.
 func memberOf(ctx context.Context, t *engine.Tx, userID, workspaceID string) (int64, or3cloud.Role, error) {
 	row, err := t.Q.WorkspaceForMember(ctx, db.WorkspaceForMemberParams{WorkspaceID: workspaceID, UserID: userID})
 	switch {
@@ -375,7 +375,7 @@ func (w *Workspaces) SetMemberRole(ctx context.Context, workspaceID, userID stri
 	})
 }
 
-// admit makes a user who is there a member, or gives a member another role.
+// admit makes an existing user a member, or gives a member another role.
 func admit(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID string, role or3cloud.Role) error {
 	if err := userExists(ctx, t, userID); err != nil {
 		return err
@@ -383,7 +383,7 @@ func admit(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID str
 	return setRole(ctx, t, num, workspaceID, userID, role)
 }
 
-// userExists returns errUserNotFound for a user who is not there.
+// userExists returns errUserNotFound if there is no such user.
 func userExists(ctx context.Context, t *engine.Tx, userID string) error {
 	_, err := t.Q.UserExists(ctx, userID)
 	if engine.NoRows(err) {
@@ -402,7 +402,7 @@ func setRole(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID s
 	return putRole(ctx, t, num, workspaceID, userID, string(role))
 }
 
-// putRole gives a user a role, and lets administrators know if it is another one than before.
+// putRole gives a user a role, and records the event for administrators if it is another one than before.
 func putRole(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID, role string) error {
 	before, err := engine.Optional(t.Q.MemberRole(ctx, db.MemberRoleParams{WorkspaceID: workspaceID, UserID: userID}))
 	if err != nil {
@@ -481,7 +481,7 @@ func keepAnOwner(ctx context.Context, t *engine.Tx, num int64, workspaceID, user
 	return err
 }
 
-// write runs f in a transaction and makes sure that reads which begin after it see its outcome.
+// write runs f in a transaction and makes sure that reads that begin after it see its outcome.
 func (w *Workspaces) write(ctx context.Context, f func(context.Context, *engine.Tx) error) error {
 	return w.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 		t.AfterCommit(func() {
@@ -494,7 +494,7 @@ func (w *Workspaces) write(ctx context.Context, f func(context.Context, *engine.
 	})
 }
 
-// in is write for a change in a workspace that is there; f gets its number.
+// in is write for a change in an existing workspace; f gets its number.
 func (w *Workspaces) in(ctx context.Context, workspaceID string, f func(ctx context.Context, t *engine.Tx, num int64) error) error {
 	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
 		num, err := liveWorkspace(ctx, t, workspaceID)

@@ -1,4 +1,4 @@
-// Package ratewindows keeps the windows of the host's rate limits: a row each, which goes when it has ended.
+// Package ratewindows stores the windows of the host's rate limits: a row each, which is deleted when it has ended.
 package ratewindows
 
 import (
@@ -40,10 +40,10 @@ func (w *Windows) RateWindows(ctx context.Context, now time.Time) ([]or3cloud.Ra
 	return out, nil
 }
 
-// latest is when a window may end that was made by a clock that is right.
+// latest is the latest end of a window that was made by a clock that is right.
 func latest(now time.Time) int64 { return now.Add(or3cloud.LongestRateWindow).UnixMilli() }
 
-// KeepRateWindows implements or3cloud.RateLimitStore. On a full disk it does nothing but make room.
+// KeepRateWindows implements or3cloud.RateLimitStore. On a full disk it only frees space.
 func (w *Windows) KeepRateWindows(ctx context.Context, now time.Time, windows []or3cloud.RateWindow) error {
 	full := w.e.CheckRoom()
 	if full != nil {
@@ -67,16 +67,17 @@ func (w *Windows) KeepRateWindows(ctx context.Context, now time.Time, windows []
 	return full
 }
 
-// pieceSize is about how many bytes one job of the writer writes.
+// pieceSize is approximately how many bytes one job of the writer writes.
 const pieceSize = 1 << 20
 
 // row is a window as it is written.
 type row struct {
-	key, hits string // no hits: the row goes
+	key, hits string // without hits, the row is deleted
 	expiry    int64
 }
 
-// rows returns windows in the form in which they are written, which is made before the writer, in pieces of about most bytes.
+// rows returns windows in the form in which they are written, which is made before the writer, in pieces of about most
+// bytes.
 func rows(windows []or3cloud.RateWindow, most int) (pieces [][]row, err error) {
 	var piece []row
 	size := 0
@@ -101,7 +102,7 @@ func rows(windows []or3cloud.RateWindow, most int) (pieces [][]row, err error) {
 	return append(pieces, piece), nil
 }
 
-// overhead is about what a row costs beside its texts, in bytes.
+// overhead is approximately what a row costs besides its texts, in bytes.
 const overhead = 256
 
 // write writes a piece.
@@ -120,7 +121,7 @@ func write(ctx context.Context, q *db.Queries, piece []row) error {
 	return nil
 }
 
-// trim drops what has ended at now, what ends too late, and what is too much.
+// trim drops what has ended by now, what ends too late, and what is too much.
 func trim(ctx context.Context, q *db.Queries, now time.Time) error {
 	if err := q.DeleteEndedRateWindows(ctx, now.UnixMilli()); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// createOfAdmins makes a webhook of administrators, whom whoever calls has let in.
+// createOfAdmins creates a webhook of administrators. The caller has checked that it may.
 func (h *Webhooks) createOfAdmins(ctx context.Context, w or3cloud.Webhook, most int) (or3cloud.Webhook, error) {
 	workspace := sql.NullInt64{Valid: w.WorkspaceID != ""}
 	if workspace.Valid {
@@ -79,7 +79,7 @@ func (h *Webhooks) EnqueueAdminEvents(ctx context.Context, since time.Time, deli
 			return false, err
 		}
 		if st.upto == 0 {
-			continue // there is no room for what comes next
+			continue // there is no room for the next ones
 		}
 		if err := st.write(ctx); err != nil {
 			return false, err
@@ -116,7 +116,7 @@ func (st *step) readEvents(ctx context.Context, deliver func(*or3cloud.Webhook, 
 	return nil
 }
 
-// forgetEvents removes events from before a time, which no webhook is told any more.
+// forgetEvents removes events from before a time, which are no longer delivered to any webhook.
 func (h *Webhooks) forgetEvents(ctx context.Context, before time.Time) error {
 	return h.drop(ctx, (*db.Queries).DropAdminEvent, func(ctx context.Context) ([]int64, error) {
 		return h.e.Q.OldAdminEvents(ctx, db.OldAdminEventsParams{Before: before.UnixMilli(), Max: dropped})

@@ -10,7 +10,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// AddCompletion writes down that an answer is complete, in the transaction in which it ends, for each webhook that is to be told.
+// AddCompletion records that an answer is complete, in the transaction in which it ends, for each webhook that receives
+// the event.
 func AddCompletion(ctx context.Context, t *engine.Tx, m or3cloud.CompletedMessage) error {
 	return t.Q.AddCompletions(ctx, db.AddCompletionsParams{
 		At: t.At, ThreadID: m.ThreadID, MessageID: m.MessageID, ModelID: m.ModelID, JobID: m.JobID, WorkspaceID: m.WorkspaceID, Event: completed,
@@ -18,7 +19,7 @@ func AddCompletion(ctx context.Context, t *engine.Tx, m or3cloud.CompletedMessag
 	})
 }
 
-// completed is the event as it stands in the list of a webhook.
+// completed is the event as it appears in the list of a webhook.
 const completed = `"` + or3cloud.EventMessageCompleted + `"`
 
 // ReportCompletion implements or3cloud.WebhookQueue.
@@ -71,7 +72,7 @@ func (h *Webhooks) EnqueueCompletions(
 		err = h.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 			for _, c := range ended {
 				struck, err := t.Q.DropCompletion(ctx, c.Num)
-				if d := made[c.Num]; err == nil && struck > 0 && d != nil { // else the webhook was disabled meanwhile
+				if d := made[c.Num]; err == nil && struck > 0 && d != nil { // otherwise the webhook has been disabled
 					err = insert(ctx, t.Q, row.Webhook.Num, *d)
 				}
 				if err != nil {
@@ -87,7 +88,7 @@ func (h *Webhooks) EnqueueCompletions(
 	return len(rows) == waiting, nil
 }
 
-// forgetCompletions removes those from before a time, which no webhook is told of any more.
+// forgetCompletions removes those from before a time, which are no longer delivered to any webhook.
 func (h *Webhooks) forgetCompletions(ctx context.Context, before time.Time) error {
 	drop := func(q *db.Queries, ctx context.Context, num int64) error {
 		_, err := q.DropCompletion(ctx, num)

@@ -16,18 +16,19 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// The bounds of one step.
+// The limits of one step.
 const (
-	// waiting is how many webhooks EnqueueEvents looks at, looked at how many entries of the log it looks for each of them.
+	// waiting is how many webhooks EnqueueEvents looks at, looked at how many entries of the log it reads for each of
+	// them.
 	waiting = 20
 	looked  = 500
-	// stepBytes is about how many bytes of bodies one job of the writer writes.
+	// stepBytes is approximately how many bytes of bodies one job of the writer writes.
 	stepBytes = 1 << 20
 	// dropped is how many deliveries one job of the writer removes.
 	dropped = 100
 )
 
-// told are the tables of which webhooks tell.
+// told are the tables whose changes webhooks report.
 var told = []string{or3cloud.TableMessages, or3cloud.TableNotifications, or3cloud.TablePosts, or3cloud.TableThreads}
 
 // EnqueueEvents implements or3cloud.WebhookQueue.
@@ -61,15 +62,16 @@ type step struct {
 	since   int64
 	deliver func(*or3cloud.Webhook, *or3cloud.AppliedOp) (*or3cloud.WebhookDelivery, error)
 
-	upto int64 // the version up to which the webhook is told
+	upto int64 // the version up to which the webhook has been told
 	made []or3cloud.WebhookDelivery
 	size int // of their bodies
 }
 
-// room is how many deliveries more may be open.
+// room is how many more deliveries may be open.
 func (st *step) room() int { return or3cloud.OpenDeliveries - int(st.row.Open) }
 
-// read goes through the log until there are enough deliveries for one job of the writer. It holds the texts of a block at a time.
+// read goes through the log until there are enough deliveries for one job of the writer. It holds the texts of one
+// block at a time.
 func (st *step) read(ctx context.Context) error {
 	hook, err := webhook(st.row.Webhook, st.row.WorkspaceID)
 	if err != nil {
@@ -86,7 +88,7 @@ func (st *step) read(ctx context.Context) error {
 			if seen >= looked {
 				return nil
 			}
-			// Whatever has become of them since, as long as they are there.
+			// Whatever has happened to them since, as long as they exist.
 			mask, err := blocks.Visible(block.Marks{Skip: blocks.Marks.Collected()}, wanted)
 			if err == nil && mask != 0 {
 				err = blocks.Unpack(mask)
@@ -109,7 +111,7 @@ func (st *step) read(ctx context.Context) error {
 	})
 }
 
-// tell tells a webhook of an entry, if it was applied.
+// tell creates a delivery for an entry, if it was applied.
 func (st *step) tell(hook *or3cloud.Webhook, blocks *entries.Blocks, i int) error {
 	e, err := blocks.Entry(i)
 	if err != nil {
@@ -133,7 +135,7 @@ func (st *step) tell(hook *or3cloud.Webhook, blocks *entries.Blocks, i int) erro
 	return err
 }
 
-// write writes the deliveries down and moves the webhook's position, unless it has moved or was disabled meanwhile.
+// write stores the deliveries and moves the webhook's position, unless it has moved or has been disabled.
 func (st *step) write(ctx context.Context) error {
 	num := st.row.Webhook.Num
 	return st.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
@@ -195,8 +197,8 @@ func (h *Webhooks) ClaimDeliveries(ctx context.Context, worker string, limit, pe
 	return out, nil
 }
 
-// due returns pending deliveries in the order in which they are handed out: the users take turns, and so do the webhooks of a
-// user, those with the least in flight first.
+// due returns pending deliveries in the order in which they are handed out: the users take turns, and so do the
+// webhooks of a user, those with the least in flight first.
 func (h *Webhooks) due(ctx context.Context, limit, perUser int) (nums []int64, err error) {
 	rows, err := h.e.Q.DueDeliveries(ctx, db.DueDeliveriesParams{Now: h.e.Now().UnixMilli(), Most: int64(perUser)})
 	if err != nil || len(rows) == 0 {
@@ -217,7 +219,7 @@ func (h *Webhooks) due(ctx context.Context, limit, perUser int) (nums []int64, e
 	}
 	places := make([]place, len(rows))
 	slices.SortFunc(rows, func(a, b db.DueDeliveriesRow) int {
-		return cmp.Or(cmp.Compare(a.NextAt, b.NextAt), cmp.Compare(a.Num, b.Num)) // the one that is due the longest first
+		return cmp.Or(cmp.Compare(a.NextAt, b.NextAt), cmp.Compare(a.Num, b.Num)) // the one that has been due the longest first
 	})
 	inTurn := func(a, b place) int { return cmp.Compare(a.turn, b.turn) }
 	for i, r := range rows {
@@ -250,7 +252,7 @@ func (h *Webhooks) FinishDelivery(ctx context.Context, d or3cloud.WebhookDeliver
 			return err
 		}
 		if d.Status == or3cloud.DeliveryPending && !row.Enabled {
-			d.Status = or3cloud.DeliveryCancelled // the webhook was disabled meanwhile
+			d.Status = or3cloud.DeliveryCancelled // the webhook has been disabled
 		}
 		err = t.Q.FinishDelivery(ctx, db.FinishDeliveryParams{
 			Num: row.Num, Status: string(d.Status), Attempt: int64(d.Attempt), NextAt: d.NextAt.UnixMilli(), HttpStatus: int64(d.Last.HTTPStatus),
@@ -283,7 +285,8 @@ func (h *Webhooks) RecordDelivery(ctx context.Context, d or3cloud.WebhookDeliver
 	})
 }
 
-// ResetStaleDeliveries implements or3cloud.WebhookQueue. Whoever claimed something before this process began is gone.
+// ResetStaleDeliveries implements or3cloud.WebhookQueue. A worker that claimed something before this process began is
+// gone.
 func (h *Webhooks) ResetStaleDeliveries(ctx context.Context, before time.Time) (n int, err error) {
 	busy, err := h.e.Q.InFlight(ctx)
 	if err != nil || len(busy) == 0 {

@@ -1,6 +1,6 @@
-// Package webhooks keeps the webhooks of the members of workspaces and of administrators, and their deliveries. What waits for a member's
-// is the log itself, from a position on that moves in the transaction which writes deliveries down, so a push costs nothing more; ends of
-// answers, which are in no log, are rows (completions.go).
+// Package webhooks keeps the webhooks of workspace members and of administrators, and their deliveries. The queue of a
+// member's webhook is the log itself, from a position that moves in the transaction that stores deliveries, so a push
+// costs nothing extra; ends of answers, which are in no log, are rows (completions.go).
 package webhooks
 
 import (
@@ -21,7 +21,7 @@ import (
 type Webhooks struct {
 	e          *engine.Engine
 	workspaces *members.Workspaces
-	// opened is when this process has opened the database, which no other one uses meanwhile.
+	// opened is when this process opened the database, which no other one uses at the same time.
 	opened time.Time
 }
 
@@ -104,7 +104,7 @@ func number(b bool) int64 {
 	return 0
 }
 
-// webhook returns a row as others see it, without its health.
+// webhook converts a row, without its health.
 func webhook(row db.Webhook, workspaceID string) (w or3cloud.Webhook, err error) {
 	w = or3cloud.Webhook{
 		ID: row.ID, Scope: or3cloud.WebhookScope(row.Scope), UserID: row.UserID.String, WorkspaceID: workspaceID, URL: row.Url, Label: row.Label,
@@ -163,7 +163,7 @@ func (h *Webhooks) ListWebhooks(ctx context.Context, userID, workspaceID string)
 		switch {
 		case err == nil:
 			out = append(out, w)
-		case or3cloud.CodeOf(err) != or3cloud.CodeNotFound: // else it was deleted meanwhile
+		case or3cloud.CodeOf(err) != or3cloud.CodeNotFound: // otherwise it has been deleted
 			return nil, err
 		}
 	}
@@ -276,12 +276,12 @@ func (h *Webhooks) GetDeliveryLogs(ctx context.Context, webhookID string, since 
 	for _, num := range nums {
 		d, err := h.e.Q.Delivery(ctx, num)
 		if engine.NoRows(err) {
-			continue // it was removed meanwhile
+			continue // it has been removed
 		}
 		if err != nil {
 			return nil, sqlitex.Translate(err)
 		}
-		// Bodies go out as texts in JSON, where a quote takes two bytes.
+		// Bodies are sent as strings in JSON, where a quote takes two bytes.
 		if size += 2*len(d.Body) + 2*len(d.Answer) + 500; size > or3cloud.LogBytes {
 			break
 		}
@@ -290,7 +290,7 @@ func (h *Webhooks) GetDeliveryLogs(ctx context.Context, webhookID string, since 
 	return out, nil
 }
 
-// delivery returns a row as others see it.
+// delivery converts a row.
 func delivery(row db.WebhookDelivery, webhookID string) or3cloud.WebhookDelivery {
 	return or3cloud.WebhookDelivery{
 		ID: row.ID, WebhookID: webhookID, EventID: row.EventID, Event: row.Event, Body: row.Body, Attempt: int(row.Attempt),
