@@ -328,7 +328,7 @@ func TestEndsOfAnswersAreToldOnce(t *testing.T) {
 	srv.kill()
 	setKey("second ")
 	srv.start()
-	const lost = "The answer cannot go on: the key of background answers has changed"
+	const lost = "The answer cannot continue: the key of background answers has changed"
 	if s := until(second, func(s state) bool { return s.Status != "streaming" }); s.Status != "error" || s.Error != lost {
 		t.Errorf("without its key: %+v", s)
 	}

@@ -21,7 +21,7 @@ type (
 		Role or3cloud.Role `json:"role"`
 	}
 	workspaceSearch struct {
-		// IDOrName is an id or a whole name; empty finds all.
+		// IDOrName is an id or a full name; empty finds all.
 		IDOrName string `json:"idOrName,omitempty"`
 		Limit    int    `json:"limit"`
 	}
@@ -30,7 +30,7 @@ type (
 	}
 	memberUpsert struct {
 		WorkspaceID string `json:"workspaceId"`
-		// EmailOrProviderID is an address if it has an @, else the id of a user at an auth provider.
+		// EmailOrProviderID is an address if it has an @, otherwise the id of a user at an auth provider.
 		EmailOrProviderID string        `json:"emailOrProviderId"`
 		Role              or3cloud.Role `json:"role"`
 		// Provider is the auth provider; without it, any.
@@ -38,7 +38,7 @@ type (
 	}
 	userSearch struct {
 		Query string `json:"query,omitempty"`
-		// Limit is 1 to 100; left out it is 20.
+		// Limit is 1 to 100; the default is 20.
 		Limit int `json:"limit,omitempty"`
 	}
 	listedUser struct {
@@ -50,7 +50,7 @@ type (
 		Users []listedUser `json:"users"`
 	}
 	workspaceListing struct {
-		// Search is contained in the name or the description, whatever its case.
+		// Search is contained in the name or the description, ignoring case.
 		Search         string `json:"search,omitempty"`
 		IncludeDeleted bool   `json:"includeDeleted,omitempty"`
 		// Page is 1 for the first.
@@ -74,7 +74,7 @@ type (
 		Total int        `json:"total"`
 	}
 	overviewAnswer struct {
-		// Workspace is null if it never was.
+		// Workspace is null if it never existed.
 		Workspace *overview `json:"workspace"`
 	}
 	ownedWorkspace struct {
@@ -104,7 +104,8 @@ type (
 	}
 	adminGrant struct {
 		UserID string `json:"userId"`
-		// CreatedByUserID is who grants it; what is no user, such as a super admin, is an operator.
+		// CreatedByUserID is the user who grants it; anyone who is not a user, such as a super admin, is recorded as an
+		// operator.
 		CreatedByUserID string `json:"createdByUserId,omitempty"`
 	}
 	isAdmin struct {
@@ -112,15 +113,15 @@ type (
 	}
 )
 
-// upserting is what it takes to find a member by a name.
+// upserting is what is needed to find a member by a name.
 type upserting interface {
 	or3cloud.AuthWorkspaceStore
 	or3cloud.WorkspaceAccessStore
 	or3cloud.UserFinder
 }
 
-// named returns the user whom an administrator means, as instance.UserNamed does. The host may know identities of other providers than the
-// engine: who signs in with such a one is the user that is made here.
+// named returns the user whom an administrator means, as instance.UserNamed does. The host may know identities of other
+// providers than the engine: a person who signs in with one of those gets the user that is created here.
 func (c call) named(s upserting, in memberUpsert) (string, error) {
 	name, auth := strings.TrimSpace(in.EmailOrProviderID), c.engine.instance.Plan().Auth.ID
 	id, err := c.engine.instance.UserNamed(c, name, in.Provider)
@@ -150,7 +151,7 @@ func wireOverview(w or3cloud.WorkspaceSummary) overview {
 // accessMethods are the host's workspace access store.
 func accessMethods() []method {
 	return append(memberMethods(),
-		does("access/upsert-member", "WorkspaceAccessStore.upsertMember. An address that no user has is 404: invite its owner.",
+		does("access/upsert-member", "WorkspaceAccessStore.upsertMember. An address without a user is 404: invite its owner.",
 			by[upserting](or3cloud.ProviderSync), func(c call, s upserting, in memberUpsert) (out userID, err error) {
 				if err = known(in.Role); err == nil {
 					out.UserID, err = c.named(s, in)
@@ -183,7 +184,7 @@ func accessMethods() []method {
 					return out, err
 				}
 				out.WorkspaceID, err = s.CreateWorkspace(c, in.OwnerUserID, in.Name, in.Description)
-				if or3cloud.CodeOf(err) == or3cloud.CodeForbidden { // no one but a user may
+				if or3cloud.CodeOf(err) == or3cloud.CodeForbidden { // only a user may
 					err = or3cloud.Errorf(or3cloud.CodeNotFound, "Owner user not found")
 				}
 				return out, err
@@ -192,7 +193,7 @@ func accessMethods() []method {
 			func(c call, s or3cloud.WorkspaceAdministrator, in workspaceListing) (out overviewPage, err error) {
 				const most = 100
 				if in.Page < 1 || in.Page > maxPage || in.PerPage < 1 || in.PerPage > most {
-					return out, or3cloud.Errorf(or3cloud.CodeInvalid, "A page is 1 to %d and has 1 to %d workspaces", maxPage, most)
+					return out, or3cloud.Errorf(or3cloud.CodeInvalid, "A page must be 1 to %d and have 1 to %d workspaces", maxPage, most)
 				}
 				found, total, err := s.SearchWorkspaces(c, or3cloud.WorkspaceSearch{
 					Text: strings.TrimSpace(in.Search), IncludeDeleted: in.IncludeDeleted, Offset: (in.Page - 1) * in.PerPage, Limit: in.PerPage,
@@ -215,7 +216,7 @@ func accessMethods() []method {
 				}
 				return out, err
 			}),
-		allWorkspaces("access/soft-delete-workspace", "WorkspaceAccessStore.softDeleteWorkspace. The time is the engine's own.",
+		allWorkspaces("access/soft-delete-workspace", "WorkspaceAccessStore.softDeleteWorkspace. The engine sets the time.",
 			func(c call, s or3cloud.WorkspaceAdministrator, in workspaceID) (nothing, error) {
 				return nothing{}, s.SoftDeleteWorkspace(c, in.WorkspaceID)
 			}),
@@ -226,7 +227,7 @@ func accessMethods() []method {
 	)
 }
 
-// maxPage is the last page that can be asked for.
+// maxPage is the highest page number that can be requested.
 const maxPage = 100_000
 
 func allWorkspaces[In, Out any](name, help string, run func(call, or3cloud.WorkspaceAdministrator, In) (Out, error)) method {
@@ -281,7 +282,7 @@ func memberMethods() []method {
 			}
 			return out, err
 		}),
-		does("access/set-member-role", "WorkspaceAccessStore.setMemberRole; who is no member becomes one.", access, func(c call, s store, in memberRole) (nothing, error) {
+		does("access/set-member-role", "WorkspaceAccessStore.setMemberRole; a user who is not a member becomes one.", access, func(c call, s store, in memberRole) (nothing, error) {
 			if err := known(in.Role); err != nil {
 				return nothing{}, err
 			}
@@ -293,7 +294,7 @@ func memberMethods() []method {
 		does("access/find-workspaces", "The live workspaces with an id or a name.", by[or3cloud.WorkspaceDirectory](or3cloud.ProviderSync),
 			func(c call, s or3cloud.WorkspaceDirectory, in workspaceSearch) (out workspaceSummaries, err error) {
 				if in.Limit < 1 || in.Limit > maxFound {
-					return out, or3cloud.Errorf(or3cloud.CodeInvalid, "The limit is 1 to %d", maxFound)
+					return out, or3cloud.Errorf(or3cloud.CodeInvalid, "The limit must be 1 to %d", maxFound)
 				}
 				found, err := s.FindWorkspaces(c, in.IDOrName, in.Limit)
 				out.Workspaces = append([]or3cloud.WorkspaceSummary{}, found...)
@@ -302,5 +303,5 @@ func memberMethods() []method {
 	}
 }
 
-// maxFound is how many workspaces one search finds.
+// maxFound is how many workspaces one search returns.
 const maxFound = 1000

@@ -6,7 +6,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Whoever an administrator names becomes a member: by the account that has an address now, not by the user that once had it.
+// The person whom an administrator names becomes a member: identified by the account that has the address now, not by
+// the user that once had it.
 func TestUpsertMember(t *testing.T) {
 	r := opened(t, "OR3_STORAGE_ENABLED=false")
 	owner, ws := r.member(t)
@@ -63,7 +64,7 @@ func TestUpsertMember(t *testing.T) {
 	}
 }
 
-// Without accounts in the engine an address that several users have had names no one.
+// Without accounts in the engine, an address that several users have had identifies no one.
 func TestUpsertMemberOfAnotherAuth(t *testing.T) {
 	r := opened(t, "AUTH_PROVIDER=nobody", "OR3_STORAGE_ENABLED=false")
 	_, ws := r.member(t)
@@ -78,7 +79,7 @@ func TestUpsertMemberOfAnotherAuth(t *testing.T) {
 	}
 }
 
-// A workspace is made for a user alone.
+// A workspace can be created for a user only.
 func TestCreateWorkspaceForAnOwner(t *testing.T) {
 	r := opened(t, "AUTH_PROVIDER=nobody", "OR3_STORAGE_ENABLED=false")
 	user, _ := r.member(t)
@@ -95,7 +96,7 @@ func TestCreateWorkspaceForAnOwner(t *testing.T) {
 	}
 }
 
-// What a host says of its runs is in the state, and nothing of what it says goes further.
+// What a host reports about its runs is in the state, and goes no further.
 func TestMaintenanceOfTheHost(t *testing.T) {
 	r := opened(t, "AUTH_PROVIDER=nobody", "OR3_STORAGE_ENABLED=false", "OR3_SYNC_MAINTENANCE_SECONDS=0")
 	note := func(name string, in maintenanceRun) or3cloud.MaintenanceState {

@@ -18,7 +18,7 @@ type (
 	adminActionRequest struct {
 		Kind     or3cloud.ProviderKind `json:"kind"`
 		ActionID string                `json:"actionId"`
-		// WorkspaceID is that of the session; left out if it has none.
+		// WorkspaceID is that of the session; absent if it has none.
 		WorkspaceID string         `json:"workspaceId,omitempty"`
 		Payload     map[string]any `json:"payload,omitempty"`
 	}
@@ -54,31 +54,31 @@ type (
 	}
 )
 
-// all finds the providers themselves, for methods that look for an ability by what they are asked.
+// all returns the providers themselves, for methods that choose an ability by the request.
 func all(p *instance.Providers) *instance.Providers { return p }
 
 // administered returns an ability of the provider in a role.
 func administered[Ability any](p *instance.Providers, kind or3cloud.ProviderKind) (a Ability, err error) {
 	if a = instance.Ability[Ability](p, kind); any(a) == nil {
-		return a, or3cloud.Errorf(or3cloud.CodeUnsupported, "No open provider of kind %.20q can be administered so", kind)
+		return a, or3cloud.Errorf(or3cloud.CodeUnsupported, "No open provider of kind %.20q supports this administration", kind)
 	}
 	return a, nil
 }
 
-// The bounds of limits that hosts keep here: what they take in memory is their number of requests.
+// The limits on the windows that hosts keep here: their memory depends on the number of requests.
 const (
 	longestKey    = 512
 	longestWindow = 24 * time.Hour
 	mostRequests  = 10_000
 )
 
-// limitKey parts the windows that hosts keep here from those of a Go host on the same data.
+// limitKey separates the windows that hosts keep here from those of a Go host on the same data.
 const limitKey = "host "
 
 func (in limitRequest) limit() (ratelimit.Limit, error) {
 	window := httpapi.Duration(max(0, int64(in.WindowMS)), time.Millisecond)
 	if len(in.Key) > longestKey || window <= 0 || window > longestWindow || in.MaxRequests < 1 || in.MaxRequests > mostRequests {
-		return ratelimit.Limit{}, or3cloud.Errorf(or3cloud.CodeInvalid, "A limit has a key of up to %d bytes, 1 to %d requests and a window of up to %v",
+		return ratelimit.Limit{}, or3cloud.Errorf(or3cloud.CodeInvalid, "A limit needs a key of up to %d bytes, 1 to %d requests and a window of up to %v",
 			longestKey, mostRequests, longestWindow)
 	}
 	return ratelimit.Limit{Max: int(in.MaxRequests), Window: window}, nil
@@ -100,15 +100,15 @@ func adminMethods() []method {
 			}
 			return out, err
 		}),
-		does("notifications/notify", "Writes a notification for a member into the log of a workspace, once under its id.", by[or3cloud.Notifier](or3cloud.ProviderSync),
+		does("notifications/notify", "Writes a notification for a member into the log of a workspace, once per id.", by[or3cloud.Notifier](or3cloud.ProviderSync),
 			func(c call, n or3cloud.Notifier, in notification) (nothing, error) {
 				told := or3cloud.Notification{
 					ID: in.ID, WorkspaceID: in.WorkspaceID, UserID: in.UserID, Type: or3cloud.NotificationType(in.Type), Title: in.Title,
 					Body: in.Body, ThreadID: in.ThreadID,
 				}
-				// What no client could take is the host's mistake, and here the first that is not our own.
+				// A notification that clients could not take is the host's mistake, and so are the ones it makes here.
 				if _, err := syncrule.Notify(told, c.engine.now()); err != nil {
-					return nothing{}, or3cloud.WrapError(err, or3cloud.CodeInvalid, "Invalid notification: its id is a UUID")
+					return nothing{}, or3cloud.WrapError(err, or3cloud.CodeInvalid, "Invalid notification: its id must be a UUID")
 				}
 				return nothing{}, n.Notify(c, told)
 			}),
@@ -136,5 +136,5 @@ func adminMethods() []method {
 	}
 }
 
-// milliseconds rounds up: who comes back earlier is refused again.
+// milliseconds rounds up: a client that comes back earlier is refused again.
 func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }

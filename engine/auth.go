@@ -10,27 +10,29 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// BrowserRequest is what an auth provider may know of a request that a browser has sent to the host. Its address is that of the
-// Caller.
+// BrowserRequest is what an auth provider may know of a request that a browser sent to the host. Its address is that of
+// the Caller.
 type BrowserRequest struct {
-	// Method is that of the request; empty is GET.
+	// Method is that of the request; the default is GET.
 	Method string `json:"method,omitempty"`
 	// URL is path and query.
 	URL string `json:"url"`
-	// Headers are by name, in any case; the values of a repeated one are joined as HTTP does (RFC 9110 §5.3; for cookies RFC 6265 §4.2).
+	// Headers are by name, in any case; the values of a repeated one are joined as HTTP does (RFC 9110 §5.3; for
+	// cookies RFC 6265 §4.2).
 	Headers map[string]string `json:"headers"`
-	// AnswerBegun says that no cookie reaches the browser any more. Then no credential is renewed.
+	// AnswerBegun says that cookies can no longer reach the browser. No credential is renewed then.
 	AnswerBegun bool `json:"answerBegun,omitempty"`
 }
 
-// request returns the request as a provider gets it, and the header in which it leaves cookies; nil if there is none.
+// request returns the request in the form that a provider gets, and the header in which the provider sets cookies; nil
+// if there is none.
 func (b BrowserRequest) request(c call) (*or3cloud.Request, http.Header, error) {
 	verb := b.Method
 	if verb == "" {
 		verb = http.MethodGet
 	}
 	if !strings.HasPrefix(b.URL, "/") {
-		return nil, nil, or3cloud.Errorf(or3cloud.CodeInvalid, "The browser's url begins with a slash")
+		return nil, nil, or3cloud.Errorf(or3cloud.CodeInvalid, "The browser's url must begin with a slash")
 	}
 	host := c.caller.Host
 	if host == "" {
@@ -38,7 +40,7 @@ func (b BrowserRequest) request(c call) (*or3cloud.Request, http.Header, error) 
 	}
 	r, err := http.NewRequestWithContext(c, verb, "http://localhost"+b.URL, nil)
 	if err != nil {
-		return nil, nil, or3cloud.Errorf(or3cloud.CodeInvalid, "The browser's request is no HTTP request")
+		return nil, nil, or3cloud.Errorf(or3cloud.CodeInvalid, "The browser's request is not an HTTP request")
 	}
 	r.Host, r.RequestURI = host, b.URL
 	for name, value := range b.Headers {
@@ -86,10 +88,10 @@ type (
 	sessionAnswer struct {
 		// Session is null for a browser that is not signed in.
 		Session *ProvenSession `json:"session"`
-		// SetCookies are to be added to the answer to the browser.
+		// SetCookies must be added to the answer to the browser.
 		SetCookies []string `json:"setCookies"`
-		// ReusableUntil is until when the same Cookie header proves the same, in Unix milliseconds, as long as auth/revocations is
-		// watched and tells of nothing that concerns it; left out if each request has to be asked for.
+		// ReusableUntil is until when the same Cookie header proves the same, in Unix milliseconds, as long as
+		// auth/revocations is watched and reports nothing that concerns it; absent if each request has to be resolved.
 		ReusableUntil int64 `json:"reusableUntil,omitempty"`
 	}
 	checkSessionRequest struct {
@@ -114,7 +116,7 @@ type (
 		SessionID string `json:"sessionId,omitempty"`
 	}
 	setupAnswer struct {
-		// Fragments are what follows # in one-time links with which the first account is created.
+		// Fragments are what follows # in one-time links that create the first account.
 		Fragments []string `json:"fragments"`
 	}
 )
@@ -122,7 +124,7 @@ type (
 func authMethods() []method {
 	auth := by[or3cloud.AuthProvider](or3cloud.ProviderAuth)
 	return []method{
-		does("auth/session", "AuthProvider.getSession: who has sent a request. The first one of an account may bring an invite, which is accepted.", auth,
+		does("auth/session", "AuthProvider.getSession: who sent a request. The first one of an account may bring an invite, which is accepted.", auth,
 			func(c call, auth or3cloud.AuthProvider, in sessionRequest) (out sessionAnswer, err error) {
 				r, answer, err := in.Request.request(c)
 				if err != nil {
@@ -142,7 +144,7 @@ func authMethods() []method {
 				}
 				return out, nil
 			}),
-		does("auth/check-session", "Whether a session that was proven has not ended.", by[or3cloud.SessionChecker](or3cloud.ProviderAuth),
+		does("auth/check-session", "Whether a session that was proven is still alive.", by[or3cloud.SessionChecker](or3cloud.ProviderAuth),
 			func(c call, checker or3cloud.SessionChecker, in checkSessionRequest) (out checkSessionAnswer, err error) {
 				s := in.Session
 				out.Live, err = checker.CheckSession(c, &or3cloud.ProviderSession{
@@ -181,8 +183,9 @@ func authMethods() []method {
 	}
 }
 
-// deliverInvite accepts the invite that came with the first request of an account (contract, auth §9): registering leaves it in a
-// cookie, which goes when it has served. It also makes the user of a founder, so that no host has to know of founders.
+// deliverInvite accepts the invite that came with the first request of an account (contract, auth §9): registration
+// leaves it in a cookie, which is deleted once it has been used. It also creates the user of a founder, so that hosts
+// need not know about founders.
 func (c call) deliverInvite(r *or3cloud.Request, s *or3cloud.ProviderSession) error {
 	token := httpapi.InviteToken(r.Request)
 	if token == "" && !s.Founder {
@@ -199,7 +202,8 @@ func cookies(answer http.Header) []string {
 	return append([]string{}, answer.Values("Set-Cookie")...)
 }
 
-// identityError keeps a refusal that the provider has worded and makes everything else a 503: no fault may look like a sign-out.
+// identityError keeps a refusal that the provider has worded and makes everything else a 503: no failure may look like
+// a sign-out.
 func identityError(err error) error {
 	switch or3cloud.CodeOf(err) {
 	case or3cloud.CodeUnauthenticated, or3cloud.CodeForbidden, or3cloud.CodeRateLimited, or3cloud.CodeUnavailable, or3cloud.CodeInvalid:
@@ -208,11 +212,11 @@ func identityError(err error) error {
 	return or3cloud.Unavailable(err, "Identity provider temporarily unavailable", time.Second)
 }
 
-// watchRevocations streams what may not be believed any more. The first event says that the watch has begun: what was proven
-// after it can be remembered.
+// watchRevocations streams what may no longer be believed. The first event says that the watch has begun: what was
+// proven after it can be remembered.
 func watchRevocations() method {
-	m := stream[revocation]("auth/revocations", "What may not be believed any more of what auth/session has said. "+
-		"The first event is named \"watching\", the others \"revoked\"; when the stream ends, nothing that is remembered may be believed.")
+	m := stream[revocation]("auth/revocations", "What can no longer be relied on of what auth/session has said. "+
+		"The first event is named \"watching\", the others \"revoked\"; when the stream ends, nothing that is remembered can be relied on.")
 	m.serve = func(e *Engine, p *instance.Providers) *or3cloud.Route {
 		watcher := instance.Ability[or3cloud.RevocationWatcher](p, or3cloud.ProviderAuth)
 		if watcher == nil {

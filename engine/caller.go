@@ -14,11 +14,13 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// callerHeader says for whom a host asks: a Caller as JSON, percent-encoded as by JavaScript's encodeURIComponent. It is one
-// header and not several, so that a host which sets it has replaced whatever a browser has sent under its name.
+// callerHeader says on whose behalf a host sends a request: a Caller as JSON, percent-encoded as by JavaScript's
+// encodeURIComponent. It is one header and not several, so that a host that sets it has replaced whatever a browser
+// sent under that name.
 const callerHeader = "Or3-Engine-Caller"
 
-// Caller is for whom a host asks: what it knows of the browser that sent a request, and who is signed in there.
+// Caller is the person on whose behalf a host sends a request: what it knows of the browser that sent it, and who is
+// signed in there.
 type Caller struct {
 	// ClientIP is the browser's address after the trusted-proxy rule; empty if it is unknown.
 	ClientIP string `json:"clientIp,omitempty"`
@@ -34,17 +36,18 @@ type Caller struct {
 type User struct {
 	// ID is the internal id of the workspace store.
 	ID string `json:"id"`
-	// Provider, ProviderUserID and SessionID are those of the session that the auth provider has proven. With them a long upload
-	// ends when the session does.
+	// Provider, ProviderUserID and SessionID are those of the session that the auth provider has proven. They make a
+	// long upload end when the session does.
 	Provider       string `json:"provider,omitempty"`
 	ProviderUserID string `json:"providerUserId,omitempty"`
 	SessionID      string `json:"sessionId,omitempty"`
-	// WorkspaceID and Role are those of the session context. They are believed where the host keeps the workspaces itself.
+	// WorkspaceID and Role are those of the session context. They are trusted where the host keeps the workspaces
+	// itself.
 	WorkspaceID string        `json:"workspaceId,omitempty"`
 	Role        or3cloud.Role `json:"role,omitempty"`
 }
 
-// stated is what a request says of its caller.
+// stated is what a request says about its caller.
 type stated struct {
 	Caller
 	given bool
@@ -63,7 +66,7 @@ func callerOf(r *http.Request) stated {
 	return s
 }
 
-// identify reads who asks, for the log and everything behind it. No provider sees the header.
+// identify reads who the caller is, for the log and everything behind it. Providers do not see the header.
 func (e *Engine) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := readCaller(r.Header.Values(callerHeader))
@@ -109,7 +112,7 @@ func sharer(r *http.Request) (userID string, err error) {
 	if u := callerOf(r).User; u != nil {
 		return u.ID, nil
 	}
-	// The host is known, whoever it asks for; that is what the question behind this one is about.
+	// The host is known, whomever it acts for; that is what the question behind this one is about.
 	return "the host", nil
 }
 
@@ -132,7 +135,7 @@ func (e *Engine) receive(w http.ResponseWriter, r *http.Request) (_ http.Respons
 	return w, r, v.body.Leave
 }
 
-// ask looks again at what was promised to a handler that is still reading.
+// ask checks again what was promised to a handler that is still reading.
 func (e *Engine) ask(ctx context.Context, user *User, promises []httpapi.Promise) error {
 	live, err := e.lives(ctx, user)
 	if err != nil {
@@ -150,8 +153,8 @@ func (e *Engine) ask(ctx context.Context, user *User, promises []httpapi.Promise
 	return nil
 }
 
-// lives reports whether the session of a user has not ended, as far as that is known here: the host may have an auth provider of
-// its own.
+// lives reports whether the session of a user has not ended, as far as is known here: the host may have its own auth
+// provider.
 func (e *Engine) lives(ctx context.Context, user *User) (bool, error) {
 	if user == nil {
 		return false, nil
@@ -179,7 +182,7 @@ func session(user *User) *or3cloud.SessionContext {
 	}
 }
 
-// Session implements or3cloud.Front: the session is what the host has said. It names no workspace.
+// Session implements or3cloud.Front: the session is what the host says. It names no workspace.
 func (e *Engine) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	s := session(callerOf(r).User)
 	if v, ok := r.Context().Value(visitKey).(*visit); ok && s.Authenticated {
@@ -191,7 +194,7 @@ func (e *Engine) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	return s, nil
 }
 
-// Authorize implements or3cloud.Front. The role is read anew, whatever the host remembers of it.
+// Authorize implements or3cloud.Front. The role is read again, whatever the host remembers of it.
 func (e *Engine) Authorize(r *http.Request, p or3cloud.Permission, workspaceID string) (*or3cloud.SessionContext, error) {
 	if strings.TrimSpace(workspaceID) == "" {
 		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace id is required")
@@ -206,7 +209,8 @@ func (e *Engine) Authorize(r *http.Request, p or3cloud.Permission, workspaceID s
 	return s, nil
 }
 
-// Reauthorize asks again, in the course of a long answer, whether s, which Authorize has returned, may still do p in its workspace.
+// Reauthorize checks again, during a long answer, whether s, which Authorize has returned, may still do p in its
+// workspace.
 func (e *Engine) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
 	live, err := e.lives(r.Context(), callerOf(r).User)
 	if err != nil {
@@ -217,7 +221,7 @@ func (e *Engine) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3c
 	return e.permit(r.Context(), &now, p, s.Workspace.ID)
 }
 
-// permit asks Can about a workspace, and makes s the session there.
+// permit asks Can about a workspace, and returns the session for it.
 func (e *Engine) permit(ctx context.Context, s *or3cloud.SessionContext, p or3cloud.Permission, workspaceID string) (err error) {
 	run := e.running.Load()
 	if run == nil {
@@ -240,7 +244,7 @@ func (e *Engine) permit(ctx context.Context, s *or3cloud.SessionContext, p or3cl
 	return or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID)).Err()
 }
 
-// restriction is why a session may do nothing, as far as that is known here.
+// restriction is why a session may do nothing, as far as is known here.
 func (run *running) restriction(ctx context.Context, s *or3cloud.SessionContext) error {
 	restrictor := instance.Ability[or3cloud.SessionRestrictor](run.providers, or3cloud.ProviderAuth)
 	if restrictor == nil || !s.Authenticated || s.ProviderUserID == "" || s.Provider != run.hello.Providers.Auth {

@@ -21,8 +21,8 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// client speaks the protocol as a host does. Its adapters are the contracts again, so that the conformance suites of providers
-// run over the socket.
+// client speaks the protocol as a host does. Its adapters are the contracts again, so that the conformance suites of
+// providers run over the socket.
 type client struct{ http *http.Client }
 
 func newClient(p place.Place) *client {
@@ -36,7 +36,7 @@ func newClient(p place.Place) *client {
 	}}}}
 }
 
-// secretive shows the secret with each request.
+// secretive sends the secret with each request.
 type secretive struct {
 	secret string
 	*http.Transport
@@ -50,7 +50,7 @@ func (s secretive) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.Transport.RoundTrip(r)
 }
 
-// encode is a Caller as a header has it.
+// encode returns a Caller in the form of the header.
 func (c Caller) encode() string {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *client) send(ctx context.Context, caller *Caller, verb, path string, bo
 	return c.http.Do(req)
 }
 
-// call calls a method. A fault becomes the error that it was.
+// call calls a method. A Fault becomes the error that it was made from.
 func (c *client) call(ctx context.Context, caller Caller, name string, in, out any) error {
 	body, ok := in.([]byte)
 	if !ok {
@@ -103,7 +103,7 @@ func (c *client) call(ctx context.Context, caller Caller, name string, in, out a
 		}
 		return &or3cloud.Error{Code: f.Code, Message: f.Message, RetryAfter: time.Duration(f.RetryAfter) * time.Second, Data: f.Data}
 	}
-	// What the description promises is all that comes.
+	// Nothing but what the description promises is sent.
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	return d.Decode(out)
@@ -356,7 +356,7 @@ func (a adapter) Push(ctx context.Context, in or3cloud.PushRequest) (out or3clou
 		page, err := a.Snapshot(ctx, or3cloud.SnapshotRequest{Scope: in.Scope, UserID: in.UserID, PageSize: 1}, func(*or3cloud.SnapshotItem) error { return nil })
 		return or3cloud.PushResult{ServerVersion: page.HighWatermark}, err
 	}
-	// Payloads travel as they are; json.Marshal would make other bytes of them.
+	// Payloads are sent as they are; json.Marshal would change their bytes.
 	body := []byte(`{"scope":`)
 	text := func(v any) {
 		t, merr := json.Marshal(v)
@@ -486,7 +486,7 @@ func (a adapter) ReadChatHistory(ctx context.Context, q or3cloud.ChatQuery, emit
 	}, nil
 }
 
-// wireAdmission is the envelope of a generation. Records travel as they are; json.Marshal would make other bytes of them.
+// wireAdmission is the envelope of a generation. Records are sent as they are; json.Marshal would change their bytes.
 func wireAdmission(g or3cloud.ChatGeneration) []byte {
 	in := syncwire.AdmissionEnvelope{
 		Version: 1, Kind: g.Kind, AdmissionID: g.AdmissionID, GenerationID: g.GenerationID, WorkspaceID: g.WorkspaceID,

@@ -18,7 +18,7 @@ import (
 	"or3.chat/cloud/providertest"
 )
 
-// The suites of providers run over the protocol: whatever they promise, a host in another process gets.
+// The suites of providers run over the protocol: a host in another process gets whatever they promise.
 
 func TestSyncOverTheProtocol(t *testing.T) {
 	providertest.TestSync(t, func(t *testing.T) providertest.SyncBackend {
@@ -93,7 +93,7 @@ func (r *rig) relayed(t testing.TB, caller Caller, verb, path, body string, cook
 	return res
 }
 
-// register makes an account, as its page does through the host.
+// register makes an account, as the account page does through the host.
 func (r *rig) register(t testing.TB, email string) []*http.Cookie {
 	t.Helper()
 	res := r.relayed(t, Caller{ClientIP: "192.0.2.1", Host: "chat.example.test"}, "POST", "/api/basic-auth/register",

@@ -24,7 +24,7 @@ import (
 // object is a JSON object of the description.
 type object = map[string]any
 
-// describe makes the description of the protocol, of the Go types that are read and written and of what their comments say.
+// describe makes the description of the protocol from the Go types that are read and written and from their comments.
 func describe(t *testing.T) []byte {
 	d := describer{schemas: object{}, types: map[string]reflect.Type{}, comments: commentsIn(t, ".", "place", "..", "../syncwire")}
 	errors := object{"default": object{"description": "An error.", "content": content(d.schema(reflect.TypeFor[place.Fault]()))}}
@@ -139,7 +139,7 @@ type describer struct {
 	comments map[string]string
 }
 
-// enums are the types of which there are only these values.
+// enums are the types that have only these values.
 var enums = map[reflect.Type][]any{
 	reflect.TypeFor[or3cloud.Role]():          {or3cloud.RoleOwner, or3cloud.RoleEditor, or3cloud.RoleViewer},
 	reflect.TypeFor[or3cloud.Operation]():     {or3cloud.OpPut, or3cloud.OpDelete},
@@ -201,7 +201,7 @@ func (d describer) schema(t reflect.Type) object {
 		}
 		d.types[name] = t
 		if _, there := d.schemas[name]; !there {
-			d.schemas[name] = nil // a type that holds itself ends here
+			d.schemas[name] = nil // this ends the recursion of a type that contains itself
 			d.schemas[name] = d.members(t)
 		}
 		return object{"$ref": "#/components/schemas/" + name}
@@ -210,7 +210,7 @@ func (d describer) schema(t reflect.Type) object {
 	}
 }
 
-// members describes a struct. A pointer that may not be left out is null where there is nothing.
+// members describes a struct. A pointer that is always present can be null.
 func (d describer) members(t reflect.Type) object {
 	properties, required := object{}, []string{}
 	var visit func(reflect.Type)

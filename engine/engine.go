@@ -1,14 +1,14 @@
-// Package engine is the front over an instance for hosts in other processes: OR3 Chat's own host, through the npm packages, first of
-// all. It serves the provider protocol (docs/engine.md): the contracts of the root package as JSON over HTTP, on a socket that only
-// the owner of the data can open, or on a loopback address with a secret.
+// Package engine is the front over an instance for hosts in other processes, above all OR3 Chat's own host, through the
+// npm packages. It serves the provider protocol (docs/engine.md): the contracts of the root package as JSON over HTTP,
+// on a socket that only the owner of the data can open, or on a loopback address with a secret.
 //
-// Every process that can reach it is taken for the host, and is trusted as the Go host is by its providers: it says for whom it asks
-// (Caller).
-// What a host has to be told anyway is decided here: whether an op of a push is valid, whether a user is a member, and all that
-// depends on stored rows. Handlers are those of the Go host where it serves the same (push, pull, snapshot, cursors, live events).
+// Every process that can reach it is taken for the host, and is trusted as the Go host is by its providers: it says on
+// whose behalf it acts (Caller). What a host has to be told anyway is decided here: whether an op of a push is valid,
+// whether a user is a member, and everything that depends on stored rows. Where the Go host serves the same (push,
+// pull, snapshot, cursors, live events), the handlers are the Go host's.
 //
-//	engine.go   the engine, and what a request passes     hello.go    versions, and what can be asked
-//	caller.go   for whom a host asks                      methods.go  how a method of a contract becomes an endpoint
+//	engine.go   the engine, and what a request passes     hello.go    versions, and which methods there are
+//	caller.go   on whose behalf a host acts               methods.go  how a method of a contract becomes an endpoint
 //	auth.go, workspaces.go, access.go, sync.go, history.go, storage.go, admin.go, jobs.go: the methods of each contract
 //	stay.go     who needs the engine                      openapi.go  the description of the protocol
 //	place       where it is, and how it is joined
@@ -40,9 +40,9 @@ import (
 type Options struct {
 	// Version is the program's version.
 	Version string
-	// Secret is what every request must show; empty where the socket lets in the owner alone.
+	// Secret is what every request must show; empty if the socket admits only the owner.
 	Secret string
-	// Memory is the limit that the process has, of which requests get their share; the zero value is one of 1 GiB.
+	// Memory is the limit of the process, of which requests get their share; the zero value means 1 GiB.
 	Memory membudget.Limit
 }
 
@@ -56,18 +56,18 @@ type Engine struct {
 	foreign  httpapi.ForeignPages
 	memory   *membudget.Budget
 	streams  eventsapi.Bounds
-	// free is no limit at all, for handlers that ask for one: the host has its own.
+	// free sets no limit, for handlers that need limits: the host has its own.
 	free *middleware.Limits
 	// limits are those that hosts keep here, so that all processes of a host share them.
 	limits  *ratelimit.Limiter
 	keeper  *ratelimit.Keeper // of limits; nil where no provider keeps them
 	guests  place.Guests
 	running atomic.Pointer[running]
-	opened  chan struct{} // closed when everything can be asked
+	opened  chan struct{} // closed when all methods can be called
 	mu      sync.Mutex    // held while opening and closing
 }
 
-// running is what requests see of an opened engine.
+// running is the opened engine as requests see it.
 type running struct {
 	providers *instance.Providers
 	methods   httpapi.Router // below place.Prefix
@@ -94,12 +94,12 @@ func New(of *instance.Instance, o Options) *Engine {
 	return e
 }
 
-// Handler serves all requests. Until Open has finished, and again from the beginning of a shutdown, everything but hello is answered
-// 503 with Retry-After.
+// Handler serves all requests. Until Open has finished, and again from the start of a shutdown, everything but hello is
+// answered with 503 and Retry-After.
 func (e *Engine) Handler() http.Handler { return e.handler }
 
-// Open opens the instance, for whose providers e is the front, and then serves their methods. If it fails, what it has opened is
-// closed again.
+// Open opens the instance, with e as the front of its providers, and then serves their methods. If it fails, it closes
+// what it has opened.
 func (e *Engine) Open(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -128,7 +128,7 @@ func (e *Engine) Drain() <-chan struct{} {
 	return e.instance.Drain()
 }
 
-// Close closes the instance. From then on everything is answered 503. It does not wait for requests under way.
+// Close closes the instance. From then on everything is answered with 503. It does not wait for requests under way.
 func (e *Engine) Close() error {
 	e.instance.Drain()
 	e.mu.Lock()
@@ -138,7 +138,7 @@ func (e *Engine) Close() error {
 	return e.instance.Close()
 }
 
-// mount puts the methods on top of opened providers.
+// mount builds the methods for opened providers.
 func (e *Engine) mount(p *instance.Providers) (*running, error) {
 	run := &running{providers: p}
 	run.methods.Prefix = place.Prefix
@@ -186,7 +186,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	case "GET " + documentPath:
 		respond(func(w http.ResponseWriter, _ *http.Request) error { httpapi.WriteRaw(w, OpenAPI()); return nil })
 		return
-	case "GET " + place.StayPath: // no request that a shutdown waits for
+	case "GET " + place.StayPath: // a shutdown does not wait for this request
 		respond(e.stay)
 		return
 	}
@@ -208,7 +208,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// admit refuses who does not show the secret, or says something about a caller that cannot be read.
+// admit refuses requests without the secret, or with a caller that cannot be read.
 func (e *Engine) admit(r *http.Request) error {
 	if e.opt.Secret != "" {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -220,23 +220,23 @@ func (e *Engine) admit(r *http.Request) error {
 	return callerOf(r).err
 }
 
-// relay answers a browser's request to an endpoint of a provider, which the host passes on as it came. Its answer is for the
-// browser, errors included.
+// relay answers a browser's request to an endpoint of a provider, which the host passes on unchanged. The answer is for
+// the browser, errors included.
 func (e *Engine) relay(w http.ResponseWriter, r *http.Request, run *running) {
 	httpapi.Respond(w, r, func(w http.ResponseWriter, r *http.Request) error {
 		if !callerOf(r).given {
-			// Whose address it is, and who is signed in, decides too much to be left out by mistake.
+			// Whose address it is, and who is signed in, is too important to be left out by mistake.
 			return or3cloud.Errorf(or3cloud.CodeInvalid, "The header %s is missing", callerHeader)
 		}
 		return run.routes.Serve(w, r)
 	})
 }
 
-// unknown is the answer to a version of the protocol, or a path, that is not spoken here.
+// unknown is the answer to a version of the protocol, or a path, that the engine does not know.
 func (e *Engine) unknown(_ http.ResponseWriter, r *http.Request) error {
 	if rest, ok := strings.CutPrefix(r.URL.Path, "/engine/v"); ok {
 		version, _, _ := strings.Cut(rest, "/")
-		return or3cloud.Errorf(or3cloud.CodeConflict, "Version %.20q of the engine protocol is asked for; or3-cloud %s speaks %s",
+		return or3cloud.Errorf(or3cloud.CodeConflict, "Version %.20q of the engine protocol was requested; or3-cloud %s speaks %s",
 			version, e.opt.Version, place.Spoken)
 	}
 	return or3cloud.Errorf(or3cloud.CodeNotFound, "The engine has no such path")

@@ -22,7 +22,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// faultFrom sends a request and reads the fault that is its answer.
+// faultFrom sends a request and reads the Fault in the answer.
 func (r *rig) faultFrom(t testing.TB, caller *Caller, verb, path, body string) (place.Fault, *http.Response) {
 	t.Helper()
 	res, err := r.send(t.Context(), caller, verb, path, strings.NewReader(body))
@@ -141,7 +141,7 @@ func TestFaultsOfRequests(t *testing.T) {
 	}
 }
 
-// What is refused because it cannot be read is refused whatever is asked.
+// A caller that cannot be read is refused, whatever the method.
 func TestCallersThatCannotBeRead(t *testing.T) {
 	r := opened(t)
 	for _, value := range []string{"x", "%", "[]", "%7B", `{"user":{"id":" "}}`, `{"clientIp":"x"}`, `{"user":"ann"}`} {
@@ -422,7 +422,7 @@ func TestNotifications(t *testing.T) {
 	r := opened(t, "AUTH_PROVIDER=nobody")
 	user, ws := r.member(t)
 	told := notification{ID: "0f0e3c52-6a50-4b5e-8f3e-000000000001", WorkspaceID: ws, UserID: user, Type: "ai.message.received", Title: "Done"}
-	for range 2 { // once, however often it is told
+	for range 2 { // once, however often it is signalled
 		if _, err := ask[nothing](t.Context(), r.client, Caller{}, "notifications/notify", told); err != nil {
 			t.Fatal(err)
 		}
@@ -460,7 +460,7 @@ func TestLimitsAreShared(t *testing.T) {
 	}
 }
 
-// zeros is a content that no one holds in memory.
+// zeros is a content that is never in memory as a whole.
 type zeros struct{ left int64 }
 
 func (z *zeros) Read(p []byte) (int, error) {
@@ -473,7 +473,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// presignedFor asks for a URL.
+// presignedFor requests a URL.
 func (r *rig) presignedFor(t testing.TB, user User, name string, in object) presigned {
 	t.Helper()
 	out, err := ask[presigned](t.Context(), r.client, Caller{User: &user}, name, in)
@@ -528,7 +528,7 @@ func TestTransfersAreStreams(t *testing.T) {
 	if used := after.TotalAlloc - before.TotalAlloc; used > size/2 {
 		t.Errorf("%d bytes were allocated for a transfer of %d each way", used, size)
 	}
-	// Nobody else may use the URL, nor who is signed out.
+	// No one else may use the URL, nor someone who is signed out.
 	for _, other := range []Caller{{}, forUser("someone else")} {
 		if res := r.relayed(t, other, "GET", down.URL, "", nil); res.StatusCode != 401 && res.StatusCode != 403 {
 			t.Errorf("%+v: %s", other, res.Status)
@@ -536,7 +536,7 @@ func TestTransfersAreStreams(t *testing.T) {
 	}
 }
 
-// An upload ends when the session does under which it began, or the membership.
+// An upload ends when the session under which it began ends, or the membership.
 func TestUploadsEndWithTheSession(t *testing.T) {
 	r := opened(t)
 	for name, end := range map[string]func(cookies []*http.Cookie, user, ws string){
@@ -604,7 +604,7 @@ func TestOpenedOnceAndReadAsWritten(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 	}
-	// What the providers cannot do is said to be so, and is not offered.
+	// The engine says so if its providers cannot do something, and does not offer it.
 	r := opened(t, "AUTH_PROVIDER=nobody", "OR3_STORAGE_ENABLED=false", "OR3_SYNC_ENABLED=false")
 	for _, name := range []string{"auth/check-session", "storage/commit", "sync/push", "sync/snapshot", "sync/events", "auth/revocations"} {
 		verb := "POST"
@@ -620,7 +620,7 @@ func TestOpenedOnceAndReadAsWritten(t *testing.T) {
 	}
 }
 
-// The packages can be installed one by one: what else a host needs it has from others.
+// The packages can be installed one by one: whatever else a host needs, it has from others.
 func TestEachProviderAlone(t *testing.T) {
 	t.Run("accounts of another provider", func(t *testing.T) {
 		r := opened(t, "AUTH_PROVIDER=clerk")

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// untaken is how long a host may leave an event before its stream is broken off.
+	// untaken is how long a host may leave an event unread before its stream is cut.
 	untaken = 10 * time.Second
-	// heartbeat is how often a stream says that it is still there.
+	// heartbeat is how often a stream shows that it is still there.
 	heartbeat = 15 * time.Second
 )
 
@@ -27,7 +27,7 @@ type events struct{ *httpapi.EventStream }
 
 func newEvents(w http.ResponseWriter) events { return events{httpapi.NewEventStream(w, untaken)} }
 
-// tell sends one event. An error says that the host is gone.
+// tell sends one event. An error means that the host is gone.
 func (s events) tell(name string, data any) error {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s events) tell(name string, data any) error {
 	return s.Send()
 }
 
-// follow passes on what comes until its source, the host or the engine ends.
+// follow passes on events until its source, the host or the engine ends.
 func follow[T any](ctx context.Context, s events, closing <-chan struct{}, source <-chan T, tell func(T) error) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()

@@ -11,7 +11,8 @@ import (
 	"or3.chat/cloud/engine/place"
 )
 
-// No request, whatever it says, is more than refused: it is no fault of ours, and leaves the engine able to answer.
+// The worst that happens to a request, whatever it says, is a refusal: it never causes an internal error, and the
+// engine can still answer.
 func FuzzRequests(f *testing.F) {
 	r := opened(f, "AUTH_PROVIDER=nobody")
 	user, ws := r.member(f)

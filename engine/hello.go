@@ -11,7 +11,7 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// hello says what is spoken here, whatever the state.
+// hello says which versions are spoken here, in any state.
 func (e *Engine) hello(w http.ResponseWriter, r *http.Request) error {
 	var in place.Introduction
 	httpapi.LimitBody(w, r, httpapi.SmallBody)
@@ -22,14 +22,14 @@ func (e *Engine) hello(w http.ResponseWriter, r *http.Request) error {
 	if in.Protocol != nil && !place.Spoken.Meets(*in.Protocol) {
 		return &or3cloud.Error{
 			Code: or3cloud.CodeConflict, Data: out,
-			Message: fmt.Sprintf("or3-cloud %s speaks %s of the engine protocol, and %.200s speaks %s; install the two in versions that belong together",
+			Message: fmt.Sprintf("or3-cloud %s speaks %s of the engine protocol, and %.200s speaks %s; install versions of the two that fit together",
 				e.opt.Version, place.Spoken, in.Name(), *in.Protocol),
 		}
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, out)
 }
 
-// present is the hello of this moment.
+// present is the current hello.
 func (e *Engine) present() place.Hello {
 	out := place.Hello{Protocol: place.Spoken, Version: e.opt.Version, PID: os.Getpid(), State: place.StateStarting, Methods: []string{}, Routes: []place.Endpoint{}}
 	switch run := e.running.Load(); {

@@ -35,7 +35,7 @@ type (
 		ProjectOwnership or3cloud.ProjectOwnership `json:"project_ownership,omitempty"`
 		Messages         []json.RawMessage         `json:"messages,omitempty"`
 		NextCursor       string                    `json:"next_cursor,omitempty"`
-		// ExaminedRows is left out where no page was asked for.
+		// ExaminedRows is absent unless a page was requested.
 		ExaminedRows int    `json:"examined_rows,omitempty"`
 		Revision     string `json:"revision,omitempty"`
 	}
@@ -89,7 +89,7 @@ func historyMethods() []method {
 	}
 }
 
-// final makes a method one whose host blocks a job by words in the message of an error: what is too large to be read will not get
+// final marks a method whose host blocks a job by words in the error message: what is too large to be read will not get
 // smaller.
 func (m method) final() method {
 	serve := m.serve
@@ -140,7 +140,7 @@ func readChat() method {
 				if err != nil {
 					return err
 				}
-				limit := int(min(max(in.Query.Limit, 0), or3cloud.MaxChatMessages+1)) // what is too much stays so
+				limit := int(min(max(in.Query.Limit, 0), or3cloud.MaxChatMessages+1)) // what is too much stays too much
 				answer, err := chatAnswerOf(r, reader, or3cloud.ChatQuery{
 					WorkspaceID: in.WorkspaceID, UserID: session.User.ID, Kind: in.Query.Kind, ThreadID: in.Query.ThreadID,
 					MessageIDs: in.Query.MessageIDs, Cursor: in.Query.Cursor, Limit: limit,
@@ -155,8 +155,8 @@ func readChat() method {
 	}
 }
 
-// chatAnswerOf asks for a chat's history and returns the answer in pieces, with each row as it is stored. What it holds is counted
-// as memory of the request.
+// chatAnswerOf reads a chat's history and returns the answer in pieces, with each row as it is stored. What it holds
+// counts as memory of the request.
 func chatAnswerOf(r *http.Request, reader or3cloud.ChatHistoryReader, q or3cloud.ChatQuery) (pieces [][]byte, err error) {
 	tab := &httpapi.RecordOf(r).Memory
 	var messages [][]byte

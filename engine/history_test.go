@@ -8,8 +8,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// TestFinalWordsOfGenerations: a host looks for words in messages to tell what will never succeed from what passes, so the faults of
-// the front have them, too.
+// TestFinalWordsOfGenerations: a host looks for words in messages to tell permanent failures from temporary ones, so
+// the errors of the front have them, too.
 func TestFinalWordsOfGenerations(t *testing.T) {
 	r := opened(t, "AUTH_PROVIDER=nobody", "OR3_STORAGE_ENABLED=false")
 	user := must(r.store().GetOrCreateUser(t.Context(), or3cloud.ExternalIdentity{Provider: "nobody", ProviderUserID: "ann"}))(t)

@@ -13,8 +13,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Whoever registers with an invite is a member of its workspace when the host first asks who that is, also on a host that knows
-// nothing of invites.
+// A person who registers with an invite is a member of its workspace when the host first resolves the session, also on
+// a host that knows nothing of invites.
 func TestInvitesAreDelivered(t *testing.T) {
 	secret, err := madeSecret(setting.InviteSecret)
 	if err != nil {
@@ -53,7 +53,8 @@ func TestInvitesAreDelivered(t *testing.T) {
 		}
 		return kept
 	}
-	// session asks as a host does, makes the user as its early form does, and returns the role in the workspace.
+	// session resolves the session as a host does, creates the user as early hosts do, and returns the role in the
+	// workspace.
 	session := func(cookies []*http.Cookie) (out sessionAnswer, role or3cloud.Role) {
 		t.Helper()
 		out, err := ask[sessionAnswer](t.Context(), r.client, Caller{}, "auth/session", sessionRequest{cookieRequest(cookies)})
@@ -82,7 +83,7 @@ func TestInvitesAreDelivered(t *testing.T) {
 		t.Errorf("the second time: %q, %+v", role, out)
 	}
 
-	// What no longer counts admits no one, and it is for the host to say what follows.
+	// An invite that is no longer valid admits no one, and the host decides what follows.
 	token, id := invited("eve@example.test")
 	cookies = register("eve@example.test", token)
 	if _, err := ask[nothing](t.Context(), r.client, Caller{}, "workspaces/revoke-invite", inviteOfWorkspace{WorkspaceID: ws, InviteID: id}); err != nil {
@@ -93,7 +94,7 @@ func TestInvitesAreDelivered(t *testing.T) {
 	}
 }
 
-// The account of a founder has its user, who administers the deployment, when the host first asks who it is.
+// The account of a founder has its user, who administers the deployment, when the host first resolves the session.
 func TestFoundersAreDelivered(t *testing.T) {
 	r := opened(t, "OR3_AUTH_REGISTRATION_MODE=disabled", "OR3_STORAGE_ENABLED=false",
 		"OR3_BASIC_AUTH_BOOTSTRAP_EMAIL=ann@example.test", "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD=correct horse battery")
@@ -126,7 +127,7 @@ func TestFoundersWhoseUsersAreKeptElsewhere(t *testing.T) {
 	}
 }
 
-// Who lacks a second factor that is demanded is proven to the host, and gets no further here.
+// An account without the second factor that is demanded is identified to the host, but can do nothing here.
 func TestADemandedFactorClosesTheEngine(t *testing.T) {
 	r := opened(t, "OR3_STORAGE_ENABLED=false", "OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR=all", "OR3_BASIC_AUTH_SECOND_FACTOR_GRACE_DAYS=0")
 	out, err := ask[sessionAnswer](t.Context(), r.client, Caller{}, "auth/session", sessionRequest{cookieRequest(r.register(t, "ann@example.test"))})

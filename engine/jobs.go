@@ -19,29 +19,29 @@ type (
 		MessageID   string    `json:"messageId,omitempty"`
 		Model       string    `json:"model,omitempty"`
 		Kind        jobs.Kind `json:"kind,omitempty"`
-		// IdempotencyKey names the job among those of the user, AdmissionID is by what it can be cancelled. Each stands for the other if
-		// that is left out.
+		// IdempotencyKey names the job among those of the user; AdmissionID is the id to cancel it by. Each stands in
+		// for the other if that is absent.
 		IdempotencyKey string            `json:"idempotencyKey,omitempty"`
 		AdmissionID    string            `json:"admissionId,omitempty"`
 		GenerationID   string            `json:"generationId,omitempty"`
 		HistoryPhase   jobs.HistoryPhase `json:"historyPhase,omitempty"`
-		// Execution is what another worker needs to go on, encrypted by the host.
+		// Execution is what another worker needs to continue, encrypted by the host.
 		Execution string `json:"execution,omitempty"`
-		// Context is what stays with the job until it is removed, such as how its answer gets into the history.
+		// Context stays with the job until it is removed, such as how its answer gets into the history.
 		Context json.RawMessage `json:"context,omitempty"`
-		// Content and Reasoning are what the texts begin with.
+		// Content and Reasoning are the beginnings of the texts.
 		Content       string          `json:"content,omitempty"`
 		Reasoning     string          `json:"reasoning,omitempty"`
 		ToolCalls     json.RawMessage `json:"tool_calls,omitempty"`
 		WorkflowState json.RawMessage `json:"workflow_state,omitempty"`
-		// LeaseOwner has the job in hand for LeaseMS from the beginning; left out it is 30 seconds.
+		// LeaseOwner holds the job for LeaseMS from the beginning; the default is 30 seconds.
 		LeaseOwner string      `json:"leaseOwner,omitempty"`
 		LeaseMS    httpapi.Int `json:"leaseMs,omitempty"`
-		// TimeoutMS is after which silence a job without a lease has failed; left out it is 5 minutes.
+		// TimeoutMS is the silence after which a job without a lease has failed; the default is 5 minutes.
 		TimeoutMS httpapi.Int `json:"timeoutMs,omitempty"`
-		// RetentionMS is how long a finished job is kept; left out it is 24 hours.
+		// RetentionMS is how long a finished job is kept; the default is 24 hours.
 		RetentionMS httpapi.Int `json:"retentionMs,omitempty"`
-		// MaxJobs and MaxJobsPerUser are how many may be open; left out they are 20 and 5.
+		// MaxJobs and MaxJobsPerUser are how many may be open; the defaults are 20 and 5.
 		MaxJobs        httpapi.Int `json:"maxJobs,omitempty"`
 		MaxJobsPerUser httpapi.Int `json:"maxJobsPerUser,omitempty"`
 	}
@@ -57,10 +57,11 @@ type (
 	}
 	jobQuestion struct {
 		jobOfUser
-		// Offset and ReasoningOffset are from where texts are wanted, in UTF-16 code units. What lies beyond the end gives the whole text.
+		// Offset and ReasoningOffset are where the wanted texts begin, in UTF-16 code units. An offset beyond the end
+		// returns the whole text.
 		Offset          httpapi.Int `json:"offset,omitempty"`
 		ReasoningOffset httpapi.Int `json:"reasoningOffset,omitempty"`
-		// Attempt is to which they belong. If it is not the present one, texts come whole.
+		// Attempt is the attempt they belong to. If it is not the current one, the texts are returned whole.
 		Attempt httpapi.Int `json:"attempt,omitempty"`
 		// WithContext says that the context is wanted.
 		WithContext bool `json:"withContext,omitempty"`
@@ -82,25 +83,25 @@ type (
 		ToolCalls      json.RawMessage `json:"tool_calls,omitempty"`
 		WorkflowState  json.RawMessage `json:"workflow_state,omitempty"`
 		Usage          json.RawMessage `json:"usage,omitempty"`
-		// Context is told where it is asked for, to workers, and with pending history.
+		// Context is returned on request, to workers, and with pending history.
 		Context        json.RawMessage   `json:"context,omitempty"`
 		IdempotencyKey string            `json:"idempotencyKey,omitempty"`
 		AdmissionID    string            `json:"admissionId,omitempty"`
 		GenerationID   string            `json:"generationId,omitempty"`
 		HistoryPhase   jobs.HistoryPhase `json:"historyPhase,omitempty"`
-		// Attempts is how many workers have had it in hand. Texts begin again with each.
+		// Attempts is how many workers have held it. Texts start again with each.
 		Attempts   int    `json:"attempts"`
 		LeaseOwner string `json:"leaseOwner,omitempty"`
 		LeaseUntil int64  `json:"leaseUntil,omitempty"`
 	}
 	jobText struct {
 		Text string `json:"text"`
-		// From is where it begins, and Length how long it is from 0 on, in UTF-16 code units.
+		// From is where it begins, and Length its total length, in UTF-16 code units.
 		From   int `json:"from"`
 		Length int `json:"length"`
 	}
 	jobAnswer struct {
-		// Job is null if it is not there, or another user's.
+		// Job is null if it does not exist, or belongs to another user.
 		Job       *job     `json:"job"`
 		Content   *jobText `json:"content,omitempty"`
 		Reasoning *jobText `json:"reasoning,omitempty"`
@@ -124,21 +125,21 @@ type (
 	jobOutcome struct {
 		JobID      string `json:"jobId"`
 		LeaseOwner string `json:"leaseOwner,omitempty"`
-		// Content and Reasoning replace what has come; left out, that is all.
+		// Content and Reasoning replace what has arrived; if absent, that is everything.
 		Content   *string `json:"content,omitempty"`
 		Reasoning *string `json:"reasoning,omitempty"`
 		// Error is why it has failed.
 		Error string `json:"error,omitempty"`
 	}
 	jobDone struct {
-		// Done is false if it was not open, or is not the caller's.
+		// Done is false if it was not open, or does not belong to the caller.
 		Done bool `json:"done"`
 	}
 	jobCount struct {
 		Count int `json:"count"`
 	}
 	jobClaim struct {
-		// JobID is left out for the next one that waits.
+		// JobID is absent for the next waiting job.
 		JobID   string      `json:"jobId,omitempty"`
 		Owner   string      `json:"owner"`
 		LeaseMS httpapi.Int `json:"leaseMs"`
@@ -169,7 +170,7 @@ type (
 	jobCancellation struct {
 		Aborted bool   `json:"aborted"`
 		JobID   string `json:"jobId,omitempty"`
-		// Pending says that the admission has not come, and will be refused.
+		// Pending says that the admission has not come yet, and will be refused.
 		Pending bool `json:"pending"`
 	}
 	// terminalSnapshot is the host's TerminalGenerationSnapshot.
@@ -180,7 +181,7 @@ type (
 		ToolCalls json.RawMessage `json:"toolCalls,omitempty"`
 		Usage     json.RawMessage `json:"usage,omitempty"`
 		Error     string          `json:"error,omitempty"`
-		// CompletedAt is in Unix milliseconds; left out it is now.
+		// CompletedAt is in Unix milliseconds; the default is now.
 		CompletedAt httpapi.Int `json:"completedAt,omitempty"`
 	}
 	jobSnapshot struct {
@@ -191,11 +192,11 @@ type (
 	jobPhase struct {
 		JobID string            `json:"jobId"`
 		Phase jobs.HistoryPhase `json:"phase"`
-		// From are the phases in which it is set; left out it is set in any.
+		// From are the phases in which it is set; if absent, it is set in any.
 		From []jobs.HistoryPhase `json:"from,omitempty"`
 	}
 	jobPage struct {
-		// Limit is 1 to 100; left out it is 20.
+		// Limit is 1 to 100; the default is 20.
 		Limit httpapi.Int `json:"limit,omitempty"`
 	}
 	pendingHistory struct {
@@ -207,10 +208,11 @@ type (
 	}
 )
 
-// jobBody bounds what carries texts or an execution: twice the largest of them, since JSON escapes some characters.
+// jobBody limits bodies that carry texts or an execution: twice the largest of them, since JSON escapes some
+// characters.
 const jobBody = 4 << 20
 
-// large makes a method one whose body may be larger than others.
+// large allows a method larger bodies than others.
 func (m method) large(most int64) method {
 	serve := m.serve
 	m.serve = func(e *Engine, p *instance.Providers) *or3cloud.Route {
@@ -225,7 +227,7 @@ func (m method) large(most int64) method {
 
 func span(ms httpapi.Int) time.Duration { return httpapi.Duration(max(0, int64(ms)), time.Millisecond) }
 
-// whole is a number as Go counts.
+// whole converts a number to an int.
 func whole(n httpapi.Int) int { return int(min(max(n, 0), math.MaxInt32)) }
 
 func orElse(n httpapi.Int, usual int) int {
@@ -235,7 +237,7 @@ func orElse(n httpapi.Int, usual int) int {
 	return whole(n)
 }
 
-// document is JSON that was given; null is as good as nothing.
+// document returns the JSON that was given; null is the same as nothing.
 func document(text json.RawMessage) []byte {
 	if string(text) == "null" {
 		return nil
@@ -261,7 +263,7 @@ func wireJob(j jobs.Job) *job {
 
 func wireText(t jobs.Text) *jobText { return &jobText{t.Text, t.From, t.Length} }
 
-// absent turns what is not there into null.
+// absent turns a missing job into null.
 func absent(err error) error {
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		return nil
@@ -326,7 +328,7 @@ func jobMethods() []method {
 			out.Count, err = s.CountJobs(c, in.UserID)
 			return out, err
 		}),
-		does("jobs/cleanup-expired", "BackgroundJobProvider.cleanupExpired. The engine does it by itself as well.", kept,
+		does("jobs/cleanup-expired", "BackgroundJobProvider.cleanupExpired. The engine also does it in the background.", kept,
 			func(c call, s store, _ nothing) (out jobCount, err error) {
 				out.Count, err = s.CollectJobs(c)
 				return out, err

@@ -19,7 +19,7 @@ func TestJobsOverTheProtocol(t *testing.T) {
 	})
 }
 
-// A job that says nothing has the limits of the contract.
+// A job that sets no limits has those of the contract.
 func TestUsualLimitsOfJobs(t *testing.T) {
 	r := opened(t, "AUTH_PROVIDER=nobody", "OR3_STORAGE_ENABLED=false")
 	begun := 0
@@ -72,7 +72,7 @@ func (j *job) contract() jobs.Job {
 	return out
 }
 
-// there turns null into what it stands for.
+// there turns null into the error that it stands for.
 func there(j *job, err error) (jobs.Job, error) {
 	if err == nil && j == nil {
 		err = or3cloud.Errorf(or3cloud.CodeNotFound, "null")
@@ -110,7 +110,7 @@ func (j distantJobs) CreateJob(ctx context.Context, in jobs.Order) (jobs.Admissi
 
 func (j distantJobs) GetJob(ctx context.Context, id, user string, from jobs.Place) (v jobs.View, err error) {
 	if user == "" {
-		user = "no one" // whom a host always names
+		user = "no one" // a host always names one
 	}
 	out, err := ask[jobAnswer](ctx, j.client, Caller{}, "jobs/get", jobQuestion{
 		jobOfUser{id, user}, httpapi.Int(from.Content), httpapi.Int(from.Reasoning), httpapi.Int(from.Attempt), from.Context,

@@ -12,20 +12,20 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// method is one endpoint of the protocol: a method of a contract, or something that a contract gives in the course of time.
+// method is one endpoint of the protocol: a method of a contract, or a stream of what a contract reports over time.
 type method struct {
-	// name is the path below Prefix, which is also how hello tells that it is there.
+	// name is the path below Prefix; hello uses it to say that the method is available.
 	name string
 	// help is what it does, in a sentence, for the description.
 	help string
-	// in and out are the types of the bodies; nil is none. A stream has a type of what comes in it instead of out.
+	// in and out are the types of the bodies; nil means none. For a stream, out is the type of its events.
 	in, out reflect.Type
 	stream  bool
 	// query are the parameters of a stream.
 	query []string
 	// forUser says that the caller must name a user.
 	forUser bool
-	// serve returns what serves it; nil if the providers cannot.
+	// serve returns the route that serves it; nil if the providers cannot.
 	serve func(e *Engine, p *instance.Providers) *or3cloud.Route
 }
 
@@ -39,7 +39,7 @@ func protocol() []method {
 	return all
 }
 
-// route returns the route of a method, and whether the providers can answer it. If they cannot, it says so.
+// route returns the route of a method, and whether the providers can answer it. If they cannot, the route says so.
 func (m method) route(e *Engine, p *instance.Providers) (or3cloud.Route, bool) {
 	verb := http.MethodPost
 	if m.stream {
@@ -66,19 +66,19 @@ type call struct {
 	caller Caller
 }
 
-// user returns for whom the host asks.
+// user returns the user on whose behalf the host acts.
 func (c call) user() (string, error) {
 	if c.caller.User == nil {
-		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "The header %s names no user", callerHeader)
+		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "The header %s does not name a user", callerHeader)
 	}
 	return c.caller.User.ID, nil
 }
 
-// nothing is the body of an answer that says no more than that it was done.
+// nothing is the body of an answer that only says that it was done.
 type nothing struct{}
 
-// does makes a method of a function on an ability, which find looks for. Members that are texts, and may not be left out, may not be
-// blank: no id and no name is.
+// does makes a method from a function on an ability, which find looks for. Required text members may not be blank: no
+// id or name is.
 func does[Ability, In, Out any](name, help string, find func(*instance.Providers) Ability, run func(call, Ability, In) (Out, error)) method {
 	return method{
 		name: name, help: help, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
@@ -110,13 +110,13 @@ func by[Ability any](kind or3cloud.ProviderKind) func(*instance.Providers) Abili
 	return func(p *instance.Providers) Ability { return instance.Ability[Ability](p, kind) }
 }
 
-// user makes a method one that is done for a user.
+// asUser marks a method that is done for a user.
 func (m method) asUser() method {
 	m.forUser = true
 	return m
 }
 
-// of makes a method one whose bodies have n bytes at most.
+// of limits the bodies of a method to n bytes.
 func (m method) of(n int64) method {
 	serve := m.serve
 	m.serve = func(e *Engine, p *instance.Providers) *or3cloud.Route {
@@ -129,7 +129,7 @@ func (m method) of(n int64) method {
 	return m
 }
 
-// blank returns the name of a member that may not be left out and is, "" if there is none.
+// blank returns the name of a required member that is blank, "" if there is none.
 func blank(v reflect.Value) string {
 	for i := range v.NumField() {
 		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")

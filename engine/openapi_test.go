@@ -28,7 +28,7 @@ func TestDescriptionIsFresh(t *testing.T) {
 	}
 }
 
-// Every reference leads somewhere, every method is described, and every operation has a name of its own.
+// Every reference resolves, every method is described, and every operation has a name of its own.
 func TestDescriptionIsWhole(t *testing.T) {
 	var d struct {
 		Paths map[string]map[string]struct {

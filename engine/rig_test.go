@@ -107,7 +107,7 @@ func over(t testing.TB, registry *or3cloud.Registry, loopback bool, environ ...s
 	return r
 }
 
-// opened returns an engine that can be asked everything.
+// opened returns an engine that answers all methods.
 func opened(t testing.TB, environ ...string) *rig {
 	t.Helper()
 	r := made(t, false, environ...)

@@ -6,10 +6,11 @@ import (
 	"or3.chat/cloud/engine/place"
 )
 
-// Deserted returns a channel that is closed when no starter that has joined is left, which may be at once.
+// Deserted returns a channel that is closed when no starter that has joined is left, perhaps at once.
 func (e *Engine) Deserted() <-chan struct{} { return e.guests.Gone() }
 
-// stay keeps the engine alive for as long as the request lasts. It tells when everything can be asked, and ends with the engine.
+// stay keeps the engine alive for as long as the request lasts. It reports when all methods can be called, and ends
+// with the engine.
 func (e *Engine) stay(w http.ResponseWriter, r *http.Request) error {
 	if e.instance.ShuttingDown() {
 		return e.instance.Unavailable()

@@ -35,7 +35,7 @@ type (
 		StorageID   string               `json:"storageId,omitempty"`
 		Disposition or3cloud.Disposition `json:"disposition,omitempty"`
 	}
-	// commitRequest has the names of the wire, because the host hands the body of its endpoint on.
+	// commitRequest has the names of the wire, because the host passes on the body of its endpoint.
 	commitRequest struct {
 		WorkspaceID       string      `json:"workspace_id"`
 		Hash              string      `json:"hash"`
@@ -47,7 +47,7 @@ type (
 		Kind              string      `json:"kind,omitempty"`
 	}
 	commitAnswer struct {
-		// SizeBytes is how large the content really is.
+		// SizeBytes is the actual size of the content.
 		SizeBytes int64 `json:"sizeBytes"`
 	}
 	storageCollectRequest struct {
@@ -64,10 +64,10 @@ type (
 	}
 )
 
-// longestExpiry is the longest life of a URL that may be asked for, in milliseconds (contract, storage §2).
+// longestExpiry is the longest lifetime of a URL that may be requested, in milliseconds (contract, storage §2).
 const longestExpiry = 86_400_000
 
-// transfer checks what URLs are asked for with, and commits.
+// transfer checks the parameters of URLs, and of commits.
 func transfer(c call, hash string, size, expiresInMS httpapi.Int, d or3cloud.Disposition) (user string, h or3cloud.BlobHash, err error) {
 	if user, err = c.user(); err != nil {
 		return "", "", err
@@ -76,16 +76,16 @@ func transfer(c call, hash string, size, expiresInMS httpapi.Int, d or3cloud.Dis
 		return "", "", err
 	}
 	if size < 0 {
-		return "", "", or3cloud.Errorf(or3cloud.CodeInvalid, "A size is not negative")
+		return "", "", or3cloud.Errorf(or3cloud.CodeInvalid, "A size must not be negative")
 	}
 	if expiresInMS < 0 || expiresInMS > longestExpiry {
-		return "", "", or3cloud.Errorf(or3cloud.CodeInvalid, "expiresInMs is at most %d", longestExpiry)
+		return "", "", or3cloud.Errorf(or3cloud.CodeInvalid, "expiresInMs must be at most %d", longestExpiry)
 	}
 	switch d {
 	case "", or3cloud.DispositionInline, or3cloud.DispositionAttachment:
 		return user, h, nil
 	}
-	return "", "", or3cloud.Errorf(or3cloud.CodeInvalid, "The disposition is inline or attachment")
+	return "", "", or3cloud.Errorf(or3cloud.CodeInvalid, "The disposition must be inline or attachment")
 }
 
 func wirePresigned(p or3cloud.Presigned) presigned {
@@ -122,7 +122,7 @@ func storageMethods() []method {
 			})
 			return wirePresigned(p), err
 		}).asUser(),
-		does("storage/read-transfer", "What a signed URL of the provider's routes is good for, whoever shows it.",
+		does("storage/read-transfer", "What a signed URL of the provider's routes allows, regardless of who presents it.",
 			by[or3cloud.TransferReader](or3cloud.ProviderStorage), func(c call, s or3cloud.TransferReader, in transferRequest) (or3cloud.Transfer, error) {
 				return s.ReadTransfer(c, in.Token)
 			}),

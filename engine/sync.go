@@ -17,8 +17,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// What push, pull, snapshot and cursors carry is the JSON of clients, which package syncwire reads and writes and the handlers of
-// the Go host answer. These types describe it.
+// Push, pull, snapshot and cursors carry the JSON of clients, which package syncwire reads and writes and the handlers
+// of the Go host answer. These types describe it.
 type (
 	scope struct {
 		WorkspaceID string `json:"workspaceId"`
@@ -61,7 +61,7 @@ type (
 		ServerVersion int64  `json:"serverVersion,omitempty"`
 		Applied       *bool  `json:"applied,omitempty"`
 		Replayed      bool   `json:"replayed,omitempty"`
-		// Payload is the winning put's, which Winner repeats.
+		// Payload is that of the winning put, which Winner repeats.
 		Payload   json.RawMessage      `json:"payload,omitempty"`
 		Winner    *winner              `json:"winner,omitempty"`
 		Error     string               `json:"error,omitempty"`
@@ -140,7 +140,7 @@ type (
 		Kind   string `json:"kind"`
 		Hash   string `json:"hash,omitempty"`
 		Cursor string `json:"cursor,omitempty"`
-		// Limit is 100 if it is left out, and 500 at most.
+		// Limit is 1 to 500; the default is 100.
 		Limit httpapi.Int `json:"limit,omitempty"`
 	}
 	canonicalItem struct {
@@ -162,21 +162,21 @@ type (
 		NextCursor string          `json:"nextCursor,omitempty"`
 	}
 	uploadIntent struct {
-		// IntentID may be left out where an intent is consumed.
+		// IntentID may be absent where an intent is consumed.
 		IntentID    string      `json:"intentId,omitempty"`
 		WorkspaceID string      `json:"workspaceId"`
 		Hash        string      `json:"hash"`
 		SizeBytes   httpapi.Int `json:"sizeBytes,omitempty"`
-		// ExpiresAt is in Unix seconds. Where an intent is consumed it is until when the content counts although no row names it; left
-		// out, that is the retention of files.
+		// ExpiresAt is in Unix seconds. Where an intent is consumed, it is until when the content counts although no
+		// row names it; the default is the retention of files.
 		ExpiresAt           httpapi.Int `json:"expiresAt,omitempty"`
 		WorkspaceQuotaBytes httpapi.Int `json:"workspaceQuotaBytes,omitempty"`
 		WorkspaceQuotaFiles httpapi.Int `json:"workspaceQuotaFiles,omitempty"`
-		// UserQuotaBytes is that of the configuration if it is left out.
+		// UserQuotaBytes defaults to that of the configuration.
 		UserQuotaBytes httpapi.Int `json:"userQuotaBytes,omitempty"`
 	}
 	maintenanceRun struct {
-		// LastRun is when a run has ended well, in Unix milliseconds; left out it is now.
+		// LastRun is when a run succeeded, in Unix milliseconds; the default is now.
 		LastRun httpapi.Int `json:"lastRun,omitempty"`
 		// Error is why one has failed.
 		Error string `json:"error,omitempty"`
@@ -205,7 +205,7 @@ func syncMethods() []method {
 	}, slices.Concat(maintenanceMethods(), intentMethods(), historyMethods())...)
 }
 
-// maintenanceMethods are for a host that maintains by its own schedule.
+// maintenanceMethods are for a host that maintains on its own schedule.
 func maintenanceMethods() []method {
 	type recorder = or3cloud.MaintenanceRecorder
 	note := func(name, help string, f func(call, recorder, maintenanceRun)) method {
@@ -230,8 +230,8 @@ func maintenanceMethods() []method {
 	}
 }
 
-// served is a method that the Go host serves as well, by the same handler: it asks the front whether the user is a member, judges
-// ops, and takes memory for what it reads and writes.
+// served is a method that the Go host serves as well, with the same handler: it asks the front whether the user is a
+// member, judges ops, and takes memory for what it reads and writes.
 func served[In, Out any](name, help string) method {
 	return method{
 		name: name, help: help, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), forUser: true,
@@ -277,8 +277,8 @@ func collect(run func(or3cloud.SyncCollector, context.Context, or3cloud.SyncGCRe
 	}
 }
 
-// activeReservations is a kind of canonical query that is always empty here: reserve-upload-intent counts what is reserved in the
-// transaction that decides, so a host that adds reservations up beforehand finds what rows say.
+// activeReservations is a kind of canonical query that is always empty here: reserve-upload-intent counts reservations
+// in the transaction that decides, so a host that adds them up beforehand gets what rows say.
 const activeReservations = "active_reservations"
 
 func canonical(c call, s or3cloud.CanonicalStorage, in canonicalRequest) (canonicalAnswer, error) {
@@ -287,7 +287,7 @@ func canonical(c call, s or3cloud.CanonicalStorage, in canonicalRequest) (canoni
 		in.Limit = 100
 	}
 	if in.Limit < 1 || in.Limit > 500 {
-		return out, or3cloud.Errorf(or3cloud.CodeInvalid, "The limit is 1 to 500")
+		return out, or3cloud.Errorf(or3cloud.CodeInvalid, "The limit must be 1 to 500")
 	}
 	if in.Kind == activeReservations {
 		return out, nil
@@ -316,7 +316,7 @@ func intentMethods() []method {
 	return []method{
 		does("sync/reserve-upload-intent", "SyncGatewayAdapter.reserveUploadIntent.", intents, func(c call, s store, in uploadIntent) (nothing, error) {
 			if in.IntentID == "" || in.ExpiresAt < 1 {
-				return nothing{}, or3cloud.Errorf(or3cloud.CodeInvalid, "An upload intent has an id and an end")
+				return nothing{}, or3cloud.Errorf(or3cloud.CodeInvalid, "An upload intent needs an id and an end")
 			}
 			intent, err := in.intent(c)
 			if err == nil {
@@ -347,7 +347,7 @@ func (in uploadIntent) intent(c call) (or3cloud.UploadIntent, error) {
 		return or3cloud.UploadIntent{}, err
 	}
 	if in.SizeBytes < 0 || in.ExpiresAt < 0 || min(in.WorkspaceQuotaBytes, in.WorkspaceQuotaFiles, in.UserQuotaBytes) < 0 {
-		return or3cloud.UploadIntent{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Sizes, times and quotas are not negative")
+		return or3cloud.UploadIntent{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Sizes, times and quotas must not be negative")
 	}
 	cfg := c.engine.instance.Options().Config
 	expires := time.Unix(int64(in.ExpiresAt), 0)

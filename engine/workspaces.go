@@ -12,7 +12,8 @@ type (
 		ProviderUserID string `json:"providerUserId"`
 		Email          string `json:"email,omitempty"`
 		DisplayName    string `json:"displayName,omitempty"`
-		// Founder makes a new user a deployment administrator. Hosts need not say it: auth/session makes the users of founders.
+		// Founder makes a new user a deployment administrator. Hosts need not set it: auth/session creates the users of
+		// founders.
 		Founder bool `json:"founder,omitempty"`
 	}
 	knownUser struct {
@@ -35,7 +36,7 @@ type (
 		WorkspaceID   string    `json:"workspaceId"`
 		WorkspaceName string    `json:"workspaceName"`
 		Workspace     workspace `json:"workspace"`
-		// Created says that this call has made it.
+		// Created says that this call has created it.
 		Created bool `json:"created"`
 	}
 	workspaceOfUser struct {
@@ -43,7 +44,7 @@ type (
 		WorkspaceID string `json:"workspaceId"`
 	}
 	roleAnswer struct {
-		// Role is null for no member, and for a deleted or unknown workspace.
+		// Role is null for someone who is not a member, and for a deleted or unknown workspace.
 		Role *or3cloud.Role `json:"role"`
 	}
 	workspaceList struct {
@@ -79,7 +80,7 @@ type (
 		Status      or3cloud.InviteStatus `json:"status,omitempty"`
 		Limit       int                   `json:"limit,omitempty"`
 	}
-	// invite has its times in Unix seconds; they are null where something has not happened.
+	// invite has its times in Unix seconds; they are null for what has not happened.
 	invite struct {
 		ID              string                `json:"id"`
 		WorkspaceID     string                `json:"workspaceId"`
@@ -109,7 +110,7 @@ type (
 	}
 	inviteVerdict struct {
 		OK bool `json:"ok"`
-		// Role is given with ok, Reason without.
+		// Role is given with ok, Reason without it.
 		Role   or3cloud.Role          `json:"role,omitempty"`
 		Reason or3cloud.InviteRefusal `json:"reason,omitempty"`
 		// UserID is who has accepted it.
@@ -121,7 +122,7 @@ type (
 		TokenHash   string `json:"tokenHash"`
 	}
 	workspaceIDPage struct {
-		// After is the last id of the page before; left out for the first.
+		// After is the last id of the previous page; absent for the first.
 		After string `json:"after,omitempty"`
 	}
 	workspaceIDs struct {
@@ -257,7 +258,7 @@ func known(r or3cloud.Role) error {
 	if r.Valid() {
 		return nil
 	}
-	return or3cloud.Errorf(or3cloud.CodeInvalid, "The role is owner, editor or viewer")
+	return or3cloud.Errorf(or3cloud.CodeInvalid, "The role must be owner, editor or viewer")
 }
 
 func when(t time.Time) *int64 {

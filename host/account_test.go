@@ -6,7 +6,7 @@ import (
 	"or3.chat/cloud/host/eventsapi"
 )
 
-// A page that has changed the name or the address asks for the session next, and must see what it has just written.
+// A page that has changed the name or the address resolves the session next, and must see what it has just written.
 func TestAChangedAccountShowsInTheNextSession(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	p := r.register(t, "ann@example.test")

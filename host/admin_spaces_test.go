@@ -18,7 +18,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// acts sends what a page of the administration sends, whose answer must have a status and contain a text. It returns the answer.
+// acts sends what a page of the administration sends; the answer must have a status and contain a text. It returns the
+// answer.
 func (p *person) acts(status int, text, method, path, body string) string {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, strings.NewReader(body))
@@ -43,7 +44,7 @@ func (p *person) acts(status int, text, method, path, body string) string {
 	return string(got)
 }
 
-// reads is acts for a GET whose answer is wanted.
+// reads is acts for a GET whose answer is decoded.
 func (p *person) reads(path string, into any) {
 	p.t.Helper()
 	if err := json.Unmarshal([]byte(p.acts(200, "", "GET", path, "")), into); err != nil {
@@ -144,7 +145,7 @@ func TestAllWorkspacesAreAdministered(t *testing.T) {
 		t.Errorf("what is stored: %+v", ws.Storage)
 	}
 
-	// What is done shows in the next list.
+	// A change shows in the next list.
 	for range 2 {
 		admin.acts(200, `{"success":true}`, "POST", one+"/soft-delete", `{}`)
 	}
@@ -191,7 +192,7 @@ func TestMembersAreAdministered(t *testing.T) {
 		return fmt.Sprintf(`{"workspaceId":%q,`, ann.workspace) + fmt.Sprintf(format, args...) + "}"
 	}
 
-	// Which workspace is meant: the one that is named, or the active one of whoever is signed in beside.
+	// Which workspace is meant: the one that is named, or the active one of the user who is also signed in.
 	admin.acts(400, "Workspace not resolved", "GET", "/api/admin/workspace", "")
 	admin.acts(400, "Workspace not resolved", "POST", members+"remove", `{"userId":"x"}`)
 	admin.acts(404, "Workspace not found", "GET", "/api/admin/workspace?workspaceId=nothing", "")
@@ -246,7 +247,7 @@ func TestMembersAreAdministered(t *testing.T) {
 	r.hasRole(t, eve, ann.workspace, "")
 }
 
-// In the trail stands who has done what to whom, also of what was refused.
+// The trail says who has done what to whom, including what was refused.
 func TestTheTrailNamesWorkspacesAndUsers(t *testing.T) {
 	r, admin := withAdministrator(t)
 	ann, bob := r.register(t, "ann@example.test"), r.register(t, "bob@example.test")
@@ -294,7 +295,7 @@ func TestTheTrailNamesWorkspacesAndUsers(t *testing.T) {
 	})
 }
 
-// hasRole checks somebody's role in a workspace.
+// hasRole checks a person's role in a workspace.
 func (r *real) hasRole(t testing.TB, p *person, workspace string, want or3cloud.Role) {
 	t.Helper()
 	role, err := r.instance.Providers().Workspaces.GetWorkspaceRole(t.Context(), p.user, workspace)
@@ -313,7 +314,8 @@ func (r *real) users(t testing.TB) int {
 	return len(all)
 }
 
-// What a workspace says of guests is kept and shown, and opens it to no one (contract, workspaces-and-admin Pitfall 10).
+// What a workspace says about guests is stored and shown, and opens it to no one (contract, workspaces-and-admin
+// Pitfall 10).
 func TestGuestAccessOpensNothing(t *testing.T) {
 	r, admin := withAdministrator(t)
 	ann, eve, visitor := r.register(t, "ann@example.test"), r.register(t, "eve@example.test"), r.visitor(t)
@@ -408,7 +410,7 @@ func TestInvitesAreAdministered(t *testing.T) {
 	ann.acts(200, `"status":"revoked"`, "GET", invites+"list", "")
 	ann.acts(200, `{"invites":[]}`, "GET", invites+"list?status=pending", "")
 
-	// A second click, and another role: the token says neither, only when it ends.
+	// A second click, and another role: the token reveals neither, only when it ends.
 	tokens := map[string]bool{}
 	for _, role := range []string{"viewer", "viewer", "editor", "owner"} {
 		create(admin, in(`"email":"dora@example.test","role":%q`, role))
@@ -426,7 +428,7 @@ func TestInvitesAreAdministered(t *testing.T) {
 		t.Errorf("%+v", made)
 	}
 	carl := r.visitor(t)
-	if _, _, err := carl.send(t.Context(), "GET", made.Invite.InviteURL, ""); err != nil { // the page, with which the token is kept
+	if _, _, err := carl.send(t.Context(), "GET", made.Invite.InviteURL, ""); err != nil { // the page, which keeps the token
 		t.Fatal(err)
 	}
 	carl.do("POST", "/api/basic-auth/register", fmt.Sprintf(`{"email":"carl@example.test","password":"correct horse","confirmPassword":"correct horse","inviteToken":%q}`, made.Invite.Token), nil)
@@ -450,7 +452,7 @@ func (r *real) admitted(t testing.TB, email string) *person {
 	return p
 }
 
-// Whoever cannot make invites says so, in the words of the contract.
+// A server that cannot make invites says so, in the words of the contract.
 func TestInvitesThatCannotBeMade(t *testing.T) {
 	r, admin := withAdministrator(t)
 	ann := r.register(t, "ann@example.test")
@@ -489,7 +491,7 @@ func TestDeploymentAdministratorsAreAdministered(t *testing.T) {
 		list.Admins[0].CreatedAt != granted[0].GrantedAt.UnixMilli() {
 		t.Errorf("%+v", list)
 	}
-	// Who administers a workspace makes no other administrators, and sees nothing of all users.
+	// An administrator of a workspace makes no other administrators, and sees nothing of all users.
 	for _, p := range []*person{ann} {
 		p.acts(403, "Forbidden: Super admin access required", "GET", admins, "")
 		p.acts(403, "Forbidden: Super admin access required", "POST", admins+"/grant", user(bob))
@@ -510,7 +512,8 @@ func TestDeploymentAdministratorsAreAdministered(t *testing.T) {
 	ann.acts(401, "Unauthorized", "GET", "/api/admin/auth/session", "")
 }
 
-// Where the environment names no super administrator, one of the deployment administrators stays, even if two revoke each other at once.
+// Where the environment names no super administrator, one of the deployment administrators stays, even if two revoke
+// each other at once.
 func TestTheLastDeploymentAdministratorStays(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, "DISABLE_RATE_LIMIT=1")
 	people := []*person{r.register(t, "ann@example.test"), r.register(t, "bob@example.test")}
@@ -518,7 +521,7 @@ func TestTheLastDeploymentAdministratorStays(t *testing.T) {
 	user := func(p *person) string { return fmt.Sprintf(`{"userId":%q}`, p.user) }
 	r.grant(t, people[0], true)
 	people[0].acts(409, "No administrator would be left", "POST", revoke, user(people[0]))
-	people[0].acts(200, "", "POST", revoke, user(people[1])) // is none
+	people[0].acts(200, "", "POST", revoke, user(people[1])) // is not one
 
 	for range 3 {
 		var done sync.WaitGroup
@@ -550,7 +553,7 @@ func TestTheLastDeploymentAdministratorStays(t *testing.T) {
 	people[0].acts(200, `{"success":true}`, "POST", revoke, user(people[1]))
 }
 
-// sendAs revokes somebody, from a page of the administration.
+// sendAs revokes a person's grant, from a page of the administration.
 func (p *person) sendAs(whom *person, path string) (*http.Response, string, error) {
 	req, err := http.NewRequestWithContext(p.t.Context(), "POST", p.url+path, strings.NewReader(fmt.Sprintf(`{"userId":%q}`, whom.user)))
 	if err != nil {
@@ -603,7 +606,7 @@ func TestPluginsOfAWorkspaceAreKept(t *testing.T) {
 	admin.acts(200, `"enabledPlugins":["b"]`, "GET", "/api/admin/workspace?workspaceId="+ann.workspace, "")
 	eve.acts(403, "Forbidden", "POST", enable, fmt.Sprintf(`{"workspaceId":%q,"pluginId":"c","enabled":true}`, ann.workspace))
 
-	// Clients that name no version overwrite nothing of each other either.
+	// Clients that name no version do not overwrite each other's changes either.
 	var all sync.WaitGroup
 	const many = 12
 	for i := range many {
@@ -634,7 +637,7 @@ func TestPluginsOfAWorkspaceAreKept(t *testing.T) {
 	admin.acts(200, `{"ok":true,`, "POST", settings, fmt.Sprintf(`{"workspaceId":%q,"pluginId":"b","settings":{"a":2}}`, ann.workspace))
 	ann.acts(409, "Another administrator has changed this", "POST", settings, fmt.Sprintf(`{"pluginId":"b","settings":{},"version":%q}`, second))
 	ann.acts(200, `{"settings":{"a":2}`, "GET", settings+"?pluginId=b", "")
-	eve.acts(200, `{"settings":{},"version":"none"}`, "GET", settings+"?pluginId=b", "") // of their own workspace
+	eve.acts(200, `{"settings":{},"version":"none"}`, "GET", settings+"?pluginId=b", "") // in their own workspace
 
 	// A list that cannot grow any more says so.
 	store := r.instance.Providers().Workspaces.(or3cloud.WorkspaceSettings)
@@ -650,7 +653,7 @@ func TestPluginsOfAWorkspaceAreKept(t *testing.T) {
 	}
 }
 
-// Pages of plugins and themes are whole, and installing says why it is not possible, also after a large upload.
+// Pages of plugins and themes are complete, and installing says why it is not possible, also after a large upload.
 func TestNothingIsInstalled(t *testing.T) {
 	_, admin := withAdministrator(t, "OR3_DEFAULT_THEME=retro")
 	admin.acts(200, `{"themes":[],"role":"owner","defaultTheme":"retro"}`, "GET", "/api/admin/themes-page", "")

@@ -21,7 +21,7 @@ import (
 	"or3.chat/cloud/internal/settable"
 )
 
-// restarter counts how often it was asked.
+// restarter counts the requests to restart.
 type restarter struct {
 	asked   int
 	err     error
@@ -67,7 +67,7 @@ func manage(t *testing.T, environ ...string) *managed {
 	return m
 }
 
-// act asks as a page of the administration does.
+// act sends a request as a page of the administration does.
 func (m *managed) act(p *person, path, body string) (status int, message string, answer map[string]any) {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), "POST", p.url+path, strings.NewReader(body))
@@ -229,7 +229,7 @@ func TestTheConfigurationIsShownAndWritten(t *testing.T) {
 	if status, text, _ := m.act(m.admin, write, `{"entries":[{"key":"OR3_SITE_NAME","value":"Stale"}],"revision":"`+revision+`"}`); status != 409 || text != "The configuration has changed meanwhile; load it again" {
 		t.Errorf("a stale page: %d %s", status, text)
 	}
-	// OR3 Chat's page sends what stands in a field for numbers as a number.
+	// OR3 Chat's page sends the content of a field for numbers as a number.
 	if status, text, _ := m.act(m.admin, write, `{"entries":[{"key":"OR3_REQUESTS_PER_MINUTE","value":33},{"key":"OR3_LIMITS_ENABLED","value":true}]}`); status != 200 {
 		t.Errorf("a number and a boolean: %d %s", status, text)
 	}
@@ -324,7 +324,7 @@ func TestRestart(t *testing.T) {
 		!strings.HasPrefix(text, "The configuration does not start, so the server goes on with what it has: OR3_REQUESTS_PER_MINUTE") {
 		t.Errorf("%d %s, asked %d times", status, text, m.asked)
 	}
-	// It would start, and without accounts: whoever has restarted it could not mend that here.
+	// It would start, and without accounts: the person who restarted it could not fix that here.
 	if err := os.WriteFile(m.file, []byte("OR3_SYNC_PROVIDER=sqlit\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +368,8 @@ func TestThisServerDoesNotUpdateItself(t *testing.T) {
 	}
 }
 
-// TestOnlySuperAdministratorsManageTheSystem: a deployment administrator is refused below the contract's prefix, and let in on our own pages.
+// TestOnlySuperAdministratorsManageTheSystem: a deployment administrator is refused below the contract's prefix, and
+// admitted on our own pages.
 func TestOnlySuperAdministratorsManageTheSystem(t *testing.T) {
 	m := manage(t)
 	granted, ordinary := m.register(t, "ann@example.test"), m.register(t, "bob@example.test")

@@ -75,7 +75,7 @@ func (p *person) administer() *person {
 	return p
 }
 
-// grant makes somebody a deployment administrator, or takes the grant away.
+// grant makes a person a deployment administrator, or revokes the grant.
 func (r *real) grant(t testing.TB, p *person, is bool) {
 	t.Helper()
 	store := r.instance.Providers().Workspaces.(or3cloud.DeploymentAdminStore)
@@ -165,7 +165,8 @@ func TestTheSessionOfTheSuperAdministrator(t *testing.T) {
 	}
 }
 
-// Contract, workspaces-and-admin §4 and Pitfall 7: by the address that the proxy rule believes, before the password, for each name.
+// Contract, workspaces-and-admin §4 and Pitfall 7: by the address that the proxy rule accepts, before the password, for
+// each name.
 func TestGuessesAtTheSuperAdministrator(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, append([]string{"OR3_LIMITS_ENABLED=false", "OR3_TRUSTED_PROXIES=127.0.0.1"}, superAdmin...)...)
 	r.keepAdminPassword(t)
@@ -184,7 +185,7 @@ func TestGuessesAtTheSuperAdministrator(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	if got := try("192.0.2.1", "admin", adminPassword); got != 200 { // clears
+	if got := try("192.0.2.1", "admin", adminPassword); got != 200 { // resets the count
 		t.Fatal(got)
 	}
 	for range 5 {
@@ -204,7 +205,7 @@ func TestGuessesAtTheSuperAdministrator(t *testing.T) {
 	}
 }
 
-// Whoever is no proxy of ours says nothing about where it comes from.
+// A sender that is not one of our proxies cannot choose its own address.
 func TestGuessesBehindInventedAddresses(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, superAdmin...)
 	r.keepAdminPassword(t)
@@ -218,7 +219,7 @@ func TestGuessesBehindInventedAddresses(t *testing.T) {
 	}
 }
 
-// Guesses at once are no more than one after the other.
+// Guesses at once get no more tries than one after the other.
 func TestGuessesAtOnce(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, superAdmin...)
 	r.keepAdminPassword(t)
@@ -238,7 +239,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	}
 }
 
-// A name that the administration alone has is known, and the public one shows none.
+// A name that only the administration has is accepted, and the public one shows no administration.
 func TestTheAdministrationUnderAName(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, append([]string{"OR3_PUBLIC_URL=https://cloud.test", "OR3_ADMIN_ALLOWED_HOSTS=admin.cloud.test"}, superAdmin...)...)
 	r.keepAdminPassword(t)

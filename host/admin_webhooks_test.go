@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// told is what a receiver of administrators gets.
+// told is what a receiver for administrators gets.
 type told struct {
 	Event, Scope string
 	WorkspaceID  *string `json:"workspace_id"`
@@ -24,7 +24,8 @@ type told struct {
 	Data         json.RawMessage
 }
 
-// admins returns what the super administrator sends and gets, with the proof that it comes from our page.
+// admins sends a request as the super administrator, with the proof that it comes from our page, and returns the
+// answer.
 func (p *person) admins(method, path, body string, want int) map[string]any {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, strings.NewReader(body))
@@ -54,7 +55,7 @@ func (p *person) adminHook(url, rest string) string {
 	return "/api/admin/webhooks/" + made["webhook"].(map[string]any)["id"].(string)
 }
 
-// told waits for what administrators are told next.
+// told waits for the next event for administrators.
 func (r *receiver) told(t *testing.T) (out told) {
 	t.Helper()
 	d := patience.Receive(t, "a delivery", r.got)
@@ -75,7 +76,7 @@ func TestAdministratorsAreTold(t *testing.T) {
 	to := newReceiver(t)
 	path := super.adminHook(to.URL, `"events":["admin.user.created","admin.workspace.created"],"custom_hooks":["admin.user:action:role_changed"],"label":"Ops"`)
 	ann := r.register(t, "ann@example.test")
-	created, ws := to.told(t), to.told(t) // deliveries go out beside each other
+	created, ws := to.told(t), to.told(t) // deliveries run in parallel
 	if created.Event == adminevent.WorkspaceCreated {
 		created, ws = ws, created
 	}
@@ -99,7 +100,7 @@ func TestAdministratorsAreTold(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
-	// What may not be.
+	// What is not allowed.
 	const url = `{"url":"https://example.org/",`
 	for _, body := range []string{
 		url + `"events":[]}`, url + `"events":["thread.created"]}`, url + `"events":["webhook.test"]}`, url + `"events":[],"custom_hooks":["admin.user.created"]}`,
@@ -142,7 +143,7 @@ func TestAdministratorsAreTold(t *testing.T) {
 	}
 }
 
-// Each change of what a workspace has enabled is told of once.
+// Each change of what a workspace has enabled is reported once.
 func TestAdministratorsAreToldOfPlugins(t *testing.T) {
 	r, super := startAdmins(t)
 	to := newReceiver(t)
@@ -173,7 +174,7 @@ func TestWebhooksOfAdministratorsThatAreOff(t *testing.T) {
 	super.admins("POST", "/api/admin/webhooks", `{"url":"http://127.0.0.1:1/","events":["admin.user.created"]}`, 400)
 }
 
-// What was committed before the server was killed is told after the next start.
+// What was committed before the server was killed is reported after the next start.
 func TestAdministratorsAreToldAfterAStop(t *testing.T) {
 	r, super := startAdmins(t)
 	to := newReceiver(t)
@@ -194,7 +195,7 @@ func TestAdministratorsAreToldAfterAStop(t *testing.T) {
 	}
 }
 
-// A stored file that is damaged is told of, whoever finds it: here a download.
+// A damaged stored file is reported, whatever finds it: here a download.
 func TestADamagedFileIsToldOf(t *testing.T) {
 	r, super := startAdmins(t, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain")
 	to := newReceiver(t)

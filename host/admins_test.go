@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// administers asks for the session of a browser and says whether it is one of a deployment administrator.
+// administers resolves the session of a browser and reports whether it is one of a deployment administrator.
 func (p *person) administers() bool {
 	p.t.Helper()
 	var s struct {
@@ -20,7 +20,7 @@ func (p *person) administers() bool {
 	return s.Session != nil && s.Session.DeploymentAdmin
 }
 
-// operate runs what an operator does.
+// operate runs something that an operator does.
 func (r *real) operate(t *testing.T, f func(instance.Operator) error) {
 	t.Helper()
 	if err := r.instance.Operate(f); err != nil {
@@ -57,7 +57,7 @@ func TestTheFounderAdministers(t *testing.T) {
 					t.Error("another account administers")
 				}
 			}
-			// A revocation holds from the next request on, and for good.
+			// A revocation applies from the next request on, permanently.
 			r.operate(t, func(op instance.Operator) error {
 				admins := op.Store.(or3cloud.DeploymentAdminStore)
 				all, err := admins.ListDeploymentAdmins(t.Context())

@@ -15,9 +15,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// februaryTurn is what the client of February has sent for one turn of a chat, recorded in a browser: the ops that bring the question
-// and its thread, the start of the answer in the background, the thread again, and the answer when it has ended.
-//
+// februaryTurn is what the client of February sent for one turn of a chat, recorded in a browser: the ops with the
+// question and its thread, the start of the background answer, the thread again, and the answer when it has ended.
 //go:embed testdata/february-turn.json
 var februaryTurn string
 
@@ -85,7 +84,7 @@ func (t *turn) begin() *turn {
 	return t
 }
 
-// write lets the client write the answer itself: with a clock, a text, and how it thinks that the answer has ended.
+// write lets the client write the answer itself: with a clock, a text, and how the answer ended as far as it knows.
 func (t *turn) write(op int, clock int, text, status, fault string) {
 	t.p.t.Helper()
 	put := t.Answer[0]
@@ -100,9 +99,9 @@ func (t *turn) write(op int, clock int, text, status, fault string) {
 	t.push(t.Answer)
 }
 
-// Clients of February write an answer when it has ended, and until then no other device knows of it. One that was closed before has the
-// answer written for it, so that the other devices read it; one that comes back has it once, and loses nothing that was made of it
-// meanwhile. What its user has ended, edited or deleted stays as it is.
+// Clients of February write an answer when it has ended, and until then no other device knows about it. If one was
+// closed before that, the answer is written for it, so that the other devices read it; if it comes back it has the
+// answer once, and loses nothing that was made of it since. What its user has ended, edited or deleted stays as it is.
 func TestAnswersThatOldClientsLeave(t *testing.T) {
 	var refuses atomic.Bool
 	refuses.Store(true)
@@ -201,8 +200,8 @@ func TestAnswersThatOldClientsLeave(t *testing.T) {
 	}
 }
 
-// Clients of February show nothing of an answer that does not begin, so their users are told beside the chat: once, however often they
-// try. The newest ones say so themselves.
+// Clients of February show nothing when an answer does not begin, so their users are told beside the chat: once,
+// however often they try. The newest clients show it themselves.
 func TestOldClientsAreToldWhyNoAnswerBegins(t *testing.T) {
 	p := background(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, says("Hello")+said)

@@ -19,7 +19,7 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// hosts are engines over one database, of which each is another host's.
+// hosts are engines over one database, each of which stands for another host.
 type hosts struct {
 	t    *testing.T
 	make func() *answers.Engine
@@ -34,7 +34,7 @@ func (h *hosts) on(i int, f func(*answers.Engine)) {
 	f(h.at[i])
 }
 
-// restart ends one and starts it again; what it has in hand is left to whoever comes next.
+// restart ends one and starts it again; what it holds is left to the next one.
 func (h *hosts) restart(i int) {
 	h.mu[i].Lock()
 	defer h.mu[i].Unlock()
@@ -45,18 +45,18 @@ func (h *hosts) restart(i int) {
 	h.at[i].Start()
 }
 
-// wished is what tests know of a wish for an answer.
+// wished is what tests know about a wish for an answer.
 type wished struct {
 	order answers.Order
 	mu    sync.Mutex
 	ids   map[string]bool
-	// before says that the wish was taken back before it had come.
+	// before says that the wish was withdrawn before it had arrived.
 	before bool
 }
 
-// However the same wishes for answers come to several hosts over one database, again and again, with requests that break off, are
-// taken back before and after they have come, are aborted, and whatever host is restarted meanwhile: each has one job at most, which has one pair of
-// stages in the history, or, once it was taken back before it came, none for ever.
+// The same wishes for answers arrive at several hosts over one database, again and again, with requests that break off;
+// they are withdrawn before and after they have arrived, and aborted, and hosts are restarted in the meantime. Each has
+// at most one job, which has one pair of stages in the history, or, once it was withdrawn before it arrived, none ever.
 func TestOneAnswerForOneWish(t *testing.T) {
 	const wishes, clients, steps = 12, 6, 60
 	r := background(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -172,7 +172,7 @@ func (w *wished) begin(t *testing.T, ctx context.Context, e *answers.Engine) {
 	}
 }
 
-// cancel takes the wish back.
+// cancel withdraws the wish.
 func (w *wished) cancel(t *testing.T, ctx context.Context, e *answers.Engine) {
 	out, err := e.Cancel(ctx, w.order.UserID, w.order.Admission.AdmissionID)
 	if err != nil && ctx.Err() == nil {

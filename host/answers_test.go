@@ -36,7 +36,7 @@ func says(text string) string {
 
 const said = "data: [DONE]\n\n"
 
-// background starts a host that makes answers in the background, with a server of models.
+// background starts a host that makes answers in the background, with a model server.
 func background(t *testing.T, answer http.HandlerFunc, environ ...string) *real {
 	t.Helper()
 	return startReal(t, eventsapi.Bounds{}, nil, append([]string{
@@ -44,7 +44,7 @@ func background(t *testing.T, answer http.HandlerFunc, environ ...string) *real 
 	}, environ...)...)
 }
 
-// wish is the body by which a client asks for an answer; n names its thread, its messages and its admission.
+// wish is the body with which a client asks for an answer; n names its thread, its messages and its admission.
 func (p *person) wish(n int, more string) string { return wish(p.workspace, n, more) }
 
 func wish(workspace string, n int, more string) string {
@@ -98,7 +98,7 @@ func (p *person) until(id, status string) (out jobStatus) {
 	return out
 }
 
-// message returns the newest state of a message, as a device pulls it.
+// message returns the current state of a message, as a device pulls it.
 func (p *person) message(id string) map[string]any {
 	p.t.Helper()
 	var out struct {
@@ -117,7 +117,7 @@ func (p *person) message(id string) map[string]any {
 	return last
 }
 
-// synced waits until a message has an end, and returns its data.
+// synced waits until a message is complete, and returns its data.
 func (p *person) synced(id, state string) map[string]any {
 	p.t.Helper()
 	var data map[string]any
@@ -129,7 +129,8 @@ func (p *person) synced(id, state string) map[string]any {
 	return data
 }
 
-// An answer is made although no one waits for it, read along from any place, and comes to another device by ordinary sync.
+// An answer is made although no one waits for it, can be read along from any place, and reaches another device by
+// ordinary sync.
 func TestAnswersInTheBackground(t *testing.T) {
 	goOn := make(chan struct{})
 	var asked atomic.Pointer[http.Request]
@@ -228,8 +229,8 @@ func TestAnswersInTheBackground(t *testing.T) {
 	}
 }
 
-// Clients of February write the messages themselves, and read what is made for them; nothing comes into the history beside that. They
-// name no wish, so each of theirs is another answer.
+// Clients of February write the messages themselves, and read what is made for them; nothing else is written to the
+// history. They send no admission, so each of their requests is another answer.
 func TestBackgroundAnswersOfOldClients(t *testing.T) {
 	p := background(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, says("Hello")+said)
@@ -251,7 +252,7 @@ func TestBackgroundAnswersOfOldClients(t *testing.T) {
 	}
 }
 
-// Whatever a server of models does, the answer ends with a text, and what has come of it stays.
+// Whatever a model server does, the answer ends with a text, and what has arrived of it stays.
 func TestBackgroundAnswersThatFail(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer        http.HandlerFunc
@@ -269,7 +270,7 @@ func TestBackgroundAnswersThatFail(t *testing.T) {
 		"it sends a page": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, "<p>Hello")
-		}, "The answer of OpenRouter was not understood", ""},
+		}, "The answer from OpenRouter could not be read", ""},
 		"it breaks off": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, says("half"))
 		}, "The answer was broken off", "half"},
@@ -278,7 +279,7 @@ func TestBackgroundAnswersThatFail(t *testing.T) {
 		}, "overloaded", "half"},
 		"it calls a tool": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `data: {"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}`+"\n\n")
-		}, "The model has called a tool that it was not offered", ""},
+		}, "The model called a tool that it was not offered", ""},
 		"it never ends": {func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = io.WriteString(w, says(strings.Repeat("x", 100<<10)))
@@ -286,7 +287,7 @@ func TestBackgroundAnswersThatFail(t *testing.T) {
 		}, "The answer has become too long", strings.Repeat("x", 200<<10)},
 		"a frame of 10 MB": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, says(strings.Repeat("x", 10<<20)))
-		}, "The answer of OpenRouter was not understood", ""},
+		}, "The answer from OpenRouter could not be read", ""},
 		"it is silent": {func(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
@@ -306,7 +307,7 @@ func TestBackgroundAnswersThatFail(t *testing.T) {
 	}
 }
 
-// Who stops an answer leaves the server of the model, whether the answer is under way or not admitted yet.
+// Stopping an answer disconnects from the model server, whether the answer is under way or not admitted yet.
 func TestAbortedAnswers(t *testing.T) {
 	var left sync.WaitGroup
 	left.Add(2)
@@ -368,7 +369,7 @@ func TestAbortedAnswers(t *testing.T) {
 	}
 }
 
-// Every way in which an answer does not begin, and who must not read one.
+// Every way in which an answer does not begin, and everyone who must not read one.
 func TestBackgroundStartsThatAreRefused(t *testing.T) {
 	goOn := make(chan struct{})
 	r := background(t, func(w http.ResponseWriter, r *http.Request) {
@@ -422,7 +423,7 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 	try("a stranger takes a wish back", stranger, "POST", "/api/jobs/admission-abort", `{"admissionId":"admission-1"}`, 401, "")
 	try("no wish", p, "POST", "/api/jobs/admission-abort", `{}`, 400, "Missing admission ID")
 
-	// Who has become a viewer reads, and stops nothing; who is no member any more does neither.
+	// A member who has become a viewer can read, and stop nothing; a former member can do neither.
 	access := r.running.Load().sessions.store.(or3cloud.WorkspaceAccessStore)
 	if err := access.SetMemberRole(t.Context(), p.workspace, eve.user, or3cloud.RoleOwner); err != nil {
 		t.Fatal(err)
@@ -448,7 +449,8 @@ func TestBackgroundAnswersAreOff(t *testing.T) {
 	}
 }
 
-// What many answers, their readers and their ends have taken is given back, also by readers that go away in the middle.
+// Everything that many answers, their readers and their ends have taken is released, also after readers that disconnect
+// in the middle.
 func TestNothingOfAnswersIsLeft(t *testing.T) {
 	r := background(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, says("half"))
@@ -475,9 +477,9 @@ func TestNothingOfAnswersIsLeft(t *testing.T) {
 				_, _ = io.Copy(io.Discard, res.Body)
 			})
 		}
-		dumb := p.reader(id) // takes nothing, and is not seen to go away
+		dumb := p.reader(id) // reads nothing, and does not visibly disconnect
 		defer dumb.Close()
-		if n%2 == 0 { // they go away
+		if n%2 == 0 { // they disconnect
 			stop()
 			readers.Wait()
 		}
@@ -503,7 +505,7 @@ func TestNothingOfAnswersIsLeft(t *testing.T) {
 	}
 }
 
-// An answer that takes too long ends with what has come, and so does one whose user may not write any more.
+// An answer that takes too long ends with what has arrived, and so does one whose user may no longer write.
 func TestAnswersEndWithTheirTimeAndThePermission(t *testing.T) {
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, says("half"))
@@ -530,7 +532,7 @@ func TestAnswersEndWithTheirTimeAndThePermission(t *testing.T) {
 	}
 }
 
-// reader opens a stream of a job and reads nothing but the beginning of it.
+// reader opens a stream of a job and reads only the beginning of it.
 func (p *person) reader(id string) net.Conn {
 	p.t.Helper()
 	at, err := url.Parse(p.url)
@@ -556,8 +558,9 @@ func (p *person) reader(id string) net.Conn {
 	return conn
 }
 
-// Who signs out, whose account is disabled, or who is no member any more, reads no further word of an answer, neither waiting for it nor in the
-// background. A job ends with the right to write, not with the session: its user has put the phone away.
+// A user who signs out, whose account is disabled, or who is no longer a member reads no further word of an answer,
+// neither in the foreground nor in the background. A job ends with the right to write, not with the session: its user
+// has put the phone away.
 func TestAnswersOfWhoLosesTheRight(t *testing.T) {
 	const ended = "The permission to write in this workspace has ended"
 	for name, c := range map[string]struct {
@@ -635,7 +638,7 @@ func TestAnswersOfWhoLosesTheRight(t *testing.T) {
 	}
 }
 
-// Ten thousand aborts, of jobs and of wishes, some that are there and most that are not, leave nothing that grows.
+// Ten thousand aborts, of jobs and of wishes, some of which exist and most of which do not, leave nothing that grows.
 func TestTenThousandAbortsOfJobs(t *testing.T) {
 	const clients, each = 8, 10_000 / 8
 	r := background(t, func(w http.ResponseWriter, r *http.Request) {

@@ -21,7 +21,7 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// notifications returns what a person is told, as a device pulls it: type, thread, title and body.
+// notifications returns a person's notifications, as a device pulls them: type, thread, title and body.
 func (p *person) notifications() (all []string) {
 	p.t.Helper()
 	var out struct {
@@ -46,10 +46,11 @@ func (p *person) notifications() (all []string) {
 	return all
 }
 
-// Who reads an answer to its end is told nothing more, and neither is who has stopped one. Everyone else is told once, and no other member.
+// A user who reads an answer to its end is not notified, and neither is one who has stopped it. Every other user is
+// notified once, and no other member is.
 func TestUsersAreToldOfAnswersThatEndWithoutThem(t *testing.T) {
 	goOn := make(chan struct{})
-	var now atomic.Value // what the server of models does
+	var now atomic.Value // what the model server does
 	r := background(t, func(w http.ResponseWriter, r *http.Request) {
 		switch now.Load() {
 		case "wait":
@@ -106,7 +107,7 @@ func TestUsersAreToldOfAnswersThatEndWithoutThem(t *testing.T) {
 		"ai.background.error|t2|AI response failed|no such thing",
 	}
 	patience.Until(t, "two notifications", func() bool { return len(p.notifications()) >= 2 })
-	p.until(begin(5, "answer"), "complete") // and what comes later is told later
+	p.until(begin(5, "answer"), "complete") // and later ones are notified later
 	want = append(want, "ai.background.complete|t5|AI response ready|Your background response is ready.")
 	patience.Until(t, "three notifications", func() bool { return len(p.notifications()) >= 3 })
 	if got := p.notifications(); !slices.Equal(got, want) {
@@ -117,7 +118,7 @@ func TestUsersAreToldOfAnswersThatEndWithoutThem(t *testing.T) {
 	}
 }
 
-// Webhooks are told of the end of an answer: those of users that it is complete, those of administrators whatever has become of it, and
+// Webhooks report the end of an answer: those of users that it is complete, those of administrators every outcome, and
 // nothing of what was said.
 func TestWebhooksAreToldOfAnswers(t *testing.T) {
 	var asked atomic.Int32
@@ -193,8 +194,8 @@ func TestWebhooksAreToldOfAnswers(t *testing.T) {
 	}
 }
 
-// An answer that its browser reads is told as well, once and if it was complete, where the client has said which message it is and its user may
-// write there.
+// An answer that its browser reads is reported as well, once and if it was complete, provided that the client has said
+// which message it is and its user may write there.
 func TestWebhooksAreToldOfAnswersInTheForeground(t *testing.T) {
 	var cut atomic.Bool
 	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+models(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -260,7 +261,8 @@ func TestWebhooksAreToldOfAnswersInTheForeground(t *testing.T) {
 	}
 }
 
-// With an account, and with a workspace, go its answers: their workers leave the server of the model, and nothing of them is kept.
+// Answers are removed with an account and with a workspace: their workers disconnect from the model server, and nothing
+// of them is kept.
 func TestAnswersGoWithTheirWorkspaceAndTheirAccount(t *testing.T) {
 	more, left := make(chan struct{}, 4), make(chan struct{}, 2)
 	r := background(t, func(w http.ResponseWriter, r *http.Request) {
@@ -301,8 +303,8 @@ func TestAnswersGoWithTheirWorkspaceAndTheirAccount(t *testing.T) {
 	}
 }
 
-// A job that another host has left in the database, whose execution only that one can read, fails with a text and is told to no one: this
-// host has not begun it.
+// A job that another host has left in the database, with an execution that only that host can read, fails with a text
+// and is reported to no one: this host has not begun it.
 func TestJobsOfAnotherHostFail(t *testing.T) {
 	r := background(t, func(http.ResponseWriter, *http.Request) { t.Error("a server of models is asked") })
 	p := r.register(t, "ann@example.test")
@@ -314,13 +316,13 @@ func TestJobsOfAnotherHostFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := p.until(a.ID, "error"); s.Error != "The answer cannot go on: the key of background answers has changed" {
+	if s := p.until(a.ID, "error"); s.Error != "The answer cannot continue: the key of background answers has changed" {
 		t.Errorf("%+v", s)
 	}
 }
 
-// An answer that was under way in a copy of the database that is put back an hour later fails: no server of models is asked for it again, and its
-// user, who has forgotten it, is told.
+// An answer that was under way in a copy of the database that is restored an hour later fails: no model server is asked
+// for it again, and its user, who has forgotten it, is notified.
 func TestOldAnswersAreNotMadeAgain(t *testing.T) {
 	var asked atomic.Int32
 	r := background(t, func(w http.ResponseWriter, r *http.Request) {

@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// calls is an event by which a model calls a tool.
+// calls is an event with which a model calls a tool.
 func calls(index int, id, name, arguments string) string {
 	quoted := func(s string) string { text, _ := json.Marshal(s); return string(text) }
 	return fmt.Sprintf(`data: {"choices":[{"delta":{"tool_calls":[{"index":%d,"id":%s,"type":"function","function":{"name":%s,"arguments":%s}}]}}]}`+"\n\n",
@@ -23,7 +23,7 @@ func calls(index int, id, name, arguments string) string {
 
 const calledAll = `data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}` + "\n\n" + said
 
-// asked is what a server of models is asked.
+// asked is a request to a model server.
 type asked struct {
 	Messages []struct {
 		Role       string
@@ -38,7 +38,7 @@ type asked struct {
 	Tools      []any
 }
 
-// model is a server of models that is told what to say, round by round; the last round is repeated.
+// model is a model server that is told what to say, round by round; the last round is repeated.
 type model struct {
 	t      *testing.T
 	rounds []string
@@ -65,7 +65,7 @@ func (m *model) all() []asked {
 	return m.asked
 }
 
-// tooled is a wish for an answer with a tool of the browser called "look".
+// tooled is a wish for an answer with a browser tool called "look".
 func (p *person) tooled(n int, more string) string {
 	return p.wish(n, `,"tools":[{"type":"function","function":{"name":"look","description":"Looks <here>","parameters":{"type":"object","properties":{"2":{},"10":{},"b":{},"a":{"minimum":1.0}}}}}],
 		"tool_choice":{"type":"function","function":{"name":"look"}},"_toolRuntime":{"look":"client"},"_clientDeviceId":"phone"`+more)
@@ -148,8 +148,8 @@ func (p *person) settle(job, call, token, result string) int {
 	return status
 }
 
-// A model calls a tool that only the browser has, and the answer goes on with what the browser brings; the chat goes on as the model sees
-// it, and the history has the calls.
+// A model calls a tool that only the browser has, and the answer continues with the browser's result; the chat goes on
+// as the model sees it, and the history has the calls.
 func TestToolsOfTheBrowser(t *testing.T) {
 	m := &model{t: t, rounds: []string{
 		says("Let me look. ") + calls(0, "call-1", "look", `{"a":`) + calls(0, "", "", `1}`) + calls(1, "call-1", "nothing", "") + calledAll,
@@ -172,7 +172,7 @@ func TestToolsOfTheBrowser(t *testing.T) {
 	}
 	defer res.Body.Close()
 	in := bufio.NewScanner(res.Body)
-	told := func(part string) { // the stream tells of it
+	told := func(part string) { // the stream reports it
 		t.Helper()
 		for in.Scan() {
 			if strings.Contains(in.Text(), part) {
@@ -249,8 +249,8 @@ func TestToolsOfTheBrowser(t *testing.T) {
 	}
 }
 
-// A browser that never answers, or answers too late, holds nothing; who stops the answer does not wait for it; and who has become a viewer
-// calls no tools.
+// A browser that never answers, or answers too late, blocks nothing; stopping the answer does not wait for it; and a
+// user who has become a viewer calls no tools.
 func TestToolsThatTheBrowserDoesNotCall(t *testing.T) {
 	m := &model{t: t, rounds: []string{calls(0, "c", "look", "{}") + calledAll}}
 	r := background(t, m.answer, "OR3_BACKGROUND_MAX_JOBS_PER_USER=9", "OR3_REQUESTS_PER_MINUTE=100")
@@ -290,22 +290,22 @@ func TestToolsThatTheBrowserDoesNotCall(t *testing.T) {
 	}
 }
 
-// What a model does with tools has bounds, and each end has a text.
+// What a model does with tools is limited, and each way to end has a text.
 func TestModelsThatAbuseTools(t *testing.T) {
 	for name, c := range map[string]struct {
 		rounds         []string
 		error, content string
 	}{
 		"a tool that was not offered, again and again": {[]string{says("x") + calls(0, "c", "rm", "{}") + calledAll},
-			"The model has called tools again and again, and not answered", strings.Repeat("x", 10)},
+			"The model kept calling tools and did not answer", strings.Repeat("x", 10)},
 		"huge arguments": {[]string{calls(0, "c", "look", strings.Repeat("x", 65<<10)) + calledAll},
-			"The model has called too many tools, or with too much", ""},
+			"The model has called too many tools, or sent them too much", ""},
 		"very many calls": {[]string{strings.Join(func() (all []string) {
 			for i := range 40 {
 				all = append(all, calls(i, fmt.Sprint(i), "look", "{}"))
 			}
 			return all
-		}(), "") + calledAll}, "The model has called too many tools, or with too much", ""},
+		}(), "") + calledAll}, "The model has called too many tools, or sent them too much", ""},
 		"large arguments in each round": {[]string{calls(0, "c", "rm", strings.Repeat("x", 60<<10)) + calledAll}, "The answer has become too long", ""},
 		"a round that breaks off":       {[]string{says("half") + calls(0, "c", "rm", "{}")}, "The answer was broken off", "half"},
 	} {
@@ -330,7 +330,7 @@ func TestModelsThatAbuseTools(t *testing.T) {
 	}
 }
 
-// A chat that leaves little room is told what there is no room for, and one that leaves none does not begin.
+// The model is told when a chat leaves too little room for a result, and a chat that leaves none does not begin.
 func TestToolsOfLargeChats(t *testing.T) {
 	m := &model{t: t, rounds: []string{calls(0, "c", "look", "{}") + calledAll, calls(0, "c", "look", "{}") + calledAll, says("So it is.") + said}}
 	p := background(t, m.answer, "OR3_REQUESTS_PER_MINUTE=100").register(t, "ann@example.test")
@@ -354,8 +354,8 @@ func TestToolsOfLargeChats(t *testing.T) {
 	}
 }
 
-// A start with tools that no one can call does not begin, and neither does one that does not say whose they are; old clients, which know
-// no refusal, are served, and their models told what cannot be called.
+// A start with tools that cannot be called does not begin, and neither does one that does not say whose they are; old
+// clients, which cannot handle a refusal, are served, and their models are told what cannot be called.
 func TestStartsWithTools(t *testing.T) {
 	m := &model{t: t, rounds: []string{calls(0, "c", "look", "{}") + calledAll, says("Then not.") + said}}
 	p := background(t, m.answer).register(t, "ann@example.test")
@@ -383,7 +383,7 @@ func TestStartsWithTools(t *testing.T) {
 	}
 }
 
-// An answer goes on where one was cut, and only from there.
+// An answer continues where one was cut, and only from there.
 func TestAnswersThatGoOn(t *testing.T) {
 	m := &model{t: t, rounds: []string{says("It is") + says(" s") + said, says(">>") + says("o.") + said}}
 	p := background(t, m.answer).register(t, "ann@example.test")

@@ -16,7 +16,7 @@ func (g *gateway) Pull(_ context.Context, in or3cloud.PullRequest, _ func(*or3cl
 	return or3cloud.PullPage{NextCursor: in.Cursor}, nil
 }
 
-// BenchmarkPoll is what the host itself costs for the most frequent request of all: a pull that finds nothing new.
+// BenchmarkPoll measures what the host itself costs for the most frequent request: a pull that finds nothing new.
 func BenchmarkPoll(b *testing.B) {
 	w := newWorld()
 	h := w.host(b, defaults("OR3_LIMITS_ENABLED", "false"), func(o *options) {

@@ -13,15 +13,15 @@ import (
 	"or3.chat/cloud/host/eventsapi"
 )
 
-// openToTheRestricted are the endpoints with which somebody sets up the second factor that is demanded, looks at their account and
-// signs out. All others are closed to them, new ones included.
+// openToTheRestricted are the endpoints with which a user sets up the second factor that is demanded, looks at their
+// account and signs out. All others are closed to them, new ones included.
 var openToTheRestricted = []string{
 	"reauthenticate", "refresh", "totp/confirm", "recovery-codes", "totp/enrol", "totp/remove", "passkeys/register-options", "passkeys/register",
 	"passkeys/rename", "passkeys/remove", "sessions/revoke", "sessions/revoke-others",
 }
 
-// TestNothingOutlivesADemandedFactor lets the grace of an administrator end while bodies are on their way. Nothing of them remains,
-// and each is told so that clients keep their edits.
+// TestNothingOutlivesADemandedFactor lets the grace of an administrator end while bodies are on their way. Nothing of
+// them remains, and each is refused in a way that makes clients keep their edits.
 func TestNothingOutlivesADemandedFactor(t *testing.T) {
 	s := newScene(t, "OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR=admins", "OR3_BASIC_AUTH_SECOND_FACTOR_GRACE_DAYS=1")
 	var begun []*stalled
@@ -32,7 +32,8 @@ func TestNothingOutlivesADemandedFactor(t *testing.T) {
 		}
 	}
 	s.ahead.Store(int64(24*time.Hour + time.Minute))
-	// What has come of an upload stays, so that it can go on; the trail has what was refused, and sessions are renewed.
+	// What has arrived of an upload stays, so that it can be resumed; the trail has what was refused, and sessions are
+	// renewed.
 	state := func() string {
 		return strings.Join(slices.DeleteFunc(strings.Split(s.state(), "\n"), func(line string) bool {
 			return strings.Contains(line, "/blobs/partial/") || strings.HasPrefix(line, "audit") ||
@@ -66,7 +67,7 @@ func TestNothingOutlivesADemandedFactor(t *testing.T) {
 	}
 }
 
-// TestADemandedFactorCostsNoEdit follows somebody from the grace to its end and to a factor.
+// TestADemandedFactorCostsNoEdit follows a user from the grace to its end and to a factor.
 func TestADemandedFactorCostsNoEdit(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR=all", "OR3_BASIC_AUTH_SECOND_FACTOR_GRACE_DAYS=3",
 		"OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain")
@@ -90,7 +91,7 @@ func TestADemandedFactorCostsNoEdit(t *testing.T) {
 			t.Errorf("%s: %v %v %s", q.path, res, err, text)
 		}
 	}
-	// The client goes on believing that somebody is signed in, and the account is there.
+	// The client still believes that its user is signed in, and the account exists.
 	p.resolve()
 	var account struct {
 		SecondFactorDemand struct {

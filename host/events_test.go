@@ -58,7 +58,7 @@ func (s *stream) next() int64 {
 	}
 }
 
-// end waits for the orderly end of the stream.
+// end waits for the regular end of the stream.
 func (s *stream) end() {
 	s.t.Helper()
 	begun := time.Now()
@@ -95,11 +95,11 @@ func TestAChangeReachesAListeningSecondDevice(t *testing.T) {
 	t.Logf("from the start of a push to the event on another device: median %v, 90 %% within %v", took[rounds/2], took[rounds*9/10])
 }
 
-// What a browser sees when its permission ends, and that it comes back by itself where it may.
+// What a browser sees when its permission ends, and that it reconnects where it may.
 func TestStreamsOfARealHostEndWithTheSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		end func(*real, *person)
-		// back says that the browser gets a stream again when it connects anew.
+		// back says that the browser gets a stream again when it reconnects.
 		back bool
 	}{
 		"sign-out":   {func(_ *real, p *person) { p.do("POST", "/api/basic-auth/sign-out", "{}", nil) }, false},
@@ -187,7 +187,7 @@ func TestEventsAreOfferedOnlyByProvidersThatCanBeWatched(t *testing.T) {
 	}
 }
 
-func TestReauthorizeAsksAnewAndRotatesNothing(t *testing.T) {
+func TestReauthorizeChecksAgainAndRotatesNothing(t *testing.T) {
 	w := newWorld()
 	var header http.Header = http.Header{}
 	identity := atomic.Pointer[or3cloud.ProviderSession]{}
@@ -233,7 +233,7 @@ func TestReauthorizeAsksAnewAndRotatesNothing(t *testing.T) {
 	check(or3cloud.CodeUnavailable)
 }
 
-// The credentials of an answer that has begun must not be replaced: the browser would never learn the new ones.
+// The credentials of an answer that has begun must not be replaced: the browser would never receive the new ones.
 func TestSessionsThatAreFirstAskedForInTheMiddleOfAnAnswerRotateNothing(t *testing.T) {
 	w := newWorld()
 	var headers []http.Header
@@ -252,7 +252,7 @@ func TestSessionsThatAreFirstAskedForInTheMiddleOfAnAnswerRotateNothing(t *testi
 	h = open(t, w.host(t, defaults()))
 	get(h, "/api/late")
 	get(h, "/api/auth/session")
-	if _, err := h.Session(httptest.NewRequest("GET", "/", nil)); err != nil { // nobody's answer at all
+	if _, err := h.Session(httptest.NewRequest("GET", "/", nil)); err != nil { // not part of an answer
 		t.Error(err)
 	}
 	if len(headers) != 3 || headers[0] != nil || headers[1] == nil || headers[2] != nil {

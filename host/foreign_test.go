@@ -33,7 +33,7 @@ func (r *real) changing(t *testing.T) []or3cloud.Route {
 	return out
 }
 
-// watchGuard records what the origin rule says of the requests that reach a route.
+// watchGuard records the verdict of the origin rule on the requests that reach a route.
 func (r *real) watchGuard() *[]error {
 	var said []error
 	router := &r.running.Load().router
@@ -55,7 +55,7 @@ func (p *person) ask(route or3cloud.Route, contentType string, header http.Heade
 	}
 	path := strings.ReplaceAll(route.Path, ":id", p.workspace)
 	if route.Path == "/api/sync/events" {
-		path += "?workspaceId=unknown" // a stream that was let in would not end
+		path += "?workspaceId=unknown" // a stream that was admitted would not end
 	}
 	req, err := http.NewRequestWithContext(p.t.Context(), route.Method, p.url+path, strings.NewReader(body))
 	if err != nil {
@@ -77,9 +77,9 @@ func (p *person) ask(route or3cloud.Route, contentType string, header http.Heade
 	return res, string(text)
 }
 
-// TestForeignPagesChangeNothing asks every route that changes something as a page of another origin does, with the cookies
-// of a member: each refuses, whatever the content type, and no cookie is touched. (Contract, security-middleware §5,
-// auth Pitfall 13.)
+// TestForeignPagesChangeNothing sends requests to every route that changes something, as a page of another origin does,
+// with the cookies of a member: each refuses, whatever the content type, and no cookie is touched. (Contract,
+// security-middleware §5, auth Pitfall 13.)
 func TestForeignPagesChangeNothing(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_ALLOWED_ORIGINS=https://app.example")
 	ann := r.register(t, "ann@example.test")
@@ -163,13 +163,13 @@ func TestOwnPagesAndOtherProgramsAreNotForeign(t *testing.T) {
 					if n := len(*said); n == 0 || (*said)[n-1] != nil {
 						t.Errorf("%s %s from %v: %d %s", route.Method, route.Path, header, res.StatusCode, text)
 					}
-					if route.Path == "/api/basic-auth/sign-in" && res.StatusCode == 403 { // which has a rule of its own besides
+					if route.Path == "/api/basic-auth/sign-in" && res.StatusCode == 403 { // which also has its own rule
 						t.Errorf("sign-in from %v: %d %s", header, res.StatusCode, text)
 					}
 				}
 			}
 			if c.name == "behind a proxy" {
-				// The host that the request names is the proxy's business there.
+				// The proxy is responsible for the host that the request names there.
 				if res, _ := visitor.ask(or3cloud.Route{Method: "POST", Path: "/api/sync/push"}, "", http.Header{"Origin": {r.url}, "X-Forwarded-Host": {"cloud.example"}}); res.StatusCode != 403 {
 					t.Errorf("a page of the address behind the proxy: %d", res.StatusCode)
 				}

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// broken are bodies in chunks with a fault in their framing, where %s is what the route takes, and with it its size in hex.
+// broken are bodies in chunks with broken framing, where %s is what the route takes, and with it its size in hex.
 var broken = map[string]func(body string) string{
 	"no size":                 func(body string) string { return "\r\n" + body + "\r\n0\r\n\r\n" },
 	"a size that is none":     func(body string) string { return "xyz\r\n" + body + "\r\n0\r\n\r\n" },
@@ -30,8 +30,8 @@ var broken = map[string]func(body string) string{
 	"an early end in front of trailers": func(body string) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n", len(body), body) },
 }
 
-// TestABrokenChunkedBodyIsABadRequest sends each route a body whose chunks are malformed, by a member who may do all of it: it
-// is refused for good, since it never gets better, and nothing of it remains.
+// TestABrokenChunkedBodyIsABadRequest sends each route a body whose chunks are malformed, from a member who may do all
+// of it: it is refused permanently, since it will not get better, and nothing of it remains.
 func TestABrokenChunkedBodyIsABadRequest(t *testing.T) {
 	s := newScene(t, "DISABLE_RATE_LIMIT=1")
 	rows := map[string]stall{}
@@ -50,11 +50,11 @@ func TestABrokenChunkedBodyIsABadRequest(t *testing.T) {
 			c = stall{route: name, path: func(s *scene) string { return strings.Replace(route.Path, "/api/storage/resumable/:id", s.piece, 1) }}
 		}
 		if route.Method == http.MethodOptions {
-			continue // has no use for a body
+			continue // does not use a body
 		}
 		taking := strings.HasSuffix(route.Path, "/resumable/:id") && (route.Method == http.MethodPatch || route.Method == http.MethodPost)
 		for fault, body := range broken {
-			if taking { // what has come is kept, so each takes an upload of its own
+			if taking { // what has arrived is kept, so each takes an upload of its own
 				c.path = func(s *scene) string { return fresh }
 				fresh = s.beginUpload()
 			}

@@ -22,7 +22,7 @@ import (
 	"or3.chat/cloud/internal/diskspace"
 )
 
-// config is a Config over texts; a name that is not there panics, as the real one does.
+// config is a Config of strings; a name that is not there panics, as the real one does.
 type config map[string]string
 
 func (c config) String(name string) string {
@@ -72,7 +72,7 @@ func (f authFunc) GetSession(_ context.Context, r *or3cloud.Request) (*or3cloud.
 	return f(r)
 }
 
-// byCookie signs in whoever sends a cookie "who".
+// byCookie signs in the user named in the cookie "who".
 func byCookie(r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
 	c, err := r.Cookie("who")
 	if err != nil {
@@ -217,7 +217,7 @@ func (w *world) host(t testing.TB, cfg config, changes ...func(*options)) *Host 
 	t.Helper()
 	var o options
 	o.Registry, o.Config, o.Log, o.Now, o.Rand = w.registry(t), cfg, slog.New(slog.NewTextHandler(&w.log, nil)), time.Now, rand.Reader
-	o.MachineNames = []string{"example.com"} // which httptest asks for
+	o.MachineNames = []string{"example.com"} // the name that httptest uses
 	o.Web = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "page") })
 	for _, change := range changes {
 		change(&o)
@@ -287,7 +287,8 @@ func TestUntilItIsOpenEverythingButHealthIsA503WithRetryAfterPitfall1(t *testing
 	}
 }
 
-// A page whose own name leads to our address is of our origin as far as its browser knows (DNS rebinding).
+// The name of a page may resolve to our address, and then it has our origin as far as its browser knows (DNS
+// rebinding).
 func TestRequestsUnderAnUnknownNameGetNowhere(t *testing.T) {
 	w := newWorld()
 	reached := false
@@ -447,7 +448,8 @@ func TestWithoutAnyProvider(t *testing.T) {
 	}
 }
 
-// What belongs to the client is served with its files, also where the cloud is switched off, and nothing else below /api/ is.
+// What belongs to the client is served with its files, even where the cloud is switched off, and nothing else below
+// /api/ is.
 func TestEndpointsOfTheClient(t *testing.T) {
 	for _, accounts := range []string{"true", "false"} {
 		own := func(o *options) { o.WebEndpoints = []string{"/api/_client/"} }
@@ -585,7 +587,7 @@ func TestFiltersCanDeny(t *testing.T) {
 	}
 }
 
-// Auth §2.3 and Pitfall 10: no mode may make a fault look like a sign-out.
+// Auth §2.3 and Pitfall 10: no mode may make a failure look like a sign-out.
 func TestProvisioningFailureModesPitfall10(t *testing.T) {
 	busy := or3cloud.Unavailable(errors.New("locked"), "Service Unavailable", 2*time.Second)
 	broken := errors.New("corrupt")
@@ -681,7 +683,7 @@ func TestForceHTTPSAndRequestIDs(t *testing.T) {
 	}
 }
 
-// Probes come in the clear, to an address or a name of the cluster.
+// Probes come over plain HTTP, to an address or a name of the cluster.
 func TestHealthChecksAreAnsweredInTheClearUnderEveryName(t *testing.T) {
 	h := open(t, newWorld().host(t, defaults("OR3_FORCE_HTTPS", "true", "OR3_TRUST_PROXY", "true", "OR3_PUBLIC_URL", "https://cloud.example")))
 	for _, path := range []string{"/api/health", "/api/health?deep=true", "/api/health/ready", "/api/healthz"} {
@@ -697,7 +699,7 @@ func TestHealthChecksAreAnsweredInTheClearUnderEveryName(t *testing.T) {
 	}
 }
 
-// Deep health shows how much room the disks have.
+// Deep health shows how much space the disks have.
 func TestDiskSpaceReachesDeepHealth(t *testing.T) {
 	h := open(t, newWorld().host(t, defaults(), func(o *options) {
 		o.DataDir = t.TempDir()

@@ -8,8 +8,8 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// keepInvite keeps the invite in the address of a page in a cookie, because people sign in before it is needed and come back to
-// other addresses. The answer must not be cached: a copy would hand the cookie out again.
+// keepInvite stores the invite in the address of a page in a cookie, because people sign in before it is needed and
+// come back to other addresses. The answer must not be cached: a copy would hand out the cookie again.
 func (s *sessions) keepInvite(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.Contains(r.URL.RawQuery, httpapi.InviteParam+"=") {
 		return w

@@ -27,11 +27,11 @@ type guestHouse struct {
 	store *sqlite.Store
 	mu    sync.Mutex
 	now   time.Time
-	// offered is what the host offers to the auth provider.
+	// offered are the services that the host offers to the auth provider.
 	offered or3cloud.HostServices
 	owner   string // a user
 	ws      string // the owner's workspace
-	// admitted says that the auth provider admits everybody.
+	// admitted says that the auth provider admits everyone.
 	admitted bool
 }
 
@@ -85,7 +85,7 @@ func (g *guestHouse) advance(d time.Duration) {
 	g.now = g.now.Add(d)
 }
 
-// identify signs in whoever sends a cookie "who", with the address who@example.test.
+// identify signs in the user named in the cookie "who", with the address who@example.test.
 func (g *guestHouse) identify(r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
 	s, err := byCookie(r)
 	if s != nil {
@@ -121,7 +121,7 @@ func (g *guestHouse) inviteInAnyMode(name string) string {
 	return token
 }
 
-// session asks who somebody is.
+// session resolves the session of a user.
 func (g *guestHouse) session(who string, change func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", "/api/auth/session", nil)
 	if change != nil {
@@ -187,7 +187,7 @@ func TestTheFirstInviteOfARequestCounts(t *testing.T) {
 	}
 }
 
-func TestWithoutAGoodInviteNobodyIsLetIn(t *testing.T) {
+func TestWithoutAGoodInviteNoOneIsAdmitted(t *testing.T) {
 	const required, invalid = "A valid invite is required to register.", "Invite token is invalid or expired."
 	g := newGuestHouse(t, nil)
 	others, spent, late, revoked := g.invite("bob"), g.invite("carl"), g.invite("ann"), g.invite("eve")
@@ -233,8 +233,8 @@ func TestWithoutAGoodInviteNobodyIsLetIn(t *testing.T) {
 	check("expired", "ann", late, invalid)
 }
 
-// Somebody who has registered and come back after the invite was used up for them is a known user; a second identity with
-// the same address is not.
+// A person who has registered and comes back after using up the invite is a known user; a second identity with the same
+// address is not.
 func TestAnInviteIsForOnePersonOnly(t *testing.T) {
 	g := newGuestHouse(t, nil)
 	token := g.invite("ann")
@@ -282,7 +282,7 @@ func TestRegistrationModes(t *testing.T) {
 			t.Errorf("%+v: %d %s", tc, got.Code, got.Body)
 		}
 	}
-	// A bad invite does not keep out whom the operator has admitted.
+	// A bad invite does not keep out someone whom the operator has admitted.
 	g := newGuestHouse(t, nil)
 	g.admitted = true
 	if got := g.session("ann", withHeader("bad")); got.Code != 200 || !strings.Contains(got.Body.String(), "My Workspace") {
@@ -290,7 +290,7 @@ func TestRegistrationModes(t *testing.T) {
 	}
 }
 
-// A server that cannot read invites is at fault itself, and says so in a way after which clients come back.
+// A server that cannot read invites is itself at fault, and says so in a way that makes clients come back.
 func TestWithoutASecretInviteOnlyIsUnavailable(t *testing.T) {
 	g := newGuestHouse(t, func(o *options) { o.Strict = true })
 	if got := g.session("ann", withHeader("some.token")); got.Code != 503 || got.Header().Get("Retry-After") == "" {
@@ -416,7 +416,7 @@ func TestAnInviteInAnAddressIsKept(t *testing.T) {
 	}
 }
 
-func TestAFaultOfTheStoreIsNoRefusal(t *testing.T) {
+func TestAFaultOfTheStoreIsNotARefusal(t *testing.T) {
 	g := newGuestHouse(t, nil)
 	token := g.invite("ann")
 	if err := g.store.Close(); err != nil {

@@ -75,8 +75,8 @@ func (p *person) historyTools(runtime string) string {
 		"_toolRuntime":{"get_message":%[1]q,"search_parent":%[1]q},"_clientDeviceId":"phone"`, runtime))
 }
 
-// A model reads what a compacted chat was made of, on the server and with no browser; whatever it asks for, it is told nothing of other
-// chats, and nothing beyond the summary unless it says so.
+// A model reads what a compacted chat was made from, on the server and with no browser; whatever it asks for, it is
+// told nothing of other chats, and nothing beyond the summary unless it asks for it.
 func TestToolsThatReadTheHistory(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	asked := []struct{ name, arguments, part, not string }{
@@ -114,7 +114,7 @@ func TestToolsThatReadTheHistory(t *testing.T) {
 			t.Errorf("%s is ready: %t", thread, ready.Ready)
 		}
 	}
-	// Another user's chat of the same name has nothing of it.
+	// Another user's chat with the same name shows nothing of it.
 	eve := r.register(t, "eve@example.test")
 	if eve.do("GET", "/api/chat/history-readiness?thread_id=t1", "", &ready); ready.Ready {
 		t.Error("another's chat is ready")
@@ -142,7 +142,7 @@ func TestToolsThatReadTheHistory(t *testing.T) {
 	}
 }
 
-// What a summary says of other chats opens none of them.
+// What a summary says about other chats opens none of them.
 func TestSummariesThatLie(t *testing.T) {
 	p := background(t, nil).register(t, "ann@example.test")
 	p.lineage()

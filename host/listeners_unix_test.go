@@ -75,7 +75,7 @@ func TestFiveThousandIdleListeners(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	idle := memory() // collects twice, which also gives back the stacks that requests have grown
+	idle := memory() // collects twice, which also releases the stacks that requests have grown
 	const watchFor = 5 * time.Second
 	busy := processorTime(t)
 	time.Sleep(watchFor)

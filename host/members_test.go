@@ -70,7 +70,7 @@ func TestOwnersManageMembers(t *testing.T) {
 	eve.want(409, "A workspace needs an owner", "POST", "/api/workspaces/members/remove", fmt.Sprintf(`{"userId":%q}`, eve.user))
 }
 
-// stream opens the event stream of a workspace and returns what is closed when it ends.
+// stream opens the event stream of a workspace and returns a channel that is closed when it ends.
 func (p *person) stream(workspace string) (ended <-chan struct{}) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
@@ -94,8 +94,8 @@ func (p *person) stream(workspace string) (ended <-chan struct{}) {
 	return done
 }
 
-// TestWorkspacesAreMadeAtARate floods the making of workspaces: the answer is 429 and says when to try again, and sign-in,
-// which makes the first one, does not suffer.
+// TestWorkspacesAreMadeAtARate creates workspaces at a high rate: the answer is 429 and says when to try again, and
+// sign-in, which creates the first one, is not affected.
 func TestWorkspacesAreMadeAtARate(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	ann := r.register(t, "ann@example.test")

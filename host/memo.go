@@ -8,14 +8,14 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// memo keeps the session of one request for as long as nothing more of its body comes.
+// memo keeps the session of one request until more of its body arrives.
 type memo struct {
 	header http.Header           // of the answer, for cookies that are rotated
 	body   *httpapi.PromisedBody // nil if the request has none
 	own    httpapi.PromisedBody  // what body points to
 
 	mu       sync.Mutex
-	asked    *sessions // nil until the session has been asked for
+	asked    *sessions // nil until the session has been requested
 	progress int64     // of the body, when the session was resolved
 	proven   *or3cloud.ProviderSession
 	user     string // who was signed in when the session was first resolved
@@ -29,7 +29,7 @@ func memoOf(r *http.Request) *memo {
 	return m
 }
 
-// withMemo gives a request a place to keep its session in. Its body must be left when the request has been answered.
+// withMemo gives a request a place to keep its session. Its body must be left when the request has been answered.
 func withMemo(w http.ResponseWriter, r *http.Request) (*http.Request, *memo) {
 	m := &memo{header: w.Header()}
 	r = httpapi.WithFront(r, m)
@@ -42,8 +42,8 @@ func withMemo(w http.ResponseWriter, r *http.Request) (*http.Request, *memo) {
 	return r, m
 }
 
-// resolve returns the session of r. If more of the body has come since it was last resolved, it is resolved again, from
-// the identity that was proven the first time: to prove that again could take another rotation.
+// resolve returns the session of r. If more of the body has arrived since it was last resolved, it is resolved again,
+// from the identity that was proven the first time: proving that again could take another rotation.
 func (m *memo) resolve(s *sessions, r *http.Request) (*or3cloud.SessionContext, error) {
 	progress := m.body.Progress()
 	m.mu.Lock()
@@ -75,7 +75,7 @@ func (m *memo) identity() *or3cloud.ProviderSession {
 	return m.proven
 }
 
-// ask resolves the session once more and returns the refusal of the first promise that does not hold any more.
+// ask resolves the session once more and returns the refusal of the first promise that no longer holds.
 func (m *memo) ask(r *http.Request, promises []httpapi.Promise) error {
 	m.mu.Lock()
 	sessions, proven, user := m.asked, m.proven, m.user

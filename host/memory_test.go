@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// held waits until so much memory of requests is held, and returns how much that is.
+// held waits until enough memory is held by requests, and returns how much that is.
 func (r *real) held(t testing.TB, what string, enough func(int64) bool) (now int64) {
 	t.Helper()
 	patience.Until(t, what, func() bool {
@@ -41,7 +41,7 @@ func (r *real) open(t testing.TB, path string, cookies []*http.Cookie, announced
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // what is not read is not to lie in the kernel
+	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // what is not read must not stay in the kernel
 	var head strings.Builder
 	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", path, u.Host, announced)
 	for _, c := range cookies {
@@ -61,7 +61,7 @@ func (p *person) cookies() []*http.Cookie {
 	return p.client.Jar.Cookies(u)
 }
 
-// begin is the text of a push up to its ops, with n bytes of white space behind it.
+// begin is the text of a push up to its ops, followed by n bytes of white space.
 func (p *person) begin(n int) string {
 	return fmt.Sprintf(`{"scope":{"workspaceId":%q},"ops":[`, p.workspace) + strings.Repeat(" ", n)
 }
@@ -69,8 +69,8 @@ func (p *person) begin(n int) string {
 // large is a push of n bytes of white space and one row.
 func (p *person) large(n, row int) string { return p.begin(n) + kvOp(row, row) + "]}" }
 
-// Connections that announce a large body and send nothing hold nothing, and nobody waits for them.
-func TestAnnouncedBodiesBlockNobody(t *testing.T) {
+// Connections that announce a large body and send nothing hold nothing, and no one waits for them.
+func TestAnnouncedBodiesBlockNoOne(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	p := r.register(t, "ann@example.org")
 	for range 8 {
@@ -80,7 +80,7 @@ func TestAnnouncedBodiesBlockNobody(t *testing.T) {
 	r.held(t, "8 idle connections hold little", func(n int64) bool { return n <= 8*httpapi.UnknownBody })
 }
 
-// Unknown callers make us hold 64 KiB a connection at most, and get an answer to more without being read.
+// Unknown callers make us hold at most 64 KiB per connection, and anything larger is answered without being read.
 func TestUnknownCallersHoldLittle(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	const connections = 100
@@ -106,7 +106,7 @@ func TestUnknownCallersHoldLittle(t *testing.T) {
 }
 
 // One user's half-sent pushes, however many, leave the others their memory.
-func TestStalledPushesOfOneUserStarveNobody(t *testing.T) {
+func TestStalledPushesOfOneUserStarveNoOne(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	greedy, other := r.register(t, "greedy@example.org"), r.register(t, "other@example.org")
 	body := greedy.begin(12 << 20)
@@ -139,8 +139,8 @@ func TestStalledPushesOfOneUserStarveNobody(t *testing.T) {
 	r.held(t, "nothing is held by connections that are gone", nothing)
 }
 
-// Parallel pushes of the largest kind stay within the budget. Those for which there is no memory are told to come again, and all
-// are through in the end.
+// Parallel pushes of the largest kind stay within the budget. Those for which there is no memory are told to try again,
+// and all succeed in the end.
 func TestParallelLargePushesStayWithinTheBudget(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	p := r.register(t, "ann@example.org")
@@ -175,7 +175,7 @@ func TestParallelLargePushesStayWithinTheBudget(t *testing.T) {
 	}
 }
 
-// A small push that loses many times against a large row gets a small answer, which is held once while it is not taken.
+// A small push that loses many times against a large row gets a small answer, which is held once while it is not read.
 func TestLosersDoNotAmplify(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	p := r.register(t, "ann@example.org")
@@ -228,7 +228,7 @@ func TestLosersDoNotAmplify(t *testing.T) {
 	}
 }
 
-// Pages that are not read count while they are not, for their user alone.
+// Pages that are not read count as long as that lasts, for their user alone.
 func TestUnreadPagesStayWithinTheShareOfTheirUser(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	greedy, other := r.register(t, "greedy@example.org"), r.register(t, "other@example.org")
@@ -256,7 +256,7 @@ func TestUnreadPagesStayWithinTheShareOfTheirUser(t *testing.T) {
 	}
 }
 
-// What requests have taken is given back, however they end.
+// The memory of requests is released, however they end.
 func TestEveryRequestGivesItsMemoryBack(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	p := r.register(t, "ann@example.org")

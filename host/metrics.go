@@ -18,7 +18,7 @@ const metricsPath = "/metrics"
 // Measured is everything that is measured.
 func (h *Host) Measured() metrics.Source { return metrics.Of(h.reporter()) }
 
-// Metrics answers a monitoring system with everything that is measured. If there is a token, requests have to bring it.
+// Metrics answers a monitoring system with everything that is measured. If there is a token, requests must carry it.
 func (h *Host) Metrics() http.Handler {
 	return metrics.Behind(h.config.String(setting.MetricsToken), metrics.Handler(h.log, h.Measured()))
 }
@@ -27,8 +27,9 @@ func (h *Host) reporter() metric.Reporter {
 	return metric.Several{h.traffic, (*figures)(h), instance.Measured(h.instance)}
 }
 
-// answerMetrics answers monitoring systems. Like health checks they come from a network of the operator's, under any name and in the
-// clear, and also while the server starts: it is the token that is asked for. Nothing else is ever at that path.
+// answerMetrics answers monitoring systems. Like health checks they come from a network of the operator, under any name
+// and over plain HTTP, and even while the server starts: only the token is checked. Nothing else is ever served at that
+// path.
 func (h *Host) answerMetrics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != metricsPath {
@@ -45,7 +46,7 @@ func (h *Host) answerMetrics(next http.Handler) http.Handler {
 	})
 }
 
-// figures is what the host measures besides its requests.
+// figures are what the host measures besides its requests.
 type figures Host
 
 // Metrics implements metric.Reporter.
@@ -55,9 +56,9 @@ func (f *figures) Metrics(context.Context) ([]metric.Family, error) {
 	held, peak := f.memory.Held()
 	all := []metric.Family{
 		build,
-		metric.Of(metric.Gauge, "request_memory_bytes", "Memory that requests hold.", float64(held)),
-		metric.Of(metric.Gauge, "request_memory_peak_bytes", "The most that they have held at once.", float64(peak)),
-		metric.Of(metric.Gauge, "request_memory_limit_bytes", "What they may hold together.", float64(f.memory.Total())),
+		metric.Of(metric.Gauge, "request_memory_bytes", "Memory held by requests.", float64(held)),
+		metric.Of(metric.Gauge, "request_memory_peak_bytes", "The most memory that requests have held at once.", float64(peak)),
+		metric.Of(metric.Gauge, "request_memory_limit_bytes", "The most memory that requests may hold together.", float64(f.memory.Total())),
 	}
 	run := f.running.Load()
 	if run == nil {
@@ -73,14 +74,14 @@ func (f *figures) Metrics(context.Context) ([]metric.Family, error) {
 	}
 	if run.answers != nil {
 		all = append(all,
-			metric.Of(metric.Gauge, "background_answers", "Answers of models under way in the background.", float64(run.answers.UnderWay())),
-			metric.Of(metric.Gauge, "background_answer_readers", "Browsers that read along.", float64(run.answers.Readers())),
+			metric.Of(metric.Gauge, "background_answers", "Background answers under way.", float64(run.answers.UnderWay())),
+			metric.Of(metric.Gauge, "background_answer_readers", "Browsers that read background answers along.", float64(run.answers.Readers())),
 		)
 	}
 	return all, nil
 }
 
-// lookAtLoad is what the load is made of.
+// lookAtLoad returns the data for the load.
 func (h *Host) lookAtLoad() load.Now {
 	held, _ := h.memory.Held()
 	now := load.Now{
@@ -100,7 +101,7 @@ func (h *Host) lookAtLoad() load.Now {
 	return now
 }
 
-// Load says how the server fares, while it is open.
+// Load returns the load of the server, while it is open.
 func (h *Host) Load(ctx context.Context) (load.Summary, error) {
 	s := load.Summary{
 		Version: h.opt.Version, Started: h.started, At: h.now(), Ready: h.instance.Ready(), Step: load.Every.Seconds(), Points: h.load.Points(),

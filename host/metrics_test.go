@@ -19,7 +19,7 @@ import (
 
 const metricsToken = "a token for metrics that is long enough"
 
-// scrape asks for the metrics and returns the answer.
+// scrape requests the metrics and returns the answer.
 func (p *person) scrape(method, authorization string) (*http.Response, string) {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+"/metrics", nil)
@@ -42,7 +42,7 @@ func (p *person) scrape(method, authorization string) (*http.Response, string) {
 	return res, string(text)
 }
 
-func TestMetricsAreForWhoeverBringsTheToken(t *testing.T) {
+func TestMetricsNeedTheToken(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_METRICS_TOKEN="+metricsToken, "OR3_FORCE_HTTPS=true")
 	p := r.visitor(t)
 	for _, c := range []struct {
@@ -72,7 +72,8 @@ func TestMetricsAreForWhoeverBringsTheToken(t *testing.T) {
 	}
 }
 
-// TestLabelsAreNothingThatARequestHasChosen sends requests full of a word, and looks for it and for every id in the labels.
+// TestLabelsAreNothingThatARequestHasChosen sends requests full of a word, and looks for it and for every id in the
+// labels.
 func TestLabelsAreNothingThatARequestHasChosen(t *testing.T) {
 	const word = "zzword"
 	r := startReal(t, eventsapi.Bounds{}, nil, superAdmin...)
@@ -139,7 +140,7 @@ func TestLabelsAreNothingThatARequestHasChosen(t *testing.T) {
 	}
 }
 
-// total adds up what a family has for a label.
+// total adds up the values of a family for a label.
 func (r *real) total(t *testing.T, name string, values ...string) (sum float64) {
 	t.Helper()
 	families, err := r.reporter().Metrics(t.Context())

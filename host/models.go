@@ -14,10 +14,10 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// models returns the endpoint that asks servers of models; nil where browsers ask OpenRouter themselves (6.1).
+// models returns the endpoint that asks model servers; nil where browsers ask OpenRouter themselves (6.1).
 func (h *Host) models(run *running, p *instance.Providers) (_ api, err error) {
 	cfg := h.config
-	upstreams, _ := completions.Configured(cfg) // what is wrong was said at the start
+	upstreams, _ := completions.Configured(cfg) // problems were reported at the start
 	if !upstreams.Served() {
 		return nil, nil
 	}
@@ -42,8 +42,8 @@ func (h *Host) models(run *running, p *instance.Providers) (_ api, err error) {
 	return streamapi.New(o), nil
 }
 
-// makeAnswers returns what makes answers without their browsers, and the tools that it calls; nil if that is switched off, or if the sync
-// provider cannot keep them.
+// makeAnswers returns the engine of background answers, and the tools that it calls; nil if that is switched off, or if
+// the sync provider cannot keep the jobs.
 func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *completions.Upstreams) (*answers.Engine, *lineage.Tools, error) {
 	cfg, made := h.config, h.instance.Options()
 	store := instance.Ability[answers.Store](p, or3cloud.ProviderSync)
@@ -52,7 +52,7 @@ func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *compl
 		return nil, nil, nil
 	}
 	if store == nil || history == nil {
-		h.log.Warn("the sync provider keeps no answers in the background", "setting", setting.BackgroundEnabled)
+		h.log.Warn("the sync provider does not keep background answers", "setting", setting.BackgroundEnabled)
 		return nil, nil, nil
 	}
 	key, err := made.Secret(setting.BackgroundKey)
@@ -61,7 +61,7 @@ func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *compl
 	}
 	most := min(cfg.Int(setting.BackgroundJobs), int64(h.inBackground))
 	if wanted := cfg.Int(setting.BackgroundJobs); most < wanted {
-		h.log.Warn("the memory limit holds fewer answers in the background than are allowed", "setting", setting.BackgroundJobs, "allowed", wanted, "held", most)
+		h.log.Warn("the memory limit has room for fewer background answers than are allowed", "setting", setting.BackgroundJobs, "allowed", wanted, "held", most)
 	}
 	reader := instance.Ability[or3cloud.ChatHistoryReader](p, or3cloud.ProviderSync)
 	var read *lineage.Tools

@@ -19,7 +19,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// models starts a server of models and returns its address. Without an answer of its own it says one word.
+// models starts a model server and returns its address. Without an answer of its own it says one word.
 func models(t *testing.T, answer http.HandlerFunc) string {
 	t.Helper()
 	if answer == nil {
@@ -37,16 +37,16 @@ func models(t *testing.T, answer http.HandlerFunc) string {
 
 const chatWithModel = `{"model":"a","stream":true,"messages":[]}`
 
-// begun is an answer that has begun and lasts until the test lets it go on.
+// begun is an answer that has begun and lasts until the test lets it continue.
 type begun struct {
 	*http.Response
 	in   *bufio.Reader
-	goOn chan struct{} // lets the server of models say the rest
-	left chan struct{} // closed when the server of models was left
+	goOn chan struct{} // lets the model server say the rest
+	left chan struct{} // closed when the client has left the model server
 	*checks
 }
 
-// checks are accounts that count how often they are asked for a session.
+// checks are accounts that count the session checks.
 type checks struct {
 	or3cloud.AuthProvider
 	asked atomic.Int32
@@ -58,7 +58,7 @@ func (c *checks) CheckSession(ctx context.Context, s *or3cloud.ProviderSession) 
 	return c.AuthProvider.(or3cloud.SessionChecker).CheckSession(ctx, s)
 }
 
-// longAnswer starts a host with a server of models, and begins an answer of a user.
+// longAnswer starts a host with a model server, and begins an answer of a user.
 func longAnswer(t *testing.T) (*real, *person, *begun) {
 	t.Helper()
 	b := &begun{goOn: make(chan struct{}), left: make(chan struct{})}
@@ -74,7 +74,7 @@ func longAnswer(t *testing.T) (*real, *person, *begun) {
 	}))
 	sessions := r.running.Load().sessions
 	b.checks = &checks{AuthProvider: sessions.auth}
-	sessions.auth = b.checks // before anyone asks
+	sessions.auth = b.checks // before the first check
 	p := r.register(t, "ann@example.test")
 	req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+"/api/openrouter/stream", strings.NewReader(chatWithModel))
 	if err != nil {
@@ -97,7 +97,7 @@ func (b *begun) rest() (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// A session that ends takes its answers along, however it ends; so does a membership that does not suffice any more.
+// A session that ends takes its answers along, however it ends; so does a membership that is no longer enough.
 func TestAnAnswerEndsWithItsSession(t *testing.T) {
 	for name, revoke := range map[string]func(*real, *person){
 		"signed out": func(_ *real, p *person) { p.do("POST", "/api/basic-auth/sign-out", "", nil) },
@@ -127,7 +127,7 @@ func TestAnAnswerEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// Credentials that run out while an answer goes on end nothing: they would be renewed with the next request.
+// Credentials that expire during an answer end nothing: the next request would renew them.
 func TestAnAnswerOutlivesTheAccessToken(t *testing.T) {
 	r, p, b := longAnswer(t)
 	r.ahead.Add(int64(20 * time.Minute))
@@ -140,7 +140,7 @@ func TestAnAnswerOutlivesTheAccessToken(t *testing.T) {
 	}
 }
 
-// A server that is told to stop lets answers under way end, and answers everything else 503 meanwhile.
+// A server that is told to stop lets answers under way finish, and answers everything else with 503.
 func TestAnswersEndBeforeTheServerDoes(t *testing.T) {
 	r, _, b := longAnswer(t)
 	r.stop()
@@ -160,7 +160,8 @@ func TestAnswersEndBeforeTheServerDoes(t *testing.T) {
 	}
 }
 
-// Where nothing is set nothing of a chat comes to a server of models: browsers ask themselves, with keys of their users (6.1).
+// Without a setting, nothing of a chat goes to a model server: browsers ask themselves, with the keys of their users
+// (6.1).
 func TestWithoutASettingBrowsersAskThemselves(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	p := r.register(t, "ann@example.test")
@@ -171,7 +172,7 @@ func TestWithoutASettingBrowsersAskThemselves(t *testing.T) {
 	}
 }
 
-// Each setting about chats brings them to this server, also without a key for all: then users bring theirs.
+// Each setting about chats routes them through this server, even without a key for all: then users bring their own.
 func TestKeysOfUsersWithoutAKeyForAll(t *testing.T) {
 	asked := "OR3_OPENROUTER_BASE_URL=" + models(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "data: "+r.Header.Get("Authorization")+"\n\ndata: [DONE]\n\n")
@@ -220,7 +221,8 @@ func (r *real) chat(t *testing.T, p *person, key, body string) (*http.Response, 
 	return res, strings.TrimSpace(string(text))
 }
 
-// Pages of others cannot spend the key for all, and clients of whoever is signed out can bring a chat with pictures and a key of their own.
+// Foreign pages cannot spend the key for all, and the clients of signed-out users can send a chat with pictures and a
+// key of their own.
 func TestWhoSendsAChat(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+models(t, nil))
 	p := r.register(t, "ann@example.test")
@@ -256,7 +258,8 @@ func TestWhoSendsAChat(t *testing.T) {
 	}
 }
 
-// Keys where none belongs, and such as no header can carry, reach no server of models and no log; what a header can carry goes on as it is.
+// Keys where they do not belong, and keys that no header can carry, reach no model server and no log; what a header can
+// carry is passed on as it is.
 func TestKeysInOddPlaces(t *testing.T) {
 	const secret = "a-key-that-looks-like-none"
 	var asked atomic.Pointer[http.Request]

@@ -8,7 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// notifications returns the payloads of what the server has told a user in the house.
+// notifications returns the payloads of a user's notifications from the server.
 func (g *guestHouse) notifications(user string) (out []string) {
 	g.t.Helper()
 	_, err := g.store.Pull(g.t.Context(), or3cloud.PullRequest{Scope: or3cloud.Scope{WorkspaceID: g.ws}, UserID: user, Limit: 1000},
@@ -36,7 +36,8 @@ func (g *guestHouse) member(name string, role or3cloud.Role) (user string) {
 	return user
 }
 
-// The page of a guest who has just registered asks several times at once who it is: every owner is told once, and no one else.
+// The page of a guest who has just registered sends several requests at once: every owner is told once, and no one
+// else.
 func TestOwnersHearOfANewMember(t *testing.T) {
 	g := newGuestHouse(t, nil)
 	second, editor := g.member("second", or3cloud.RoleOwner), g.member("editor", or3cloud.RoleEditor)

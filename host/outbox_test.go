@@ -20,10 +20,10 @@ import (
 	"or3.chat/cloud/providers/sqlite"
 )
 
-// troubledStore is the real store with faults on demand.
+// troubledStore is the real store with failures on demand.
 type troubledStore struct {
 	*sqlite.Store
-	// before fails pushes that were not applied, after those that were: a fault between commit and answer.
+	// before fails pushes that were not applied, after those that were: a failure between commit and answer.
 	before, after atomic.Pointer[error]
 }
 
@@ -84,7 +84,7 @@ func (c *tab) post(pk, content string) string {
 	return c.edit("posts", pk, fmt.Sprintf(`{"id":%q,"title":"cut \ud83d","content":%q,"post_type":"doc","deleted":false,"created_at":1,"updated_at":1,"clock":1}`, pk, content))
 }
 
-// pass lets time pass, in heartbeats, until everything is settled or the time is over.
+// pass lets time pass, in heartbeats, until everything is settled or the time is up.
 func (c *tab) pass(d time.Duration) {
 	for end := c.now.Add(d); c.now.Before(end) && c.Waiting() > 0; {
 		step := time.Second
@@ -138,7 +138,7 @@ func (c *tab) stored() map[clientmodel.Key]string {
 	return out
 }
 
-// checkStored compares what is stored with what was acknowledged: of each row the newest edit.
+// checkStored compares what is stored with what was acknowledged: for each row the newest edit.
 func (c *tab) checkStored() {
 	c.t.Helper()
 	want := map[clientmodel.Key]string{}
@@ -158,8 +158,8 @@ func (c *tab) checkStored() {
 	}
 }
 
-// Client-behaviour §3 and Pitfall 1: whatever happens to the server, an edit that is in order costs its client nothing
-// but time. No answer counts for the circuit breaker, nothing is given up, and nothing acknowledged is lost.
+// Client-behaviour §3 and Pitfall 1: whatever happens to the server, a valid edit costs its client nothing but time. No
+// answer counts for the circuit breaker, nothing is given up, and nothing acknowledged is lost.
 func TestNoTroubleOfOursReachesTheBreakerPitfall1(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -216,7 +216,7 @@ func TestNoTroubleOfOursReachesTheBreakerPitfall1(t *testing.T) {
 	}
 }
 
-// What older clients really send must never be too much: documents without a bound, batches of the largest messages.
+// What older clients really send must never be too much: documents of any size, batches of the largest messages.
 func TestLargeEditsCostOlderClientsNothing(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	c := newTab(r, r.register(t, "ann@example.test"))
@@ -232,7 +232,7 @@ func TestLargeEditsCostOlderClientsNothing(t *testing.T) {
 	c.checkStored()
 }
 
-// garbage are ops that no client in order makes, with X and OPID to be replaced. All are refused at the first attempt.
+// garbage are ops that no working client makes, with X and OPID as placeholders. All are refused at the first attempt.
 func garbage(c *tab) map[string]string {
 	const valid = `{"id":"X","tableName":"posts","operation":"put","pk":"X","payload":{"id":"X","title":"","content":"","post_type":"doc","deleted":false,` +
 		`"created_at":1,"updated_at":1,"clock":1},"stamp":{"deviceId":"1a2b3c4d","opId":"OPID","hlc":"0mll3o9og:000:1a2b3c4d","clock":1}}`
@@ -269,8 +269,8 @@ func garbage(c *tab) map[string]string {
 	}
 }
 
-// Sync Pitfall 2: one bad record must not take its neighbours down. It is refused alone, at once and for good, which is
-// one counted failure in one flush; the next flush without garbage sets the count back.
+// Sync Pitfall 2: one bad record must not take its neighbours down. It alone is refused, at once and permanently, which
+// is one counted failure in one flush; the next flush without garbage resets the count.
 func TestBadOpsFallAloneWhateverIsWrongPitfall2(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	c := newTab(r, r.register(t, "ann@example.test"))
@@ -326,7 +326,7 @@ func TestABatchFullOfGarbageIsOneFailure(t *testing.T) {
 }
 
 // What does open the breaker, because the client counts it whatever we answer: garbage in five flushes in a row, and
-// edits of somebody who may not write. A reused op id stops one short of it. An op without a UUID as its id cannot be
+// edits of someone who may not write. A reused op id stops one short of it. An op without a UUID as its id cannot be
 // named in the answer and is tried four times as well.
 func TestWhatOpensTheBreakerIsTheClientsOwn(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)

@@ -23,7 +23,7 @@ type poller struct {
 	answer  quietAnswer
 }
 
-// quietAnswer is an answer that costs nothing itself.
+// quietAnswer is an answer without a cost of its own.
 type quietAnswer struct {
 	header http.Header
 	status int
@@ -68,8 +68,8 @@ func (p *poller) empty() bool {
 // mostPollAllocations is what an empty poll may allocate besides what net/http does for every request.
 const mostPollAllocations = 36
 
-// A poll that finds nothing new is the most frequent request of all. What every request pays for is counted here, with the
-// providers of the program: who sends it, membership, limits, log line.
+// A poll that finds nothing new is the most frequent request. What every request pays for is counted here, with the
+// providers of the program: identity, membership, limits, log line.
 func TestAnEmptyPollCostsLittle(t *testing.T) {
 	h := startReal(t, eventsapi.Bounds{}, nil, "OR3_LIMITS_ENABLED=true")
 	ann := h.register(t, "ann@example.org")
@@ -83,7 +83,7 @@ func TestAnEmptyPollCostsLittle(t *testing.T) {
 		t.Fatalf("%d %s", p.answer.status, p.answer.text)
 	}
 	t.Logf("%v allocations", n)
-	if n > mostPollAllocations && !raceEnabled { // whose pools forget
+	if n > mostPollAllocations && !raceEnabled { // whose pools drop items
 		t.Errorf("%v allocations, want %d at most", n, mostPollAllocations)
 	}
 }

@@ -25,7 +25,8 @@ func (s *scene) ask(method, path, body string, headers ...string) *http.Response
 	return res
 }
 
-// A client may ask what is spoken, by OPTIONS (tus 1.0.0): without a session, from a page or not, with a version or not.
+// A client may ask what is supported, with OPTIONS (tus 1.0.0): without a session, from a page or not, with a version
+// or not.
 func TestResumableUploadsSayWhatTheySpeak(t *testing.T) {
 	s := newScene(t)
 	for _, path := range []string{"/api/storage/resumable", s.piece} {
@@ -82,7 +83,7 @@ func TestResumableUploadsTakeAPostForAnotherMethod(t *testing.T) {
 	}
 }
 
-// Only a POST stands for another method, only for uploads, and only for those methods that they have.
+// Only a POST stands for another method, only for uploads, and only for the methods that they have.
 func TestNoOtherRequestStandsForAnotherMethod(t *testing.T) {
 	s := newScene(t)
 	before := s.state()

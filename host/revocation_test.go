@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// signIn is another browser of the same person.
+// signIn signs in another browser of the same person.
 func (r *real) signIn(t testing.TB, email, password string) *person {
 	t.Helper()
 	p := r.visitor(t)
@@ -23,7 +23,7 @@ func (r *real) signIn(t testing.TB, email, password string) *person {
 	return p
 }
 
-// upload stores a file and returns the signed URL from which this browser can read it.
+// upload stores a file and returns a signed URL with which this browser can read it.
 func (p *person) upload(content string) (download string) {
 	p.t.Helper()
 	sum := sha256.Sum256([]byte(content))
@@ -51,8 +51,8 @@ func (p *person) upload(content string) (download string) {
 	return signed.URL
 }
 
-// Whoever ends the sessions of a browser, from another browser or as the operator, expects that it sees nothing from then on: what
-// it has open ends, and links that it was given before lead nowhere.
+// Someone who ends the sessions of a browser, from another browser or as the operator, expects that it then sees
+// nothing: what it has open ends, and links that it was given before lead nowhere.
 func TestAnEndedSessionLosesStreamsAndSignedURLsWithinTwoSeconds(t *testing.T) {
 	const email, password = "ann@example.test", "correct horse"
 	accounts := func(r *real, f func(or3cloud.AccountAdmin) error) error {

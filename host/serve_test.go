@@ -53,7 +53,7 @@ func (s started) cursor() (*http.Response, error) {
 	return res, err
 }
 
-// A request that does not end is cut off when the time of OR3_SHUTDOWN_TIMEOUT_MS is over.
+// A request that does not end is cut off when the time of OR3_SHUTDOWN_TIMEOUT_MS is up.
 func TestShutdownTimeoutIsASetting(t *testing.T) {
 	w := newWorld()
 	h := w.host(t, defaults("OR3_SHUTDOWN_TIMEOUT_MS", "1"))

@@ -18,7 +18,7 @@ const (
 	failUnavailable     = "service-unavailable"
 )
 
-// sessions resolves who sent a request (contract, auth §2.2). Users, memberships and roles are read afresh for every
+// sessions resolves who sent a request (contract, auth §2.2). Users, memberships and roles are read again for every
 // request, so that a removed member loses access with the next one; only within a request is the answer kept.
 type sessions struct {
 	host    *Host
@@ -28,8 +28,8 @@ type sessions struct {
 	failure string
 }
 
-// Session implements or3cloud.Front. The session is resolved when it is first asked for, and again if more of the
-// body has come since: what was true when its first byte came decides nothing when its last one has.
+// Session implements or3cloud.Front. The session is resolved when it is first needed, and again if more of the body has
+// arrived since: what was true when its first byte arrived decides nothing once its last one has.
 func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	run := h.running.Load()
 	if run == nil {
@@ -49,7 +49,7 @@ func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	return s, err
 }
 
-// caller says who has sent a request whose body is still coming, for the share of memory alone.
+// caller returns the sender of a request whose body is still arriving, for the share of memory only.
 func (h *Host) caller(r *http.Request) (userID string, err error) {
 	s, err := h.Session(r)
 	if err != nil || !s.Authenticated {
@@ -58,9 +58,9 @@ func (h *Host) caller(r *http.Request) (userID string, err error) {
 	return s.User.ID, nil
 }
 
-// Authorize implements or3cloud.Front. The addressed workspace decides, not the user's active one: switching
-// workspaces on one device must not cut off the others (contract, auth Pitfall 12). A blank id is refused, because it
-// would pass the gate's comparison and name a workspace that all tenants share (contract, sync §1.1).
+// Authorize implements or3cloud.Front. The addressed workspace decides, not the user's active one: switching workspaces
+// on one device must not cut off the others (contract, auth Pitfall 12). A blank id is refused, because it would pass
+// the gate's comparison and name a workspace that all tenants share (contract, sync §1.1).
 func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID string) (*or3cloud.SessionContext, error) {
 	if strings.TrimSpace(workspaceID) == "" {
 		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace id is required")
@@ -81,7 +81,7 @@ func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID str
 	return s, nil
 }
 
-// permit asks Can about a workspace and returns the session as it is there.
+// permit asks Can about a workspace and returns the session for it.
 func (h *Host) permit(ctx context.Context, s *or3cloud.SessionContext, p or3cloud.Permission, workspaceID string) (*or3cloud.SessionContext, error) {
 	if s.Authenticated && s.Workspace.ID != workspaceID {
 		role, err := h.running.Load().role(ctx, s.User.ID, workspaceID)
@@ -95,9 +95,9 @@ func (h *Host) permit(ctx context.Context, s *or3cloud.SessionContext, p or3clou
 	return s, or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID), h.opt.Filters...).Err()
 }
 
-// Reauthorize asks again, in the course of a long answer, whether s, which Authorize has returned, may still do p in its
-// workspace. The request's own credentials must still prove the same identity, and the membership is read again. Nothing
-// is rotated, created or remembered, so it costs little enough to be asked every second.
+// Reauthorize checks again, during a long answer, whether s, which Authorize has returned, may still do p in its
+// workspace. The request's own credentials must still prove the same identity, and the membership is read again.
+// Nothing is rotated, created or remembered, so it is cheap enough to run every second.
 func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
 	run := h.running.Load()
 	if run == nil || run.sessions == nil {
@@ -123,8 +123,9 @@ func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3clo
 	return or3cloud.Can(&now, p, or3cloud.WorkspaceResource(s.Workspace.ID), h.opt.Filters...).Err()
 }
 
-// Confirm asks again, in the course of a long answer that must not be cut off without need, whether s, which Authorize has returned, may
-// still do p in its workspace. Unlike for Reauthorize the session counts and not its credentials, which run out while an answer goes on.
+// Confirm checks again, during a long answer that must not be cut off without need, whether s, which Authorize has
+// returned, may still do p in its workspace. Unlike in Reauthorize, what counts is the session and not its credentials,
+// which expire during an answer.
 func (h *Host) Confirm(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
 	run := h.running.Load()
 	m := memoOf(r)
@@ -161,7 +162,7 @@ func (h *Host) RequestHost(r *http.Request) (string, bool) {
 }
 
 // again resolves the session of a request once more, from the identity that the request has proven before. It rotates
-// nothing and creates nobody.
+// nothing and creates no user.
 func (s *sessions) again(r *http.Request, proven *or3cloud.ProviderSession, userID string) (*or3cloud.SessionContext, error) {
 	live, err := s.lives(r, proven)
 	if err != nil {
@@ -184,7 +185,7 @@ func (s *sessions) again(r *http.Request, proven *or3cloud.ProviderSession, user
 	return out, nil
 }
 
-// lives asks whether a proven session has not ended.
+// lives reports whether a proven session has not ended.
 func (s *sessions) lives(r *http.Request, proven *or3cloud.ProviderSession) (bool, error) {
 	if checker, ok := s.auth.(or3cloud.SessionChecker); ok {
 		live, err := checker.CheckSession(r.Context(), proven)
@@ -197,7 +198,7 @@ func (s *sessions) lives(r *http.Request, proven *or3cloud.ProviderSession) (boo
 	return now != nil && now.Provider == proven.Provider && now.UserID == proven.UserID, err
 }
 
-// resolve returns the zero session only if the auth provider has said that nobody is signed in: clients delete local
+// resolve returns the zero session only if the auth provider has said that no one is signed in: clients delete local
 // data when they are told so (contract, auth Pitfall 10). proven is what the session was made from.
 func (s *sessions) resolve(r *http.Request, header http.Header) (_ *or3cloud.SessionContext, proven *or3cloud.ProviderSession, err error) {
 	proven, err = s.identity(r, header)
@@ -282,7 +283,8 @@ func (s *sessions) describe(ctx context.Context, proven *or3cloud.ProviderSessio
 	}, nil
 }
 
-// restriction asks the auth provider why a user may do nothing but what it offers; nil if nothing is wanting.
+// restriction asks the auth provider why a user may do nothing but what the provider itself offers; nil if there is no
+// restriction.
 func (s *sessions) restriction(ctx context.Context, proven *or3cloud.ProviderSession) (*or3cloud.Error, error) {
 	restrictor, ok := s.auth.(or3cloud.SessionRestrictor)
 	if !ok {
@@ -291,8 +293,8 @@ func (s *sessions) restriction(ctx context.Context, proven *or3cloud.ProviderSes
 	return restrictor.Restriction(ctx, proven.UserID)
 }
 
-// admit creates the user of an identity that the store does not know, if it may be let in. An accepted invite has served, so
-// its cookie goes.
+// admit creates the user of an identity that the store does not know, if it may be admitted. It deletes the cookie of
+// an invite that was accepted.
 func (s *sessions) admit(r *http.Request, header http.Header, id or3cloud.ExternalIdentity, admitted bool) (userID string, err error) {
 	userID, used, err := s.invites.Admit(r.Context(), id, httpapi.InviteToken(r), admitted)
 	if used && header != nil {
@@ -301,8 +303,8 @@ func (s *sessions) admit(r *http.Request, header http.Header, id or3cloud.Extern
 	return userID, err
 }
 
-// provisioningFailed applies OR3_SESSION_PROVISIONING_FAILURE (contract, auth §2.3). In no mode does a fault look like
-// a sign-out: "unauthenticated" covers refusals only, which are final.
+// provisioningFailed applies OR3_SESSION_PROVISIONING_FAILURE (contract, auth §2.3). In no mode does a failure look
+// like a sign-out: "unauthenticated" covers refusals only, which are final.
 func (s *sessions) provisioningFailed(err error) (*or3cloud.SessionContext, error) {
 	code := or3cloud.CodeOf(err)
 	fault := code == or3cloud.CodeUnavailable || code == or3cloud.CodeInternal || code == or3cloud.CodeInsufficientStorage

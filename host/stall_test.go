@@ -28,12 +28,12 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// needs is what a route asks for, and so what ends the right to it.
+// needs is what a route requires, and so what ends the right to it.
 type needs int
 
 const (
-	nobody     needs = iota // anybody may ask
-	session                 // somebody who is signed in
+	nobody     needs = iota // anyone may ask
+	session                 // someone who is signed in
 	reader                  // a member of the addressed workspace
 	writer                  // a member who may write there
 	admin                   // a deployment administrator
@@ -41,8 +41,8 @@ const (
 	super                   // the super administrator
 )
 
-// stalls has a request for every route of the running host that takes a body. Without a revocation, one after the other in
-// this order, they are answered as want says, so that a refusal is none of the request's own faults.
+// stalls has a request for every route of the running host that takes a body. Without a revocation, one after the other
+// in this order, they are answered as want says, so that a refusal cannot be due to the request itself.
 var stalls = []stall{
 	{route: "POST /api/sync/push", needs: writer, want: 200, body: func(s *scene) string {
 		return fmt.Sprintf(`{"scope":{"workspaceId":%q},"ops":[%s]}`, s.shared, kvOp(1, 1))
@@ -164,14 +164,14 @@ var stalls = []stall{
 	{route: "DELETE /api/workspaces/:id", needs: writer, want: 200, path: sharedWorkspace},
 	{route: "POST /api/basic-auth/delete-account", needs: session, want: 200, body: func(s *scene) string { return fmt.Sprintf(`{"email":%q}`, s.address()) }},
 
-	// What proves something else than a session: a password, a link, a second factor, a passkey.
+	// Requests that prove something else than a session: a password, a link, a second factor, a passkey.
 	{route: "POST /api/basic-auth/sign-in"}, {route: "POST /api/basic-auth/sign-out"}, {route: "POST /api/basic-auth/register"},
 	{route: "POST /api/basic-auth/forgot-password"}, {route: "POST /api/basic-auth/reset-password"}, {route: "POST /api/basic-auth/email/confirm"},
 	{route: "POST /api/basic-auth/link"},
 	{route: "POST /api/basic-auth/second-factor"}, {route: "POST /api/basic-auth/passkeys/sign-in-options"}, {route: "POST /api/basic-auth/passkeys/sign-in"},
 }
 
-// stall is a request whose body does not come at once.
+// stall is a request whose body does not arrive at once.
 type stall struct {
 	route  string
 	needs  needs
@@ -180,12 +180,12 @@ type stall struct {
 	more   func(*scene) string
 	path   func(*scene) string
 	body   func(*scene) string
-	// trickles says that the body is read in a stream, and what is known before its end, so that the stream ends with it: of a
-	// push, which names its workspace in the body, only who sends it.
+	// trickles says that the body is read in a stream, and what is known before its end, so that the stream ends when
+	// that is revoked: of a push, which names its workspace in the body, only the sender.
 	trickles needs
-	// as is who sends it; nil for the victim.
+	// as is the sender; nil for the victim.
 	as func(*scene) *person
-	// unread says that the request is answered by its header alone.
+	// unread says that the request is answered from its header alone.
 	unread bool
 }
 
@@ -203,7 +203,7 @@ func collection(s *scene) string {
 }
 func sharedWorkspace(s *scene) string { return "/api/workspaces/" + s.shared }
 
-// scene is a host with somebody who is going to lose what they may do.
+// scene is a host with a user who is about to lose their rights.
 type scene struct {
 	t *testing.T
 	*real
@@ -303,7 +303,7 @@ func (s *scene) metadata() string {
 	return strings.Join(parts, ",")
 }
 
-// address is the victim's.
+// address is that of the victim.
 func (s *scene) address() (address string) {
 	err := s.instance.Operate(func(op instance.Operator) error {
 		list, _, err := op.Accounts.ListAccounts(s.t.Context(), "", 1)
@@ -316,7 +316,7 @@ func (s *scene) address() (address string) {
 	return address
 }
 
-// stalled is a request under way of which the host has begun to read the body.
+// stalled is a request under way whose body the host has begun to read.
 type stalled struct {
 	stall
 	s      *scene
@@ -332,7 +332,7 @@ type answered struct {
 	err  error
 }
 
-// begin sends a request and half of its body, once the host has said that it wants it.
+// begin sends a request and half of its body, once the host has asked for it.
 func (s *scene) begin(c stall) *stalled {
 	s.t.Helper()
 	method, path, _ := strings.Cut(c.route, " ")
@@ -403,14 +403,15 @@ func (s *scene) begin(c stall) *stalled {
 	return q
 }
 
-// finish sends the rest of the body and returns the answer. A body that was broken off may not be taken any more.
+// finish sends the rest of the body and returns the answer. A body that was cut off may not be read any more.
 func (q *stalled) finish() answered {
 	_, _ = io.WriteString(q.conn, q.rest)
 	return <-q.answer
 }
 
-// state is everything that a request could change: the rows of both databases and the stored files. Limits count refused
-// requests as well, and the trail names them, and what is being uploaded is nobody's yet.
+// state is everything that a request could change: the rows of both databases and the stored files. It excludes limits,
+// which count refused requests as well, the trail, which names them, and uploads in progress, which belong to no one
+// yet.
 func (s *scene) state() string {
 	s.t.Helper()
 	var out strings.Builder
@@ -485,7 +486,7 @@ func column(db *sql.DB, query string) (out []string, err error) {
 	return out, rows.Err()
 }
 
-// revocation is one of them.
+// revocation is one way to end a right.
 type revocation struct {
 	ends []needs
 	do   func(*scene) error
@@ -552,8 +553,8 @@ func TestEveryRouteWithABodyHasAStall(t *testing.T) {
 	}
 }
 
-// Without a revocation the very same requests succeed, also when their bodies come late.
-func TestAStalledBodyAloneIsNoReasonToRefuse(t *testing.T) {
+// Without a revocation the same requests succeed, even when their bodies come late.
+func TestAStalledBodyAloneIsNotRefused(t *testing.T) {
 	s := newScene(t)
 	for _, c := range allStalls() {
 		if c.needs == nobody {
@@ -576,7 +577,7 @@ func TestAStalledBodyAloneIsNoReasonToRefuse(t *testing.T) {
 	}
 }
 
-// A request whose head was sent while it was permitted and whose body has come after that is refused, whatever ended the
+// A request whose head was sent while it was permitted, and whose body came later, is refused, whatever ended the
 // permission, and nothing of it remains.
 func TestADecisionDoesNotOutliveTheReadingOfABody(t *testing.T) {
 	for name, revocation := range revocations {
@@ -621,7 +622,8 @@ func TestADecisionDoesNotOutliveTheReadingOfABody(t *testing.T) {
 	}
 }
 
-// Nobody waits for a body that could lead to nothing any more: it is broken off, though the rest of it never comes.
+// The server does not wait for a body that can no longer lead to anything: it is cut off, though the rest of it never
+// comes.
 func TestATricklingBodyEndsWithItsPermission(t *testing.T) {
 	for name, revocation := range revocations {
 		t.Run(name, func(t *testing.T) {
@@ -645,8 +647,8 @@ func TestATricklingBodyEndsWithItsPermission(t *testing.T) {
 	}
 }
 
-// An honest client that takes long is not refused: not for an access token that runs out on the way, which is renewed once
-// and not presented again after the grace, nor for one that has run out before.
+// An honest client that takes long is not refused: not for an access token that expires on the way, which is renewed
+// once and not presented again after the grace, nor for one that had expired before.
 func TestALongBodyCostsOneRotationAtMost(t *testing.T) {
 	for name, before := range map[string]time.Duration{"renewed at its beginning": 16 * time.Minute, "runs out on the way": 0} {
 		for _, c := range stalls {

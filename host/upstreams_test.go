@@ -23,26 +23,26 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// What must neither be logged nor stored as it is. The log knows keys by their looks, so this one has none.
+// Texts that must be neither logged nor stored. The log recognises keys by their form, so this one does not have it.
 const (
 	annsKey    = "a-key-that-looks-like-none"
 	annsPrompt = "a prompt that is in no log and in no file"
 )
 
-// misbehaviour is what a server of models does once it has a chat, and what clients get of it: the one that waits for it, and, in the
-// background, the readers of the job and the history.
+// misbehaviour is what a model server does once it has a chat, and what clients get of it: the one that waits for it,
+// and, in the background, the readers of the job and the history.
 type misbehaviour struct {
 	name string
-	// setting is what makes the host impatient, where that counts; no one else is hurried.
+	// setting is what makes the host impatient, where that counts; the others are not hurried.
 	setting string
 	does    func(*net.TCPConn) error
-	// status and text are what the client gets that waits; the stream is broken off if cut. A text that ends with "…" is a beginning. header
-	// is one field of it, "Name: value".
+	// status and text are what the waiting client gets; the stream is cut off if cut. A text that ends with "…" is a
+	// beginning. header is one of its fields, "Name: value".
 	status int
 	text   string
 	cut    bool
 	header string
-	// end is how the job ends: "complete", or the text of its error. content and thought are what has come.
+	// end is how the job ends: "complete", or the text of its error. content and thought are what has arrived.
 	end, content, thought string
 }
 
@@ -50,7 +50,7 @@ const (
 	hurryHeader   = "OR3_MODEL_HEADER_TIMEOUT_MS=500"
 	hurryFrames   = "OR3_MODEL_IDLE_TIMEOUT_MS=500"
 	notReached    = "Failed to reach OpenRouter"
-	notUnderstood = "The answer of OpenRouter was not understood"
+	notUnderstood = "The answer from OpenRouter could not be read"
 	brokenOff     = "The answer was broken off"
 	streamHeader  = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
 )
@@ -96,7 +96,7 @@ func respond(status, kind, more, text string) func(*net.TCPConn) error {
 	return writes("HTTP/1.1 " + status + "\r\nContent-Type: " + kind + "\r\n" + more + "\r\n" + text)
 }
 
-// misbehaviours are all of them; elsewhere is where a redirect leads.
+// misbehaviours are all of them; elsewhere is the target of a redirect.
 func misbehaviours(elsewhere string) []misbehaviour {
 	hello, odd := says("Hello"), "a\x00\x01\u2028<&>\"\\😀"
 	const fault = `data: {"error":{"message":"overloaded"}}` + "\n\n"
@@ -155,7 +155,7 @@ func misbehaviours(elsewhere string) []misbehaviour {
 		}, status: 200, text: "data: …", cut: true, end: "The answer has become too long", content: strings.Repeat("x", 224<<10)},
 		{name: "thoughts alone", does: streams(`data: {"choices":[{"delta":{"reasoning":"Hm"}}]}` + "\n\n" + said), status: 200, text: "data: {…", end: "complete", thought: "Hm"},
 		{name: "a call of a tool", does: streams(`data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f"}}]}}]}` + "\n\n" + said), status: 200, text: "data: {…",
-			end: "The model has called a tool that it was not offered"},
+			end: "The model called a tool that it was not offered"},
 		{name: "usage alone", does: streams(`data: {"choices":[],"usage":{"total_tokens":7}}` + "\n\n" + said), status: 200, text: "data: {…", end: "complete"},
 		{name: "usage that is nested deeply", does: streams(hello + nested + said), status: 200, text: hello + nested + said, end: "complete", content: "Hello"},
 		{name: "nothing", does: streams(""), status: 200, text: "", end: brokenOff},
@@ -165,7 +165,7 @@ func misbehaviours(elsewhere string) []misbehaviour {
 	}
 }
 
-// misbehaving starts a server of models that does with the chat of model "a7" what the seventh of all does.
+// misbehaving starts a model server that treats the chat of model "a7" as the seventh of all does.
 func misbehaving(t *testing.T, all []misbehaviour) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -198,7 +198,7 @@ func misbehaving(t *testing.T, all []misbehaviour) string {
 					t.Errorf("model %q: %v", chat.Model, err)
 					return
 				}
-				_ = all[n].does(c.(*net.TCPConn)) // who is left has nothing to complain about
+				_ = all[n].does(c.(*net.TCPConn)) // the other end may already be gone
 			})
 		}
 	})
@@ -226,14 +226,14 @@ func (p *person) askWithKey(t *testing.T, body string) *http.Response {
 	return res
 }
 
-// matches compares a text with what is wanted, which ends with "…" if it is a beginning.
+// matches compares a text with the expected one, which ends with "…" if it is a beginning.
 func matches(got, want string) bool {
 	beginning, part := strings.CutSuffix(want, "…")
 	return got == want || part && strings.HasPrefix(got, beginning)
 }
 
-// Whatever a server of models does, each endpoint answers as the contract has it, nothing that names a key or a chat is logged or stored, and
-// nothing is left behind.
+// Whatever a model server does, each endpoint answers as the contract says, nothing that names a key or a chat is
+// logged or stored, and nothing is left behind.
 func TestServersOfModelsThatMisbehave(t *testing.T) {
 	elsewhere := models(t, func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") })
 	for _, setting := range []string{"OR3_MODEL_IDLE_TIMEOUT_MS=120000", hurryHeader, hurryFrames} {
@@ -315,7 +315,7 @@ func testMisbehaviours(t *testing.T, setting string, all []misbehaviour) {
 	patience.Until(t, "no goroutine is left", func() bool { return settled() <= before+5 && run.answers.UnderWay() == 0 && run.answers.Readers() == 0 })
 }
 
-// endsAs follows an answer in the background from the answer to its start on.
+// endsAs follows a background answer from the answer to its start on.
 func (p *person) endsAs(t *testing.T, c misbehaviour, n int, res *http.Response) {
 	t.Helper()
 	var begun struct{ JobID, Status string }

@@ -56,8 +56,8 @@ func (h *Host) webhooks(run *running, p *instance.Providers) (ofMembers, ofAdmin
 	return ofMembers, ofAdmins, nil
 }
 
-// may asks Can whether a user may do something in a workspace now, without a request: the membership is read again, and no account of
-// the user may be switched off.
+// may asks Can whether a user may do something in a workspace now, without a request: the membership is read again, and
+// no account of the user may be switched off.
 func (h *Host) may(ctx context.Context, run *running, p *instance.Providers, permission or3cloud.Permission, userID, workspaceID string) (bool, error) {
 	role, err := run.role(ctx, userID, workspaceID)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// receiver takes deliveries.
+// receiver receives deliveries.
 type receiver struct {
 	*httptest.Server
 	got chan received
@@ -59,7 +59,7 @@ func (r *receiver) next(t *testing.T, secret string) (event, id string) {
 	return body.Event, body.Data.ID
 }
 
-// hookTo makes a webhook of a person for messages and returns its path and secret.
+// hookTo creates a person's webhook for messages and returns its path and secret.
 func (p *person) hookTo(url string) (path, secret string) {
 	p.t.Helper()
 	var made struct {
@@ -107,7 +107,7 @@ func TestWebhooksAreTold(t *testing.T) {
 		return len(log.Logs) == 1 && log.Logs[0].Status == "success" && log.Logs[0].HTTP == 200
 	})
 
-	// What is another user's can be neither seen nor changed, and who has left is told nothing more.
+	// What belongs to another user can be neither seen nor changed, and someone who has left is told nothing more.
 	for _, request := range []string{"GET /logs", "POST /test", "POST /toggle", "DELETE "} {
 		var method, rest string
 		fmt.Sscanf(request, "%s %s", &method, &rest)
@@ -125,7 +125,7 @@ func TestWebhooksAreTold(t *testing.T) {
 	}
 }
 
-// An account that is switched off is told nothing more, although its user is still a member.
+// The webhooks of an account that is switched off get nothing more, although its user is still a member.
 func TestTheWebhooksOfADisabledAccountAreSilent(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false")
 	ann, bob := r.register(t, "ann@example.test"), r.register(t, "bob@example.test")
@@ -158,8 +158,8 @@ func TestTheWebhooksOfADisabledAccountAreSilent(t *testing.T) {
 	patience.Receive(t, "a delivery to the account that is on again", to.got)
 }
 
-// Who wrote what was acknowledged is not known to the engine before it looks: a server that ends in between tells of it after
-// the next start.
+// The engine does not know who wrote what was acknowledged before it looks: a server that ends in between reports it
+// after the next start.
 func TestWhatWasPushedBeforeAStopIsToldAfterTheStart(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false")
 	ann := r.register(t, "ann@example.test")

@@ -316,7 +316,7 @@ func TestBodyDeadlineIsLiftedAfterTheBody(t *testing.T) {
 
 // A client that does not read its answer must not keep it in memory indefinitely, nor must the next answer suffer. A
 // client that is refused before its body is read cannot keep the connection open by never sending it.
-func TestARefusedBodyIsNotWaitedForForEver(t *testing.T) {
+func TestARefusedBodyIsNotWaitedForForever(t *testing.T) {
 	var router Router
 	router.Guard = func(*http.Request, or3cloud.Route) error { return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden") }
 	handle := func(http.ResponseWriter, *http.Request) error { return nil }

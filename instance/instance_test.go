@@ -306,7 +306,7 @@ func TestProvidersAskTheFront(t *testing.T) {
 }
 
 // The operator's commands open an instance without a front.
-func TestWithoutAFrontNobodyIsThere(t *testing.T) {
+func TestWithoutAFrontNoOneIsSignedIn(t *testing.T) {
 	h := newHouse()
 	open(t, h.options(t, defaults()))
 	host := h.envs["auth"].Host

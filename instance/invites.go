@@ -43,7 +43,7 @@ func (i *Instance) newInvites(users or3cloud.AuthWorkspaceStore, tell notices) (
 
 // The reasons why no invite can be created.
 var (
-	ErrNoInviteStore  = or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
+	ErrNoInviteStore  = or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store does not keep invites")
 	ErrNoInviteSecret = or3cloud.Errorf(or3cloud.CodeConflict, "%s is not set; set it to the output of %s", setting.InviteSecret, or3cloud.MakeKey)
 )
 

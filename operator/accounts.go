@@ -8,20 +8,20 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// What is asked about accounts, and the answers.
+// The questions about accounts, and the answers.
 type (
 	// AccountName names an account by its e-mail address or its id.
 	AccountName struct {
 		Name string `json:"name"`
 	}
-	// NewAccount is an account that is to be made.
+	// NewAccount is an account to create.
 	NewAccount struct {
 		Email       string `json:"email"`
 		DisplayName string `json:"displayName"`
-		// Password is empty if the person chooses one, with a link.
+		// Password is empty if the person chooses one through a link.
 		Password string `json:"password"`
 	}
-	// AddedAccount is an account that was made, with the link to its first password if it has none.
+	// AddedAccount is an account that was created, with the link to its first password if it has none.
 	AddedAccount struct {
 		Account or3cloud.Account `json:"account"`
 		Link    *Link            `json:"resetLink,omitempty"`
@@ -34,10 +34,10 @@ type (
 	// Excuse lets an account go on without a second factor.
 	Excuse struct {
 		Name string `json:"name"`
-		// Seconds is for how long, or3cloud.LongestExcuse at most; 0 ends it.
+		// Seconds is for how long, at most or3cloud.LongestExcuse; 0 ends it.
 		Seconds int64 `json:"seconds"`
 	}
-	// Link is something that its owner opens in a browser, once.
+	// Link is something for its owner to open in a browser, once.
 	Link struct {
 		Link      string    `json:"link"`
 		ExpiresAt time.Time `json:"expiresAt"`
@@ -45,20 +45,20 @@ type (
 	// AccountsQuery asks for a page of the accounts.
 	AccountsQuery struct {
 		Cursor string `json:"cursor"`
-		// Limit is how many accounts the page has at most; 0 is as many as the provider likes.
+		// Limit is the most accounts that the page can have; 0 leaves that to the provider.
 		Limit int `json:"limit"`
 	}
-	// Accounts are a page of them, oldest first.
+	// Accounts are a page of accounts, oldest first.
 	Accounts struct {
 		Accounts []or3cloud.Account `json:"accounts"`
-		// Next is the cursor of the next page; absent from the last.
+		// Next is the cursor of the next page; absent on the last.
 		Next string `json:"next,omitempty"`
 	}
-	// Sessions are those of an account, the one that was used last first.
+	// Sessions are those of an account, the most recently used first.
 	Sessions struct {
 		Sessions []or3cloud.AccountSession `json:"sessions"`
 	}
-	// Revocation names sessions that are to end.
+	// Revocation names sessions to end.
 	Revocation struct {
 		Name string `json:"name"`
 		// Session is empty for all of them.
@@ -73,7 +73,7 @@ type (
 		Account    or3cloud.Account    `json:"account"`
 		Workspaces []WorkspaceDeletion `json:"workspaces"`
 	}
-	// WorkspaceDeletion is what becomes of a workspace, and what is stored in it.
+	// WorkspaceDeletion is what happens to a workspace, and what is stored in it.
 	WorkspaceDeletion struct {
 		or3cloud.WorkspaceFate
 		// Stored is nil where the files are not on the disk of the instance.
@@ -83,15 +83,15 @@ type (
 
 // The use cases of accounts.
 var (
-	// AddAccount makes an account, and the link to its first password if none is given.
+	// AddAccount creates an account, and a link to its first password if none is given.
 	AddAccount = onAccounts("user/add", addAccount)
-	// ListAccounts returns a page of the accounts; AllAccounts goes through all.
+	// ListAccounts returns a page of the accounts; AllAccounts goes through all pages.
 	ListAccounts = onAccounts("user/list", listAccounts)
 	// SetPassword replaces a password and ends all sessions.
 	SetPassword = onAccounts("user/passwd", func(ctx context.Context, _ *Desk, op instance.Operator, in NewPassword) (Done, error) {
 		return done(op.Accounts.SetPassword(ctx, in.Name, in.Password))
 	})
-	// ResetFactors removes every second factor of somebody who has lost them, and ends all sessions.
+	// ResetFactors removes every second factor of someone who has lost them, and ends all sessions.
 	ResetFactors = onAccounts("user/reset-factors", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Done, error) {
 		return done(op.Accounts.ResetFactors(ctx, in.Name))
 	})
@@ -99,7 +99,7 @@ var (
 	ExcuseFactor = onAccounts("user/excuse", func(ctx context.Context, _ *Desk, op instance.Operator, in Excuse) (or3cloud.Account, error) {
 		return excuseFactor(ctx, op, in)
 	})
-	// ResetLink makes a link with which the owner of an account chooses a new password.
+	// ResetLink makes a link through which the owner of an account chooses a new password.
 	ResetLink = onAccounts("user/reset-link", func(ctx context.Context, d *Desk, op instance.Operator, in AccountName) (Link, error) {
 		return resetLink(ctx, d, op, in.Name)
 	})
@@ -122,7 +122,7 @@ var (
 	})
 	// PreviewDeletion says what DeleteAccount would do.
 	PreviewDeletion = onAccounts("user/removal", previewDeletion)
-	// DeleteAccount deletes an account for good, with the user behind it and the workspaces that nobody else is in.
+	// DeleteAccount deletes an account permanently, with the user behind it and the workspaces that no one else is in.
 	DeleteAccount = onAccounts("user/delete", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Done, error) {
 		return done(op.Accounts.DeleteAccount(ctx, in.Name))
 	})
@@ -130,7 +130,7 @@ var (
 
 func done(err error) (Done, error) { return Done{OK: err == nil}, err }
 
-// addAccount leaves no account behind that nobody can use where no link can be made.
+// addAccount does not leave an unusable account behind where no link can be made.
 func addAccount(ctx context.Context, d *Desk, op instance.Operator, in NewAccount) (AddedAccount, error) {
 	if in.Password == "" {
 		if _, err := d.links.Entrance(); err != nil {
@@ -159,7 +159,7 @@ func listAccounts(ctx context.Context, _ *Desk, op instance.Operator, in Account
 	return out, err
 }
 
-// AllAccounts asks for page after page.
+// AllAccounts requests page after page.
 func AllAccounts(ctx context.Context, c Caller) (Accounts, error) {
 	all := Accounts{Accounts: []or3cloud.Account{}}
 	for query := (AccountsQuery{}); ; {
@@ -206,10 +206,10 @@ func previewDeletion(ctx context.Context, _ *Desk, op instance.Operator, in Acco
 func excuseFactor(ctx context.Context, op instance.Operator, in Excuse) (or3cloud.Account, error) {
 	excuser, ok := op.Accounts.(or3cloud.SecondFactorExcuser)
 	if !ok {
-		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the provider %q demands no second factors", op.AuthProvider)
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the provider %q does not demand second factors", op.AuthProvider)
 	}
 	if in.Seconds < 0 || in.Seconds > int64(or3cloud.LongestExcuse/time.Second) {
-		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "an excuse lasts %d days at most", or3cloud.LongestExcuse/(24*time.Hour))
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "an excuse lasts at most %d days", or3cloud.LongestExcuse/(24*time.Hour))
 	}
 	return excuser.ExcuseSecondFactor(ctx, in.Name, time.Duration(in.Seconds)*time.Second)
 }

@@ -14,36 +14,36 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// What is asked about providers and their actions, and the answers.
+// The questions about providers and their actions, and the answers.
 type (
-	// Deployment is what administrators are shown of the providers.
+	// Deployment is what administrators are shown about the providers.
 	Deployment struct {
 		Auth    ProviderStatus `json:"auth"`
 		Sync    ProviderStatus `json:"sync"`
 		Storage ProviderStatus `json:"storage"`
 	}
-	// ProviderStatus is a provider in its place.
+	// ProviderStatus is a provider in its role.
 	ProviderStatus struct {
 		Enabled  bool   `json:"enabled"`
 		Provider string `json:"provider"`
 		or3cloud.AdminStatus
-		// Database and Files are how sound its database and its files are known to be; nil where that is not known.
+		// Database and Files are the known condition of its database and its files; nil where that is not known.
 		Database *or3cloud.DatabaseState  `json:"database,omitempty"`
 		Files    *or3cloud.IntegrityState `json:"files,omitempty"`
-		// Capabilities are what the provider can do beyond what its place demands.
+		// Capabilities are what the provider can do beyond what its role requires.
 		Capabilities map[string]bool `json:"capabilities"`
 	}
 	// ActionRequest asks for an action.
 	ActionRequest struct {
 		Kind     or3cloud.ProviderKind `json:"kind"`
 		ActionID string                `json:"actionId"`
-		// WorkspaceID is what it is done to, where it is done to a workspace.
+		// WorkspaceID is the workspace for an action on a workspace.
 		WorkspaceID string `json:"workspaceId"`
-		// ActiveWorkspaceID is that of whoever asks, which counts for the provider's own actions if no other one is named.
+		// ActiveWorkspaceID is that of the caller, which the provider's own actions use if no other one is named.
 		ActiveWorkspaceID string         `json:"activeWorkspaceId"`
 		Payload           map[string]any `json:"payload"`
 	}
-	// ActionResult is what came of it.
+	// ActionResult is the result.
 	ActionResult struct {
 		Result any `json:"result"`
 	}
@@ -70,9 +70,9 @@ type (
 	}
 )
 
-// The actions that every provider has whose abilities allow them. Other actions are the providers' own.
+// The actions of every provider whose abilities allow them. Other actions are the providers' own.
 const (
-	ActionCheckDatabase  = "check-database" // behind the kind and a dot
+	ActionCheckDatabase  = "check-database" // after the kind and a dot
 	ActionCheckFiles     = "storage.check-files"
 	ActionRevokeSessions = "auth.revoke-sessions"
 	ActionTestMail       = "auth.test-mail"
@@ -80,28 +80,28 @@ const (
 
 // The use cases of providers.
 var (
-	// DescribeProviders says how the providers fare, and which actions they have.
+	// DescribeProviders returns the state of the providers, and which actions they have.
 	DescribeProviders = untilClosing("providers/describe", func(ctx context.Context, op instance.Operator, _ Nothing) (out Deployment, err error) {
 		for _, place := range op.Places {
 			*out.of(place.Kind) = describe(ctx, op, place)
 		}
 		return out, ctx.Err()
 	})
-	// RunAction runs an action of a provider. It may take as long as it takes; Desk.Begin does not wait for the end.
+	// RunAction runs an action of a provider, however long it takes; Desk.Begin does not wait for the end.
 	RunAction = untilClosing("providers/action", func(ctx context.Context, op instance.Operator, in ActionRequest) (ActionResult, error) {
 		result, err := runAction(ctx, op, in, func(any) {})
 		return ActionResult{result}, err
 	})
 )
 
-// of returns the status of a place; nil for what is none.
+// of returns the status of a role; nil if it is not one of the three.
 func (d *Deployment) of(kind or3cloud.ProviderKind) *ProviderStatus {
 	return map[or3cloud.ProviderKind]*ProviderStatus{
 		or3cloud.ProviderAuth: &d.Auth, or3cloud.ProviderSync: &d.Sync, or3cloud.ProviderStorage: &d.Storage,
 	}[kind]
 }
 
-// All returns the places in the order auth, sync, storage, with their kinds.
+// All returns the roles in the order auth, sync, storage, with their kinds.
 func (d *Deployment) All(yield func(or3cloud.ProviderKind, *ProviderStatus) bool) {
 	for _, kind := range []or3cloud.ProviderKind{or3cloud.ProviderAuth, or3cloud.ProviderSync, or3cloud.ProviderStorage} {
 		if !yield(kind, d.of(kind)) {
@@ -110,7 +110,7 @@ func (d *Deployment) All(yield func(or3cloud.ProviderKind, *ProviderStatus) bool
 	}
 }
 
-// statusPatience is how long a provider may take to say how it fares.
+// statusPatience is how long a provider may take to report its state.
 const statusPatience = 5 * time.Second
 
 // describe asks a provider. One that cannot answer does not keep the others from being shown.
@@ -126,21 +126,21 @@ func describe(ctx context.Context, op instance.Operator, place instance.Place) P
 		status, err := place.Admin.GetStatus(ctx)
 		s.AdminStatus = status
 		if err != nil {
-			warn(or3cloud.AdminLevelError, fmt.Sprintf("The provider %s does not say how it fares.", place.Provider))
+			warn(or3cloud.AdminLevelError, fmt.Sprintf("The provider %s does not report its state.", place.Provider))
 		}
 	case place.On:
-		warn(or3cloud.AdminLevelWarning, fmt.Sprintf("The provider %s has no adapter for administrators, so nothing is known of its state.", place.Provider))
+		warn(or3cloud.AdminLevelWarning, fmt.Sprintf("The provider %s has no adapter for administrators, so its state is unknown.", place.Provider))
 	}
 	if d := op.Databases[string(place.Kind)]; d != nil {
 		state := d.DatabaseState()
 		if s.Database = &state; state.State == or3cloud.DatabaseDamaged {
-			warn(or3cloud.AdminLevelError, "The database is damaged. Stop the server and put a backup back.")
+			warn(or3cloud.AdminLevelError, "The database is damaged. Stop the server and restore a backup.")
 		}
 	}
 	if files, ok := op.Files.(or3cloud.IntegrityReporter); ok && place.Kind == or3cloud.ProviderStorage {
 		state := files.IntegrityState()
 		if s.Files = &state; state.Damaged > 0 {
-			warn(or3cloud.AdminLevelError, fmt.Sprintf("Damaged files: %d. Check the files to see which; whoever has one attaches it again.", state.Damaged))
+			warn(or3cloud.AdminLevelError, fmt.Sprintf("Damaged files: %d. Check the files to see which; anyone who has one can attach it again.", state.Damaged))
 		}
 	}
 	for _, a := range actions(op, place.Kind) {
@@ -152,7 +152,7 @@ func describe(ctx context.Context, op instance.Operator, place instance.Place) P
 	return s
 }
 
-// capabilities are abilities of the provider in a place (contract, workspaces-and-admin §7, and our own).
+// capabilities are abilities of the provider in a role (contract, workspaces-and-admin §7, and our own).
 func capabilities(op instance.Operator, kind or3cloud.ProviderKind) map[string]bool {
 	can := map[string]bool{"checksDatabase": op.Databases[string(kind)] != nil}
 	switch kind {
@@ -175,18 +175,18 @@ func capabilities(op instance.Operator, kind or3cloud.ProviderKind) map[string]b
 	return can
 }
 
-// action is one that is made of abilities.
+// action is an action that is built on abilities.
 type action struct {
 	or3cloud.AdminAction
 	run func(ctx context.Context, op instance.Operator, in ActionRequest, progress func(any)) (any, error)
 }
 
-// actions returns those that the provider in a place has the abilities for.
+// actions returns those that the provider in a role has the abilities for.
 func actions(op instance.Operator, kind or3cloud.ProviderKind) (all []action) {
 	if op.Databases[string(kind)] != nil {
 		all = append(all, action{or3cloud.AdminAction{
 			ID: string(kind) + "." + ActionCheckDatabase, Label: "Check the database",
-			Description: "Reads every page of the database and says what is damaged. Nothing is changed, and nothing has to wait.",
+			Description: "Reads every page of the database and says what is damaged. It changes nothing and holds nothing up.",
 		}, checkWholeDatabase})
 	}
 	_, checksFiles := op.Files.(or3cloud.BlobChecker)
@@ -199,14 +199,14 @@ func actions(op instance.Operator, kind or3cloud.ProviderKind) (all []action) {
 	case kind == or3cloud.ProviderAuth && op.Accounts != nil:
 		all = append(all, action{or3cloud.AdminAction{
 			ID: ActionRevokeSessions, Label: "End all sessions", Danger: true,
-			Description:  "Signs everybody out on all devices, or the account that is named.",
-			Confirmation: "Everybody has to sign in again, you as well. Edits that devices have not pushed yet stay on them until then. End all sessions?",
+			Description:  "Signs everyone out on all devices, or only the named account.",
+			Confirmation: "Everyone will have to sign in again, including you. Edits that devices have not pushed yet stay on them until then. End all sessions?",
 		}, revokeSessions})
 	}
 	if kind == or3cloud.ProviderAuth && op.Config.String(setting.SMTPURL) != "" {
 		all = append(all, action{or3cloud.AdminAction{
 			ID: ActionTestMail, Label: "Send a test message",
-			Description: "Sends a message to the address that is named, or else to the sender's own, and says what is wrong if it cannot be sent.",
+			Description: "Sends a message to the named address, or to the sender's own, and says what is wrong if it cannot be sent.",
 		}, testMail})
 	}
 	return all
@@ -238,7 +238,7 @@ func runAction(ctx context.Context, op instance.Operator, in ActionRequest, prog
 	return nil, or3cloud.Errorf(or3cloud.CodeUnsupported, "Action not supported")
 }
 
-// named refuses a workspace that an action is to be done to and that is none: nothing would be found there, and so nothing wrong.
+// named refuses an action on a workspace that does not exist: it would find nothing there, and so nothing wrong.
 func named(ctx context.Context, op instance.Operator, workspaceID string) error {
 	all, ok := op.Store.(or3cloud.WorkspaceAdministrator)
 	if workspaceID == "" || !ok {
@@ -254,7 +254,7 @@ func has(ctx context.Context, adapter or3cloud.ProviderAdminAdapter, id string) 
 	return err == nil && slices.ContainsFunc(status.Actions, func(a or3cloud.AdminAction) bool { return a.ID == id })
 }
 
-// mostFindings is how many findings a result names; the rest is counted.
+// mostFindings is how many findings a result lists; the rest is counted.
 const mostFindings = 20
 
 func checkWholeDatabase(ctx context.Context, op instance.Operator, in ActionRequest, progress func(any)) (any, error) {
@@ -277,7 +277,7 @@ func checkWholeDatabase(ctx context.Context, op instance.Operator, in ActionRequ
 	}
 }
 
-// checkRate is how many bytes of files a check reads in a second at most, beside people who are served.
+// checkRate is how many bytes of files a check reads per second at most, so that users are still served.
 const checkRate = 50 << 20
 
 func checkAllFiles(ctx context.Context, op instance.Operator, in ActionRequest, progress func(any)) (any, error) {
@@ -323,8 +323,8 @@ func (c *FilesChecked) count(f fsck.Finding) {
 	}
 }
 
-// revokeSessions ends those of the account that the payload names, or everybody's. A payload that names something else is refused: it
-// may have meant one account.
+// revokeSessions ends those of the account that the payload names, or all of them. A payload that names something else
+// is refused: it may have meant one account.
 func revokeSessions(ctx context.Context, op instance.Operator, in ActionRequest, progress func(any)) (any, error) {
 	var out Revoked
 	if len(in.Payload) > 0 {
@@ -342,7 +342,7 @@ func revokeSessions(ctx context.Context, op instance.Operator, in ActionRequest,
 		}
 		for _, a := range page {
 			n, err := op.Accounts.RevokeSessions(ctx, a.ID, "")
-			if err != nil && or3cloud.CodeOf(err) != or3cloud.CodeNotFound { // deleted meanwhile
+			if err != nil && or3cloud.CodeOf(err) != or3cloud.CodeNotFound { // deleted in the meantime
 				return nil, err
 			}
 			out.Revoked += n

@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// The providers of these tests have the methods that actions reach, and those of a nil interface.
+// The providers of these tests have the methods that actions use, and those of a nil interface.
 type (
 	testAuth struct {
 		or3cloud.AuthProvider
@@ -158,11 +158,11 @@ func TestProvidersAreDescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := d.Sync; !s.Enabled || s.Provider != "sync" || s.Details["place"] != "here" || len(s.Warnings) != 2 ||
-		s.Warnings[1] != (or3cloud.AdminWarning{Level: "error", Message: "The database is damaged. Stop the server and put a backup back."}) {
+		s.Warnings[1] != (or3cloud.AdminWarning{Level: "error", Message: "The database is damaged. Stop the server and restore a backup."}) {
 		t.Errorf("sync: %+v", s)
 	}
 	if s := d.Storage; !s.Enabled || len(s.Warnings) != 1 || len(s.Actions) != 0 || s.Actions == nil ||
-		s.Warnings[0] != (or3cloud.AdminWarning{Level: "warning", Message: "The provider storage has no adapter for administrators, so nothing is known of its state."}) {
+		s.Warnings[0] != (or3cloud.AdminWarning{Level: "warning", Message: "The provider storage has no adapter for administrators, so its state is unknown."}) {
 		t.Errorf("a provider without an adapter: %+v", s)
 	}
 	ids := func(s ProviderStatus) (all []string) {
@@ -224,7 +224,7 @@ func TestActions(t *testing.T) {
 	if err != nil || out.Result != (Revoked{2}) || h.revoked[5] != "ann" {
 		t.Errorf("%+v, %v, %q", out, err, h.revoked)
 	}
-	for _, payload := range []map[string]any{ // a page whose field is empty, or has another name, means no one, and not everybody
+	for _, payload := range []map[string]any{ // a page whose field is empty, or has another name, means no one, and not everyone
 		{"account": ""}, {"account": nil}, {"account": 7.0}, {"acount": "ann"}, {"account": "ann", "workspace": "w"},
 	} {
 		if _, err = RunAction.Do(t.Context(), h.Desk, ActionRequest{Kind: "auth", ActionID: "auth.revoke-sessions", Payload: payload}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
@@ -236,7 +236,8 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// TestLongActionsRunOn: a request waits no longer than its patience, status shows what becomes of it, and another one does not begin meanwhile.
+// TestLongActionsRunOn: a request waits no longer than its patience, the status shows how the action ends, and the same
+// action does not start again in the meantime.
 func TestLongActionsRunOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, nil)
@@ -258,7 +259,7 @@ func TestLongActionsRunOn(t *testing.T) {
 		if runs := h.Runs(); len(runs) != 1 || runs[0].EndedAt == nil || !strings.Contains(string(asText(t, runs[0].Result)), `"workspace":"w"`) {
 			t.Errorf("%+v", runs)
 		}
-		if _, over, err := h.Begin(gone, wait, time.Hour); over || err != nil { // whoever asked has left
+		if _, over, err := h.Begin(gone, wait, time.Hour); over || err != nil { // the caller has gone
 			t.Error(over, err)
 		}
 		if runs := h.Runs(); len(runs) != 2 {
@@ -285,7 +286,7 @@ func asText(t *testing.T, result any) []byte {
 	return b
 }
 
-// TestActionsEndWithTheServer: a shutdown waits for no more than their end, which it brings about.
+// TestActionsEndWithTheServer: a shutdown cancels actions and waits only for them to end.
 func TestActionsEndWithTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, nil)
@@ -294,7 +295,7 @@ func TestActionsEndWithTheServer(t *testing.T) {
 		}
 		<-h.instance.Drain()
 		synctest.Wait()
-		if runs := h.Runs(); len(runs) != 1 || runs[0].EndedAt == nil || runs[0].Error != "It has failed; the log says why." {
+		if runs := h.Runs(); len(runs) != 1 || runs[0].EndedAt == nil || runs[0].Error != "It failed; the log says why." {
 			t.Errorf("%+v", runs)
 		}
 		if _, _, err := h.Begin(t.Context(), ActionRequest{Kind: "sync", ActionID: "sync.fail"}, time.Second); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
@@ -303,7 +304,7 @@ func TestActionsEndWithTheServer(t *testing.T) {
 	})
 }
 
-// TestWhatIsKeptOfActionsIsBounded: refusals leave nothing, faults their text, large results nothing of them.
+// TestWhatIsKeptOfActionsIsBounded: refusals leave nothing, errors their text, large results nothing.
 func TestWhatIsKeptOfActionsIsBounded(t *testing.T) {
 	h := open(t, nil)
 	for i := range 2 * mostEnded {

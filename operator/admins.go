@@ -15,18 +15,19 @@ type AdminState string
 // The states.
 const (
 	AdminEnabled AdminState = "enabled"
-	// AdminDisabled is that of an account that is switched off: no one can sign in to it, so it administers nothing meanwhile.
+	// AdminDisabled is the state of an account that is switched off: no one can sign in to it, so it administers
+	// nothing for now.
 	AdminDisabled AdminState = "disabled"
-	// AdminWithoutAccount is that of a user whose account is not among those of the auth provider.
+	// AdminWithoutAccount is the state of a user without an account at the auth provider.
 	AdminWithoutAccount AdminState = "no account"
 )
 
-// What is asked about deployment administrators, and the answers.
+// The questions about deployment administrators, and the answers.
 type (
 	// Admin is a deployment administrator.
 	Admin struct {
 		UserID string `json:"userId"`
-		// Email and DisplayName are those of the account, and of the first sign-in where there is none.
+		// Email and DisplayName are those of the account, or of the first sign-in if there is none.
 		Email       string     `json:"email,omitempty"`
 		DisplayName string     `json:"displayName,omitempty"`
 		State       AdminState `json:"state"`
@@ -36,15 +37,15 @@ type (
 	Admins struct {
 		Admins []Admin `json:"admins"`
 	}
-	// Nothing is the question of what is asked without one.
+	// Nothing is an empty question.
 	Nothing struct{}
 )
 
 // The use cases of deployment administrators.
 var (
-	// GrantAdmin makes the owner of an account a deployment administrator. Somebody who has never signed in gets a user.
+	// GrantAdmin makes the owner of an account a deployment administrator. Someone who has never signed in gets a user.
 	GrantAdmin = onAdmins("user/admin/grant", grantAdmin)
-	// RevokeAdmin ends that, from the next request of the owner on. Who is none is CodeNotFound.
+	// RevokeAdmin ends that, from the owner's next request on. The error is CodeNotFound if the owner is not one.
 	RevokeAdmin = onAdmins("user/admin/revoke", revokeAdmin)
 	// ListAdmins returns the deployment administrators.
 	ListAdmins = onAdmins("user/admin/list", func(ctx context.Context, op instance.Operator, admins or3cloud.DeploymentAdminStore, _ Nothing) (Admins, error) {
@@ -53,12 +54,12 @@ var (
 	})
 )
 
-// onAdmins makes a use case of a function that needs the deployment administrators.
+// onAdmins makes a use case from a function that needs the deployment administrators.
 func onAdmins[Q, A any](name string, f func(context.Context, instance.Operator, or3cloud.DeploymentAdminStore, Q) (A, error)) UseCase[Q, A] {
 	return onAccounts(name, func(ctx context.Context, _ *Desk, op instance.Operator, question Q) (answer A, err error) {
 		admins, ok := op.Store.(or3cloud.DeploymentAdminStore)
 		if !ok {
-			return answer, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no deployment administrators")
+			return answer, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store does not keep deployment administrators")
 		}
 		return f(ctx, op, admins, question)
 	})
@@ -93,7 +94,7 @@ func revokeAdmin(ctx context.Context, op instance.Operator, admins or3cloud.Depl
 			return admin, admins.RevokeDeploymentAdmin(ctx, admin.UserID)
 		}
 	}
-	return Admin{}, or3cloud.Errorf(or3cloud.CodeNotFound, "%q is no deployment administrator; see or3-cloud user admin list", in.Name)
+	return Admin{}, or3cloud.Errorf(or3cloud.CodeNotFound, "%q is not a deployment administrator; see or3-cloud user admin list", in.Name)
 }
 
 func listAdmins(ctx context.Context, op instance.Operator, admins or3cloud.DeploymentAdminStore) ([]Admin, error) {

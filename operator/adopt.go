@@ -7,8 +7,8 @@ import (
 	"or3.chat/cloud/internal/datadir"
 )
 
-// Adoption says of stores which the server refuses that they are meant to be as they are. The next start takes them over, once.
-// No server may have the data directory open.
+// Adoption confirms stores that the server refuses. The next start accepts them as they are, once. No server may have
+// the data directory open.
 type Adoption struct {
 	// Dir is the data directory, and Stores are the names of stores in it, or datadir.EveryStore.
 	Dir    string

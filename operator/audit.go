@@ -15,7 +15,7 @@ var ListAudit = untilClosing("audit/list", func(ctx context.Context, op instance
 	return op.Audit.List(ctx, in)
 })
 
-// TrailOf asks for page after page, until there are most entries.
+// TrailOf requests page after page, until there are most entries.
 func TrailOf(ctx context.Context, c Caller, query audit.Query, most int) (audit.Page, error) {
 	all := audit.Page{Entries: []audit.Entry{}}
 	for {
@@ -32,7 +32,7 @@ func TrailOf(ctx context.Context, c Caller, query audit.Query, most int) (audit.
 	}
 }
 
-// recorded are the use cases that change something, by their names, with what the audit trail calls them. The others read.
+// recorded are the use cases that change something, with their names in the audit trail. The others read.
 var recorded = map[string]audit.Action{
 	AddAccount.Name: audit.AccountCreate, SetPassword.Name: audit.AccountSetPassword, ResetLink.Name: audit.AccountResetLink,
 	ResetFactors.Name: audit.AccountResetFactors, ExcuseFactor.Name: audit.AccountExcuseFactor, DisableAccount.Name: audit.AccountDisable, EnableAccount.Name: audit.AccountEnable,
@@ -49,7 +49,8 @@ var recorded = map[string]audit.Action{
 	SetLogLevel.Name: audit.LogLevel,
 }
 
-// record writes down what an operator at the command line has asked for. The admin API records by itself, because it knows who asks.
+// record records what an operator at the command line has asked for. The admin API records its own requests, because it
+// knows who sent them.
 func (d *Desk) record(ctx context.Context, name string, question any, err error) {
 	action, changes := recorded[name]
 	target, changesNow := target(question)
@@ -60,7 +61,7 @@ func (d *Desk) record(ctx context.Context, name string, question any, err error)
 	}
 }
 
-// target returns what a question is about, and whether its answer changes anything.
+// target returns what a question concerns, and whether its answer changes anything.
 func target(question any) (audit.Target, bool) {
 	switch q := question.(type) {
 	case AccountName:
@@ -97,7 +98,7 @@ func target(question any) (audit.Target, bool) {
 		return audit.Target{Object: q.Level}, q.Level != ""
 	case ActionRequest:
 		return audit.Target{WorkspaceID: q.WorkspaceID, Object: q.ActionID}, true
-	case fsck.Request: // one entry for all stretches
+	case fsck.Request: // one entry for all parts
 		return audit.Target{WorkspaceID: q.WorkspaceID}, q.Quarantine && q.After == ""
 	}
 	return audit.Target{}, true

@@ -16,19 +16,19 @@ import (
 	"or3.chat/cloud/internal/fsck"
 )
 
-// What is asked about what is stored, and the answers, besides those of the stretches of a check.
+// The questions about what is stored, and the answers, apart from those for parts of a check.
 type (
 	// Volume is how much is stored.
 	Volume struct {
 		Files int64 `json:"files"`
 		Bytes int64 `json:"bytes"`
 	}
-	// DatabaseQuestion asks for a stretch of the check of one database, or with an empty role for the roles that have one.
+	// DatabaseQuestion asks for a part of the check of one database, or with an empty role for the roles that have one.
 	DatabaseQuestion struct {
 		Role string `json:"role"`
 		or3cloud.DatabaseCheckRequest
 	}
-	// DatabaseAnswer has the roles with a database, and the stretch that was asked for.
+	// DatabaseAnswer has the roles with a database, and the part that was requested.
 	DatabaseAnswer struct {
 		Roles []string `json:"roles"`
 		or3cloud.DatabaseStretch
@@ -47,28 +47,29 @@ type (
 		Unreadable  int            `json:"unreadable"`
 		Orphaned    int            `json:"orphaned"`
 		Findings    []fsck.Finding `json:"findings"`
-		// Pages are the pages of the databases that were read, Damaged what was found in them.
+		// Pages is the number of database pages that were read, Damaged what was found in them.
 		Pages   int64                    `json:"pages"`
 		Damaged []or3cloud.DatabaseFault `json:"damaged"`
 	}
 )
 
-// The use cases of a check. Check goes through all of it.
+// The use cases of a check. Check runs the whole of it.
 var (
-	// MeasureFiles says how much is stored, in a workspace or in all.
+	// MeasureFiles returns how much is stored, in a workspace or in all.
 	MeasureFiles = onStored("fsck/volume", func(ctx context.Context, i fsck.Instance, in WorkspaceID) (v Volume, err error) {
 		v.Files, v.Bytes, err = i.Files.StoredVolume(ctx, in.WorkspaceID)
 		return v, err
 	})
-	// CheckDatabase reads a stretch of a database.
+	// CheckDatabase reads a part of a database.
 	CheckDatabase = untilClosing("fsck/database", checkDatabase)
-	// CheckFiles reads a stretch of the stored files.
+	// CheckFiles reads a part of the stored files.
 	CheckFiles = onStored("fsck/run", func(ctx context.Context, i fsck.Instance, in fsck.Request) (fsck.Stretch, error) {
 		return i.Run(ctx, in)
 	})
 )
 
-// onStored makes a use case of a function that reads stored files. A large file at a low rate would hold up a shutdown.
+// onStored makes a use case from a function that reads stored files. It ends with the server: a large file at a low
+// rate would hold up a shutdown.
 func onStored[Q, A any](name string, f func(context.Context, fsck.Instance, Q) (A, error)) UseCase[Q, A] {
 	return untilClosing(name, func(ctx context.Context, op instance.Operator, question Q) (answer A, err error) {
 		files, ok := op.Files.(or3cloud.BlobChecker)
@@ -88,8 +89,8 @@ func checkDatabase(ctx context.Context, op instance.Operator, in DatabaseQuestio
 	return out, err
 }
 
-// Check reads back all databases and stored files. It is remembered in a file after each stretch of the files, and goes on from
-// there if it is interrupted.
+// Check reads back all databases and stored files. After each part of the files its progress is saved in a file, from
+// which it continues if it is interrupted.
 type Check struct {
 	Started time.Time `json:"started"`
 	// WorkspaceID is the id or the name of the only workspace whose files are read; empty for all.
@@ -99,27 +100,27 @@ type Check struct {
 	Bytes       int64          `json:"bytes"`
 	Rows        int64          `json:"rows"`
 	Findings    []fsck.Finding `json:"findings"`
-	// Pages and Faults are of the databases, which are checked as a whole in each run.
+	// Pages and Faults concern the databases, which are checked as a whole in each run.
 	Pages  int64                    `json:"-"`
 	Faults []or3cloud.DatabaseFault `json:"-"`
 }
 
 // CheckOptions are how files are read.
 type CheckOptions struct {
-	// Rate is how many bytes are read in a second at most; 0 is as many as the disk gives.
+	// Rate is how many bytes are read per second at most; 0 means as many as the disk delivers.
 	Rate int64
 	// Quarantine moves corrupt files out of the way.
 	Quarantine bool
-	// Progress is told how far the files are, and how many bytes there are in all.
+	// Progress is called with the progress of the files, and the total number of bytes.
 	Progress func(c Check, total int64)
 }
 
-// NewCheck returns a check that begins now.
+// NewCheck returns a check that starts now.
 func NewCheck(now time.Time, workspace string) Check {
 	return Check{Started: now.UTC().Truncate(time.Second), WorkspaceID: workspace, Findings: []fsck.Finding{}}
 }
 
-// Resume returns the check of the same workspace that a file remembers; ok is false if there is none.
+// Resume returns the check of the same workspace that was saved in a file; ok is false if there is none.
 func (c Check) Resume(file string) (found Check, ok bool, err error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -129,7 +130,7 @@ func (c Check) Resume(file string) (found Check, ok bool, err error) {
 		return c, false, err
 	}
 	if err := json.Unmarshal(b, &found); err != nil {
-		return c, false, fmt.Errorf("%s cannot be read, so the check cannot go on; begin anew with --restart: %w", file, err)
+		return c, false, fmt.Errorf("%s cannot be read, so the check cannot continue; start over with --restart: %w", file, err)
 	}
 	if found.WorkspaceID != c.WorkspaceID {
 		return c, false, nil
@@ -137,7 +138,7 @@ func (c Check) Resume(file string) (found Check, ok bool, err error) {
 	return found, true, nil
 }
 
-// Run goes on with the check until it is complete, and remembers it in a file.
+// Run continues the check until it is complete, and saves its progress in a file.
 func (c *Check) Run(ctx context.Context, caller Caller, file string, o CheckOptions) error {
 	workspace := ""
 	if c.WorkspaceID != "" {
@@ -173,7 +174,7 @@ func (c *Check) Run(ctx context.Context, caller Caller, file string, o CheckOpti
 			return nil
 		}
 		if err := c.save(file); err != nil {
-			return fmt.Errorf("remember how far the check has come: %w", err)
+			return fmt.Errorf("save the progress of the check: %w", err)
 		}
 	}
 }
@@ -203,7 +204,7 @@ func (c *Check) readDatabases(ctx context.Context, caller Caller) error {
 	return nil
 }
 
-// save replaces the file in one step. That it survives a power failure is not needed: an older one is good too.
+// save replaces the file in one step. It need not survive a power failure: an older one is good enough.
 func (c *Check) save(file string) error {
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -215,7 +216,7 @@ func (c *Check) save(file string) error {
 	return os.Rename(file+".new", file)
 }
 
-// Report says what the check has found.
+// Report returns what the check has found.
 func (c *Check) Report() CheckReport {
 	r := CheckReport{
 		Started: c.Started, WorkspaceID: c.WorkspaceID, Files: c.Files, Bytes: c.Bytes, Rows: c.Rows, Findings: c.Findings,

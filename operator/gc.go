@@ -10,24 +10,24 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// What is asked about the collection of stored files, and the answers.
+// The questions about the collection of stored files, and the answers.
 type (
 	// Collecting asks for the collection of a workspace.
 	Collecting struct {
 		WorkspaceID string `json:"workspaceId"`
-		// DryRun asks what would go, and lets nothing go.
+		// DryRun reports what would be deleted, and deletes nothing.
 		DryRun bool `json:"dryRun"`
 	}
 	// Collected is what was done, and what there is.
 	Collected struct {
 		// Collected is what was done; nothing in a dry run.
 		Collected or3cloud.StorageGCReport `json:"collected"`
-		// Going is what a collection would take a step further.
+		// Going is what a collection would move one step further.
 		Going []or3cloud.StoredItem `json:"going"`
 		// Stored is what there is, by state: after the collection, if there was one.
 		Stored StoredTotals `json:"stored"`
 	}
-	// StoredWorkspaces are workspaces that there may be files of.
+	// StoredWorkspaces are workspaces that may have files.
 	StoredWorkspaces struct {
 		WorkspaceIDs []string `json:"workspaceIds"`
 	}
@@ -54,10 +54,10 @@ type (
 
 // The use cases of the collection.
 var (
-	// ListStored returns the one workspace with an id or a name, or with no name all of which there are files. A workspace is
-	// also one that only its files are left of.
+	// ListStored returns the one workspace with an id or a name, or without a name all that have files. That includes
+	// workspaces of which only files are left.
 	ListStored = untilClosing("gc/workspaces", listStored)
-	// CollectFiles collects one workspace, or only says what that would do. Collect goes through several.
+	// CollectFiles collects one workspace, or only reports what that would do. Collect goes through several.
 	CollectFiles = untilClosing("gc/run", collectFiles)
 )
 
@@ -138,7 +138,7 @@ func collectFiles(ctx context.Context, op instance.Operator, in Collecting) (out
 	return out, err
 }
 
-// Collect collects workspaces one after the other, or only says what that would do.
+// Collect collects workspaces one after the other, or only reports what that would do.
 func Collect(ctx context.Context, c Caller, workspaceIDs []string, dryRun bool) (Collection, error) {
 	sum := Collection{DryRun: dryRun, Workspaces: len(workspaceIDs), Going: []or3cloud.StoredItem{}, Stored: StoredTotals{}}
 	for _, id := range workspaceIDs {

@@ -8,24 +8,24 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// What is asked about invites, and the answers.
+// The questions about invites, and the answers.
 type (
-	// NewInvite is an invite that is to be made.
+	// NewInvite is an invite to create.
 	NewInvite struct {
 		Email       string        `json:"email"`
 		WorkspaceID string        `json:"workspaceId"`
 		Role        or3cloud.Role `json:"role"`
-		// Seconds is how long the invite lives, between ShortestInvite and LongestInvite; 0 is what the server is configured for.
+		// Seconds is the lifetime of the invite, between ShortestInvite and LongestInvite; 0 is the configured default.
 		Seconds int64 `json:"seconds"`
 	}
-	// InviteLink carries an invite that was made.
+	// InviteLink is the link of an invite that was created.
 	InviteLink struct {
 		Email       string        `json:"email"`
 		WorkspaceID string        `json:"workspaceId"`
 		Role        or3cloud.Role `json:"role"`
 		Link
 	}
-	// Invite is one that was made, without its token, which nobody keeps.
+	// Invite is one that was created, without its token, which is not stored.
 	Invite struct {
 		ID        string                `json:"id"`
 		Email     string                `json:"email"`
@@ -48,7 +48,7 @@ type (
 
 // The use cases of invites.
 var (
-	// InviteUser makes an invite and the link that carries it.
+	// InviteUser creates an invite and its link.
 	InviteUser = onAccounts("user/invite", inviteUser)
 	// ListInvites returns the newest invites of a workspace.
 	ListInvites = onAccounts("workspace/invites", listInvites)
@@ -56,7 +56,7 @@ var (
 	RevokeInvite = onAccounts("workspace/invites/revoke", revokeInvite)
 )
 
-// The bounds of an invite's life.
+// The limits of an invite's lifetime.
 const (
 	ShortestInvite = time.Minute
 	LongestInvite  = 365 * 24 * time.Hour
@@ -77,8 +77,8 @@ func inviteUser(ctx context.Context, d *Desk, op instance.Operator, in NewInvite
 	return InviteLink{in.Email, in.WorkspaceID, in.Role, Link{entrance.Invite(token), made.ExpiresAt.UTC()}}, nil
 }
 
-// Invite makes an invite and returns it with its token, for whoever makes links of their own: on behalf of a user, who must be allowed
-// to manage the members of the workspace, or of the operator if by is empty.
+// Invite creates an invite and returns it with its token, for callers that make their own links: on behalf of a user,
+// who must be allowed to manage the members of the workspace, or of the operator if by is empty.
 func (d *Desk) Invite(ctx context.Context, in NewInvite, by string) (made or3cloud.Invite, token string, err error) {
 	err = d.instance.Operate(func(op instance.Operator) error {
 		made, token, err = invite(ctx, op, in, by)
@@ -104,9 +104,10 @@ func invite(ctx context.Context, op instance.Operator, in NewInvite, by string) 
 	return op.Invites.Create(ctx, made, time.Duration(in.Seconds)*time.Second)
 }
 
-// checkUninvited refuses an invite that would be ignored: those of people who are known already are (contract, auth §9).
+// checkUninvited refuses an invite that would be ignored: those of people who are already known are (contract, auth
+// §9).
 func checkUninvited(ctx context.Context, op instance.Operator, email string) error {
-	if op.Accounts == nil { // who has one, another host knows
+	if op.Accounts == nil { // another host knows who has one
 		return nil
 	}
 	a, err := op.Accounts.Account(ctx, email)
@@ -118,7 +119,7 @@ func checkUninvited(ctx context.Context, op instance.Operator, email string) err
 	}
 	user, err := op.Store.GetUser(ctx, a.Identity(op.AuthProvider))
 	if err == nil && user != "" {
-		err = or3cloud.Errorf(or3cloud.CodeConflict, "%s uses this server already; invites are for people who do not", a.Email)
+		err = or3cloud.Errorf(or3cloud.CodeConflict, "%s already uses this server; invites are for people who do not", a.Email)
 	}
 	return err
 }
@@ -126,7 +127,7 @@ func checkUninvited(ctx context.Context, op instance.Operator, email string) err
 func inviteStore(op instance.Operator) (or3cloud.InviteStore, error) {
 	store, ok := op.Store.(or3cloud.InviteStore)
 	if !ok {
-		return nil, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
+		return nil, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store does not keep invites")
 	}
 	return store, nil
 }

@@ -8,11 +8,11 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Links is where links lead that are handed to people.
+// Links says where links for people lead.
 type Links struct {
-	// PublicURL is OR3_PUBLIC_URL; empty if it is not set, which strict mode does not take for links.
+	// PublicURL is OR3_PUBLIC_URL; empty if it is not set, in which case strict mode makes no links.
 	PublicURL string
-	// BasePath is OR3_BASE_PATH, the path below which browsers see the server; mostly empty.
+	// BasePath is OR3_BASE_PATH, the path below which browsers see the server; usually empty.
 	BasePath string
 	Strict   bool
 	// Addr is where the server listens; nil if only a running one knows.
@@ -21,17 +21,17 @@ type Links struct {
 	AccountPage string
 }
 
-// Entrance is where links lead people to this instance. A local instance without a public address is reached as its setup link says. The
-// error is CodeConflict and names the setting.
+// Entrance is where links lead people to this instance. A local instance without a public address uses the address of
+// its setup link. The error is CodeConflict and names the setting.
 func (l Links) Entrance() (or3cloud.Entrance, error) {
 	if l.PublicURL == "" && (l.Strict || l.Addr == nil) {
 		return or3cloud.Entrance{}, or3cloud.Errorf(or3cloud.CodeConflict,
-			"links need to know where people reach this server: set %s, for example %s=https://cloud.example.org", setting.PublicURL, setting.PublicURL)
+			"links need to know the address at which people reach this server: set %s, for example %s=https://cloud.example.org", setting.PublicURL, setting.PublicURL)
 	}
 	return or3cloud.Entrance{Base: BaseURL(l.PublicURL, l.Addr) + l.BasePath, Page: l.AccountPage}, nil
 }
 
-// BaseURL is where a browser finds a server that listens on addr, without a slash at the end.
+// BaseURL is where a browser finds a server that listens on addr, without a trailing slash.
 func BaseURL(public string, addr net.Addr) string {
 	if public != "" {
 		return public

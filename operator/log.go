@@ -6,23 +6,23 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// What is asked about the log of a workspace, and the answer.
+// The questions about the log of a workspace, and the answer.
 type (
 	// LogQuery asks for entries.
 	LogQuery struct {
 		WorkspaceID string `json:"workspaceId"`
 		// From is the first version that may be among them.
 		From int64 `json:"from"`
-		// Limit is how many there are at most; 0 is as many as a page has.
+		// Limit is how many there are at most; 0 means a full page.
 		Limit int `json:"limit,omitempty"`
 	}
-	// LogEntries are entries in order; there are none behind the last one.
+	// LogEntries are entries in order; an empty list means that there are no more.
 	LogEntries struct {
 		Entries []or3cloud.LogEntry `json:"entries"`
 	}
 )
 
-// logPage is how many entries a page has at most. It ends early at or3cloud.AnswerBytes.
+// logPage is the most entries of a page. It ends early at or3cloud.AnswerBytes.
 const logPage = 1000
 
 // ReadLog returns entries of a workspace as they are stored.

@@ -14,11 +14,11 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// MailTest is the attempt to send a message with a configuration of mail. It needs no instance.
+// MailTest is an attempt to send a message with mail settings. It needs no instance.
 type MailTest struct {
 	// URL, From and EHLOName are the settings of the mail server as they are configured.
 	URL, From, EHLOName string
-	// To is the address that gets the message, PublicURL is what the message says of the server.
+	// To is the address that gets the message, PublicURL is what the message says about the server.
 	To, PublicURL string
 	Now           func() time.Time
 	Rand          io.Reader
@@ -32,21 +32,21 @@ type MailTested struct {
 	To     string `json:"to"`
 	// EHLOName is how the program introduced itself to the server.
 	EHLOName string `json:"ehloName,omitempty"`
-	// Step is where it failed, Code what the server replied.
+	// Step is where it failed, Code the server's reply.
 	Step   string `json:"step,omitempty"`
 	Code   int    `json:"code,omitempty"`
 	Error  string `json:"error,omitempty"`
 	Advice string `json:"advice,omitempty"`
 }
 
-// IsAddress reports whether a text is one e-mail address, and nothing around it. What cannot be seen in it was copied along, and no one
-// registers with it.
+// IsAddress reports whether a text is one e-mail address, with nothing around it. Invisible characters were copied
+// along, and no one registers with them.
 func IsAddress(text string) bool {
 	parsed, err := netmail.ParseAddress(text)
 	return err == nil && parsed.Address == text && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// Run sends the message and says what is wrong if it cannot be sent.
+// Run sends the message and explains why if it cannot be sent.
 func (t MailTest) Run(ctx context.Context) MailTested {
 	r := MailTested{To: t.To}
 	server, err := mail.Parse(t.URL, t.From, t.EHLOName)
@@ -83,7 +83,7 @@ func (r *MailTested) fault(err error) {
 func (t MailTest) letter() mail.Letter {
 	l := mail.Letter{
 		To: t.To, Subject: "OR3 Cloud can send mail",
-		Paragraphs: []string{"This is a test message. Mail for forgotten passwords and notices about accounts will reach you like it."},
+		Paragraphs: []string{"This is a test message. Mail for forgotten passwords and notices about accounts will reach you the same way."},
 	}
 	if t.PublicURL != "" {
 		l.Facts = []mail.Fact{{Name: "Server", Value: t.PublicURL}}

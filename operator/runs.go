@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// Run is an action that was begun through a desk: how far it is, or what came of it.
+// Run is an action that was started through a desk: its progress, or its result.
 type Run struct {
 	Kind        or3cloud.ProviderKind `json:"kind"`
 	ActionID    string                `json:"actionId"`
@@ -26,12 +26,12 @@ type Run struct {
 	EndedAt *time.Time `json:"endedAt,omitempty"`
 	// Progress says how far it is, in the words of the action.
 	Progress any `json:"progress,omitempty"`
-	// Result is what came of it, unless it is too large to be kept; Error says why nothing did.
+	// Result is its result, unless it is too large to be kept; Error says why it failed.
 	Result any    `json:"result,omitempty"`
 	Error  string `json:"error,omitempty"`
 }
 
-// The bounds of what runs at a time and of what is kept of it.
+// The limits on what runs at a time and what is kept of it.
 const (
 	mostRuns   = 4
 	mostKept   = 16 << 10 // bytes of a result
@@ -39,13 +39,13 @@ const (
 	mostEnded  = 50       // actions of which the last end is kept
 )
 
-// runs are the actions that were begun: those that run, and the last one of each action.
+// runs are the actions that were started: those that run, and the last one of each action.
 type runs struct {
 	mu  sync.Mutex
 	all []*Run
 }
 
-// running reports how many run, and whether one of an action does.
+// running returns how many are running, and the run of the same action if there is one.
 func (r *runs) running(in ActionRequest) (n int, same *Run) {
 	for _, one := range r.all {
 		if one.EndedAt != nil {
@@ -59,7 +59,7 @@ func (r *runs) running(in ActionRequest) (n int, same *Run) {
 	return n, same
 }
 
-// Runs returns the actions that run, and what came of the last one of each, oldest first.
+// Runs returns the running actions, and the result of the last one of each, oldest first.
 func (d *Desk) Runs() []Run {
 	d.runs.mu.Lock()
 	defer d.runs.mu.Unlock()
@@ -70,8 +70,9 @@ func (d *Desk) Runs() []Run {
 	return all
 }
 
-// Begin begins an action, and waits for its end as long as patience and ctx allow. over says that it has ended; otherwise it runs on, ends
-// with the server at the latest, and Runs says what becomes of it. Each action runs once at a time.
+// Begin starts an action, and waits for its end as long as patience and ctx allow. over says that it has ended;
+// otherwise it continues, ends with the server at the latest, and Runs reports its result. Each action runs once at a
+// time.
 func (d *Desk) Begin(ctx context.Context, in ActionRequest, patience time.Duration) (result any, over bool, err error) {
 	if len(in.ActionID) > actionText || max(len(in.WorkspaceID), len(in.ActiveWorkspaceID)) > actionText {
 		return nil, true, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid request")
@@ -86,7 +87,7 @@ func (d *Desk) Begin(ctx context.Context, in ActionRequest, patience time.Durati
 	}
 	ended := make(chan outcome, 1)
 	go func() {
-		result, err := d.carryOut(context.Background(), in, run) // not the request's, with all that hangs on it
+		result, err := d.carryOut(context.Background(), in, run) // not the request's, with everything attached to it
 		ended <- outcome{result, err}
 	}()
 	limit := time.NewTimer(patience)
@@ -100,14 +101,14 @@ func (d *Desk) Begin(ctx context.Context, in ActionRequest, patience time.Durati
 	return nil, false, nil
 }
 
-// enlist notes that an action begins, in the place of what came of it the last time.
+// enlist records that an action starts, and drops its last result.
 func (d *Desk) enlist(in ActionRequest) (*Run, error) {
 	d.runs.mu.Lock()
 	defer d.runs.mu.Unlock()
 	n, same := d.runs.running(in)
 	switch {
 	case same != nil:
-		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "This action runs already, since %s", same.StartedAt.UTC().Format(time.DateTime))
+		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "This action is already running, since %s", same.StartedAt.UTC().Format(time.DateTime))
 	case n >= mostRuns:
 		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "%d other actions run; try again when one of them has ended", n)
 	}
@@ -120,7 +121,7 @@ func (d *Desk) enlist(in ActionRequest) (*Run, error) {
 	return run, nil
 }
 
-// carryOut runs an action and notes what comes of it.
+// carryOut runs an action and records its result.
 func (d *Desk) carryOut(ctx context.Context, in ActionRequest, run *Run) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -141,7 +142,7 @@ func (d *Desk) carryOut(ctx context.Context, in ActionRequest, run *Run) (result
 	return result, err
 }
 
-// conclude notes the end. What was refused, or is no action at all, leaves nothing behind.
+// conclude records the end. An action that was refused, or does not exist, leaves nothing behind.
 func (d *Desk) conclude(run *Run, result any, err error) {
 	d.runs.mu.Lock()
 	defer d.runs.mu.Unlock()
@@ -154,7 +155,7 @@ func (d *Desk) conclude(run *Run, result any, err error) {
 	now := d.instance.Options().Now()
 	run.EndedAt, run.Progress = &now, nil
 	if err != nil {
-		run.Error = "It has failed; the log says why."
+		run.Error = "It failed; the log says why."
 		var refusal *or3cloud.Error
 		if errors.As(err, &refusal) {
 			run.Error = refusal.Message

@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// What is asked about the super administrator, and the answer.
+// The questions about the super administrator, and the answer.
 type (
 	// SuperAdminPassword is a new password, and a new name unless that is empty.
 	SuperAdminPassword struct {
@@ -21,7 +21,7 @@ type (
 	}
 )
 
-// SetSuperAdminPassword gives the super administrator a new password and ends all sessions of theirs: the way back in.
+// SetSuperAdminPassword gives the super administrator a new password and ends all their sessions: the way back in.
 var SetSuperAdminPassword = untilClosing("admin/password", func(ctx context.Context, op instance.Operator, in SuperAdminPassword) (SuperAdminName, error) {
 	if op.SuperAdmin == nil {
 		return SuperAdminName{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "there is no super administrator: set %s and %s, and start the server again",

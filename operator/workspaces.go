@@ -10,52 +10,52 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// What is asked about workspaces and their members, and the answers.
+// The questions about workspaces and their members, and the answers.
 type (
 	// WorkspaceQuery looks workspaces up.
 	WorkspaceQuery struct {
 		// Name is an id or a name; empty finds all.
 		Name string `json:"name"`
-		// Limit is how many are found at most; 0 is as many as a person is asked to choose from.
+		// Limit is how many are found at most; 0 means as many as a person can choose from.
 		Limit int `json:"limit"`
-		// Deleted says that those are looked for that were deleted, and no others. They are found the newest first.
+		// Deleted says to look only for deleted ones. They are found newest first.
 		Deleted bool `json:"deleted,omitempty"`
 	}
-	// Workspaces are those that were found, the oldest first.
+	// Workspaces are those that were found, oldest first.
 	Workspaces struct {
 		Workspaces []or3cloud.WorkspaceSummary `json:"workspaces"`
 	}
-	// WorkspaceID names a workspace, and "" none, where that has a meaning.
+	// WorkspaceID names a workspace, or none if empty, where that has a meaning.
 	WorkspaceID struct {
 		WorkspaceID string `json:"workspaceId"`
 	}
-	// WorkspaceSearch looks for workspaces by what they are called.
+	// WorkspaceSearch looks for workspaces by name or description.
 	WorkspaceSearch struct {
-		// Text is contained in the name or the description, whatever its case; empty finds all.
+		// Text is contained in the name or the description, ignoring case; empty finds all.
 		Text           string `json:"text"`
 		IncludeDeleted bool   `json:"includeDeleted"`
 		Offset         int    `json:"offset"`
 		// Limit is at most MaxPage.
 		Limit int `json:"limit"`
 	}
-	// WorkspacePage are some of those that were found, the newest first.
+	// WorkspacePage are some of those that were found, newest first.
 	WorkspacePage struct {
 		Workspaces []or3cloud.WorkspaceSummary `json:"workspaces"`
 		// Total is how many there are on all pages.
 		Total int `json:"total"`
 	}
-	// NewWorkspace is a workspace that is to be made.
+	// NewWorkspace is a workspace to create.
 	NewWorkspace struct {
 		Name        string `json:"name"`
 		Description string `json:"description"`
-		// Owner is the e-mail address of an account, its id, or the id of a user. OwnerUserID is the id of the user alone; one of
-		// both is given.
+		// Owner is the e-mail address of an account, its id, or the id of a user. OwnerUserID is only the id of a user;
+		// exactly one of the two is given.
 		Owner       string `json:"owner,omitempty"`
 		OwnerUserID string `json:"ownerUserId,omitempty"`
 	}
-	// UserSearch looks for users by what they are called.
+	// UserSearch looks for users by address, name or id.
 	UserSearch struct {
-		// Text is contained in the address, the name or the id, whatever its case; blank finds no one.
+		// Text is contained in the address, the name or the id, ignoring case; blank finds no one.
 		Text string `json:"text"`
 		// Limit is at most MaxPage.
 		Limit int `json:"limit"`
@@ -70,20 +70,20 @@ type (
 	Users struct {
 		Users []User `json:"users"`
 	}
-	// Membership names somebody in a workspace.
+	// Membership names someone in a workspace.
 	Membership struct {
 		WorkspaceID string `json:"workspaceId"`
 		// Name is the e-mail address of an account, its id, or the id of the user in the workspace.
 		Name string        `json:"name"`
 		Role or3cloud.Role `json:"role,omitempty"`
 	}
-	// Member is somebody in a workspace.
+	// Member is someone in a workspace.
 	Member struct {
 		UserID string        `json:"userId"`
 		Email  string        `json:"email,omitempty"`
 		Role   or3cloud.Role `json:"role"`
 	}
-	// Members are those of a workspace, the oldest first.
+	// Members are those of a workspace, oldest first.
 	Members struct {
 		WorkspaceID string   `json:"workspaceId"`
 		Members     []Member `json:"members"`
@@ -96,12 +96,12 @@ type (
 	// Message is what the operator tells the members of a workspace.
 	Message struct {
 		WorkspaceID string `json:"workspaceId"`
-		// ID is unique. Who was told is not told again under the same one.
+		// ID is unique. A member who has seen a message is not told again under the same id.
 		ID    string `json:"id"`
 		Title string `json:"title"`
 		Text  string `json:"text"`
 	}
-	// Told is how many members have a message.
+	// Told is how many members got the message.
 	Told struct {
 		WorkspaceID string `json:"workspaceId"`
 		Members     int    `json:"members"`
@@ -123,23 +123,23 @@ var (
 	SearchWorkspaces = onStore("workspace/search", instance.AccessStore, searchWorkspaces)
 	// DescribeWorkspace returns a workspace, deleted or not.
 	DescribeWorkspace = onStore("workspace/describe", instance.AccessStore, describeWorkspace)
-	// CreateWorkspace makes a workspace for an owner.
+	// CreateWorkspace creates a workspace for an owner.
 	CreateWorkspace = onStore("workspace/create", instance.AccessStore, createWorkspace)
 	// DeleteWorkspace deletes a workspace softly.
 	DeleteWorkspace = onStore("workspace/delete", instance.AccessStore, deleteWorkspace)
-	// RestoreWorkspace takes a deletion back.
+	// RestoreWorkspace undoes a deletion.
 	RestoreWorkspace = onStore("workspace/restore", instance.AccessStore, restoreWorkspace)
-	// SearchUsers returns the users of the workspace store, those who have never signed in not among them.
+	// SearchUsers returns users of the workspace store, which does not include people who have never signed in.
 	SearchUsers = onStore("user/search", instance.AccessStore, searchUsers)
 	// ListMembers returns the members of a workspace.
 	ListMembers = onMembers("workspace/members", func(ctx context.Context, _ instance.Operator, access or3cloud.WorkspaceAccessStore, in WorkspaceID) (Members, error) {
 		return listMembers(ctx, access, in.WorkspaceID)
 	})
-	// AddMember makes the owner of an account a member. Somebody who has never signed in has no user yet and gets one.
+	// AddMember makes the owner of an account a member. Someone who has never signed in has no user yet and gets one.
 	AddMember = onMembers("workspace/members/add", addMember)
 	// ChangeRole gives a member another role.
 	ChangeRole = onMembers("workspace/members/role", changeRole)
-	// RemoveMember removes a member, who has no access from then on.
+	// RemoveMember removes a member, who then has no access.
 	RemoveMember = onMembers("workspace/members/remove", removeMember)
 	// FreeName frees the name of a setting that another row holds.
 	FreeName = onAccounts("workspace/free-name", freeName)
@@ -148,7 +148,7 @@ var (
 )
 
 const (
-	// candidates is how many workspaces are offered when a name fits several.
+	// candidates is how many workspaces are offered when a name matches several.
 	candidates = 50
 	// MaxWorkspaces is how many workspaces are listed.
 	MaxWorkspaces = 100_000
@@ -168,7 +168,7 @@ func findWorkspaces(ctx context.Context, _ *Desk, op instance.Operator, in Works
 	return Workspaces{found}, err
 }
 
-// findDeleted goes through all workspaces: no one asks for deleted ones often.
+// findDeleted goes through all workspaces: deleted ones are rarely asked for.
 func findDeleted(ctx context.Context, op instance.Operator, in WorkspaceQuery) (Workspaces, error) {
 	all, ok := op.Store.(or3cloud.WorkspaceAdministrator)
 	if !ok {
@@ -212,10 +212,10 @@ func createWorkspace(ctx context.Context, d *Desk, store or3cloud.AuthWorkspaceS
 	}
 	out.WorkspaceID, err = store.CreateWorkspace(ctx, owner, in.Name, in.Description)
 	switch or3cloud.CodeOf(err) {
-	case or3cloud.CodeForbidden: // no one but a user may
+	case or3cloud.CodeForbidden: // only a user may
 		err = or3cloud.Errorf(or3cloud.CodeNotFound, "Owner user not found")
-	case or3cloud.CodeRateLimited: // it is the owner's bound, and no waiting of who asks helps
-		err = or3cloud.Errorf(or3cloud.CodeConflict, "The owner has as many workspaces as a user may make")
+	case or3cloud.CodeRateLimited: // it is the owner's limit, and waiting does not help the caller
+		err = or3cloud.Errorf(or3cloud.CodeConflict, "The owner has as many workspaces as a user may create")
 	}
 	return out, err
 }
@@ -240,7 +240,7 @@ func searchUsers(ctx context.Context, _ *Desk, users or3cloud.UserDirectory, in 
 	return out, err
 }
 
-// onMembers makes a use case of a function that needs the members of a workspace.
+// onMembers makes a use case from a function that needs the members of a workspace.
 func onMembers[Q, A any](name string, f func(context.Context, instance.Operator, or3cloud.WorkspaceAccessStore, Q) (A, error)) UseCase[Q, A] {
 	return onAccounts(name, func(ctx context.Context, _ *Desk, op instance.Operator, question Q) (answer A, err error) {
 		access, ok := op.Store.(or3cloud.WorkspaceAccessStore)
@@ -251,10 +251,10 @@ func onMembers[Q, A any](name string, f func(context.Context, instance.Operator,
 	})
 }
 
-// checkRole refuses what is no role.
+// checkRole refuses what is not a role.
 func checkRole(role or3cloud.Role) error {
 	if !role.Valid() {
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no role; use viewer, editor or owner", role)
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "%q is not a role; use viewer, editor or owner", role)
 	}
 	return nil
 }
@@ -303,8 +303,8 @@ func removeMember(ctx context.Context, op instance.Operator, access or3cloud.Wor
 	return m, access.RemoveMember(ctx, in.WorkspaceID, m.UserID)
 }
 
-// findMember returns the member with a name. Whoever has changed the address of the account is found by the new one: the
-// account decides, and the address that the workspace store keeps is that of the first sign-in.
+// findMember returns the member with a name. A person who has changed the address of their account is found by the new
+// one: the account decides, and the address in the workspace store is that of the first sign-in.
 func findMember(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in Membership) (Member, error) {
 	list, err := listMembers(ctx, access, in.WorkspaceID)
 	if err != nil {
@@ -322,11 +322,11 @@ func findMember(ctx context.Context, op instance.Operator, access or3cloud.Works
 			return m, nil
 		}
 	}
-	return Member{}, or3cloud.Errorf(or3cloud.CodeNotFound, "%q is no member of the workspace; see or3-cloud workspace members list", in.Name)
+	return Member{}, or3cloud.Errorf(or3cloud.CodeNotFound, "%q is not a member of the workspace; see or3-cloud workspace members list", in.Name)
 }
 
-// userOf returns the user behind the account with a name, and the address of the account; where there is no such account, the name,
-// which may be the id of a user.
+// userOf returns the user behind the account with a name, and the address of the account; if there is no such account,
+// the name, which may be the id of a user.
 func userOf(ctx context.Context, op instance.Operator, name string) (user, email string, err error) {
 	a, err := op.Accounts.Account(ctx, name)
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
@@ -351,13 +351,13 @@ func freeName(ctx context.Context, _ *Desk, op instance.Operator, in KVName) (Fr
 func tellMembers(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in Message) (Told, error) {
 	switch {
 	case op.Notifier == nil:
-		return Told{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured sync provider writes no notifications")
+		return Told{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured sync provider does not write notifications")
 	case strings.TrimSpace(in.Title) == "":
 		return Told{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a message needs a title")
 	case utf8.RuneCountInString(in.Title) > or3cloud.MaxNotificationTitle:
-		return Told{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a title has %d characters at most", or3cloud.MaxNotificationTitle)
+		return Told{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a title can have at most %d characters", or3cloud.MaxNotificationTitle)
 	case utf8.RuneCountInString(in.Text) > or3cloud.MaxNotificationBody:
-		return Told{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a message has %d characters at most", or3cloud.MaxNotificationBody)
+		return Told{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a message can have at most %d characters", or3cloud.MaxNotificationBody)
 	}
 	members, err := access.ListMembers(ctx, in.WorkspaceID)
 	out := Told{WorkspaceID: in.WorkspaceID}
@@ -367,7 +367,7 @@ func tellMembers(ctx context.Context, op instance.Operator, access or3cloud.Work
 			Type: or3cloud.NotifyWarning, Title: strings.TrimSpace(in.Title), Body: in.Text,
 		})
 		if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
-			continue // has left meanwhile
+			continue // has left in the meantime
 		}
 		if err != nil {
 			return out, err

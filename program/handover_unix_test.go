@@ -374,7 +374,7 @@ func faulty(t *testing.T, prepare func(program string), faults ...int64) (execut
 	return executed, stderr.String(), err
 }
 
-func TestAFaultOfAProviderExecutesTheProgramAnew(t *testing.T) {
+func TestAFaultOfAProviderRestartsTheProgram(t *testing.T) {
 	executed, log, err := faulty(t, nil)
 	if err != nil || len(executed) != 1 {
 		t.Fatalf("%+v, %v", executed, err)
@@ -394,9 +394,9 @@ func TestAFaultOfAProviderExecutesTheProgramAnew(t *testing.T) {
 	}
 }
 
-// TestAFaultIsNoUpgrade puts something else in the place of the program before the fault: the program that runs is
+// TestAFaultIsNotAnUpgrade puts something else in the place of the program before the fault: the program that runs is
 // executed, and not what no one has tried.
-func TestAFaultIsNoUpgrade(t *testing.T) {
+func TestAFaultIsNotAnUpgrade(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("other systems have no name for the program that runs")
 	}

@@ -41,7 +41,7 @@ func (a users) invite() *cobra.Command {
 			return usageError{err}
 		}
 		if !in.Role.Valid() {
-			return usageError{fmt.Errorf("%q is no role; use viewer, editor or owner", in.Role)}
+			return usageError{fmt.Errorf("%q is not a role; use viewer, editor or owner", in.Role)}
 		}
 		in.Seconds = int64(lifetime / time.Second)
 		chosen, err := c.workspace(ctx, workspace)

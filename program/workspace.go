@@ -200,7 +200,7 @@ func (c *asking) change(
 func parseRole(text string) (or3cloud.Role, error) {
 	role := or3cloud.Role(text)
 	if !role.Valid() {
-		return "", usageError{fmt.Errorf("%q is no role; use viewer, editor or owner", text)}
+		return "", usageError{fmt.Errorf("%q is not a role; use viewer, editor or owner", text)}
 	}
 	return role, nil
 }

@@ -72,7 +72,7 @@ func TestAccountAdmin(t *testing.T, open func(t *testing.T) or3cloud.AccountAdmi
 	})
 }
 
-// addAccounts adds accounts, which nobody can sign in to.
+// addAccounts adds accounts that no one can sign in to.
 func addAccounts(t *testing.T, admin or3cloud.AccountAdmin, emails []string) (added []or3cloud.Account) {
 	t.Helper()
 	for _, email := range emails {
@@ -85,7 +85,8 @@ func addAccounts(t *testing.T, admin or3cloud.AccountAdmin, emails []string) (ad
 	return added
 }
 
-// wantAccounts compares a listing with what was added. Those that were made at the same moment may be in any order.
+// wantAccounts compares a listing with what was added. Accounts that were created at the same moment may be in any
+// order.
 func wantAccounts(t *testing.T, got, want []or3cloud.Account) {
 	t.Helper()
 	if !slices.IsSortedFunc(got, func(a, b or3cloud.Account) int { return a.CreatedAt.Compare(b.CreatedAt) }) {
@@ -103,7 +104,7 @@ func wantAccounts(t *testing.T, got, want []or3cloud.Account) {
 	}
 }
 
-// listAccounts goes through all pages, and tells between, if it is not nil, the last account of each.
+// listAccounts goes through all pages, and calls between, if it is not nil, with the last account of each.
 func listAccounts(t *testing.T, admin or3cloud.AccountAdmin, limit int, between func(last or3cloud.Account)) (all []or3cloud.Account) {
 	t.Helper()
 	for cursor := ""; ; {

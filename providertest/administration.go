@@ -75,7 +75,7 @@ func testAllWorkspaces(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testRestoreOfTheRemoved removes the only owner of a deleted workspace: nobody brings the content back.
+// testRestoreOfTheRemoved removes the only owner of a deleted workspace: no one can restore the content.
 func testRestoreOfTheRemoved(t *testing.T, b *workspaceBench) {
 	admin, ok := b.Workspaces.(or3cloud.WorkspaceAdministrator)
 	remover, too := b.Workspaces.(or3cloud.UserRemover)
@@ -118,7 +118,7 @@ func testWorkspaceIDs(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testUserSearch looks users up by what they are called, and by whom an operator means.
+// testUserSearch searches for users by address, name and id, and for the user whom an operator means.
 func testUserSearch(t *testing.T, b *workspaceBench) {
 	directory, ok := b.Workspaces.(or3cloud.UserDirectory)
 	if !ok {
@@ -172,7 +172,7 @@ func testUserSearch(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testSettings keeps settings of a workspace, up to their bounds.
+// testSettings stores settings of a workspace, up to their limits.
 func testSettings(t *testing.T, b *workspaceBench) {
 	settings, ok := b.Workspaces.(or3cloud.WorkspaceSettings)
 	if !ok {
@@ -212,7 +212,7 @@ func testSettings(t *testing.T, b *workspaceBench) {
 	wantCode(t, "what never was", settings.SetWorkspaceSetting(b.ctx, "nothing", "more", "v"), or3cloud.CodeNotFound)
 }
 
-// testComparedSettings changes settings under the condition that no one else has.
+// testComparedSettings changes settings on the condition that no one else has.
 func testComparedSettings(t *testing.T, b *workspaceBench) {
 	settings, ok := b.Workspaces.(or3cloud.WorkspaceSettingsComparer)
 	if !ok {
@@ -228,7 +228,7 @@ func testComparedSettings(t *testing.T, b *workspaceBench) {
 		}
 	}
 	text := func(s string) *string { return &s }
-	set(text(""), "a", false) // an empty value is one
+	set(text(""), "a", false) // an empty value is a value
 	set(nil, "", true)
 	set(nil, "a", false)
 	set(text("a"), "a", false)
@@ -254,7 +254,7 @@ func testComparedSettings(t *testing.T, b *workspaceBench) {
 	_, err := settings.CompareAndSetWorkspaceSetting(b.ctx, other, "k", nil, "v")
 	wantCode(t, "a deleted workspace", err, or3cloud.CodeNotFound)
 
-	// Each of several who count together counts.
+	// Each increment of several concurrent counters counts.
 	const sides, each = 4, 10
 	parallel(sides, func(int) {
 		for counted := 0; counted < each; {
@@ -330,7 +330,7 @@ func testDeploymentAdmins(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testFounders makes the users of founders, who administer the deployment from then on.
+// testFounders creates the users of founders, who then administer the deployment.
 func testFounders(t *testing.T, b *workspaceBench) {
 	admins, ok := b.Workspaces.(or3cloud.DeploymentAdminStore)
 	if !ok {
@@ -354,7 +354,7 @@ func testFounders(t *testing.T, b *workspaceBench) {
 	bob := b.user("bob")
 	must(b.Workspaces.GetOrCreateUser(b.ctx, founder("bob")))(t)
 	want("who was there before")
-	// Requests that come at once agree on one user and one grant.
+	// Concurrent requests agree on one user and one grant.
 	var wait sync.WaitGroup
 	made := make([]string, 8)
 	for i := range made {

@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/audit"
 )
 
-// AuditBackend is a fresh, empty audit trail.
+// AuditBackend is a new, empty audit trail.
 type AuditBackend struct {
 	Audit audit.Store
 	// Now is the store's clock, and Advance moves it.
@@ -55,7 +55,7 @@ func (b *auditBench) list(q audit.Query) audit.Page {
 	return must(b.Audit.ListAudit(b.ctx, q))(b.t)
 }
 
-// entry returns one of now.
+// entry returns an entry for now.
 func (b *auditBench) entry(kind audit.ActorKind, action audit.Action, refusal or3cloud.Code) audit.Entry {
 	return audit.Entry{At: b.Now().Truncate(time.Millisecond), Actor: audit.Actor{Kind: kind}, Action: action, Refusal: refusal}
 }
@@ -130,7 +130,7 @@ func testAuditQueries(t *testing.T, b *auditBench) {
 	}
 }
 
-// testAuditPages goes through pages while entries come.
+// testAuditPages goes through pages while entries are added.
 func testAuditPages(t *testing.T, b *auditBench) {
 	for i := range 7 {
 		e := b.entry(audit.ActorOperator, audit.AccountCreate, "")
@@ -170,7 +170,7 @@ func testAuditPages(t *testing.T, b *auditBench) {
 	}
 }
 
-// testAuditRefusals tries what is no entry and no question, and what is longer than a trail keeps.
+// testAuditRefusals tries invalid entries and queries, and entries that are longer than a trail keeps.
 func testAuditRefusals(t *testing.T, b *auditBench) {
 	good := b.entry(audit.ActorOperator, audit.AccountCreate, "")
 	for _, action := range []audit.Action{"", "account", "Account.create", "account.create ", "account..create", ".", audit.Action("a." + strings.Repeat("b", 300))} {
@@ -206,7 +206,7 @@ func testAuditRefusals(t *testing.T, b *auditBench) {
 	}
 }
 
-// testAuditBounds lets each kind of entries grow beyond its bound: no other kind loses any.
+// testAuditBounds lets each kind of entries grow beyond its limit: no other kind loses any.
 func testAuditBounds(t *testing.T, b *auditBench) {
 	rare := b.entry(audit.ActorSuperAdmin, audit.SignIn, "")
 	rare.RequestID = "rare"

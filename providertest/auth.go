@@ -13,16 +13,16 @@ import (
 type Auth struct {
 	// ID is the id under which the provider is registered.
 	ID string
-	// Provider is the provider itself, freshly opened.
+	// Provider is the provider itself, newly opened.
 	Provider or3cloud.AuthProvider
 	// Now is the provider's clock.
 	Now func() time.Time
-	// SignIn signs a person in and returns the browser's cookies and the identity that they stand for. ExpiresAt
-	// of the identity is not compared. Each call is another person.
+	// SignIn signs a person in and returns the browser's cookies and the identity that they stand for. ExpiresAt of the
+	// identity is not compared. Each call is another person.
 	SignIn func(t *testing.T) ([]*http.Cookie, or3cloud.ProviderSession)
 	// SignOut ends the session of cookies for good; nil if the provider cannot do that.
 	SignOut func(t *testing.T, cookies []*http.Cookie)
-	// Expire lets so much time pass that earlier cookies prove nothing any more; nil if that cannot be simulated.
+	// Expire lets so much time pass that earlier cookies no longer prove anything; nil if that cannot be simulated.
 	Expire func(t *testing.T)
 	// BreakStore makes the provider's store fail from now on; nil if it has none.
 	BreakStore func(t *testing.T)
@@ -101,7 +101,7 @@ func TestAuth(t *testing.T, open func(t *testing.T) Auth) {
 		}
 		cookies, _ := a.SignIn(t)
 		a.BreakStore(t)
-		// Each cookie alone: one may be good without the store, but none may become a "nobody".
+		// Each cookie alone: one may be good without the store, but none may become a "signed out".
 		for _, c := range cookies {
 			s, answer, err := ask(t, a, []*http.Cookie{c})
 			if s == nil && or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {

@@ -23,7 +23,7 @@ func (b *jobBench) handoff(h jobs.Handoffs, call string) string {
 	return id
 }
 
-// take lets a worker have a job.
+// take gives a job to a worker.
 func (b *jobBench) take(id, owner string) *jobs.Claimed {
 	b.t.Helper()
 	job := must(ability[jobs.Queue](b).ClaimJob(b.ctx, id, owner, time.Minute))(b.t)
@@ -89,7 +89,7 @@ func testJobHandoffs(t *testing.T, b *jobBench) {
 		t.Errorf("%+v", v)
 	}
 
-	// The next worker goes on, and is no other attempt. If it is lost, the one after it begins again.
+	// The next worker continues, and does not count as another attempt. If it is lost, the one after it starts again.
 	next := must(q.ClaimNextJob(b.ctx, "v", time.Minute))(t)
 	if next == nil || next.ID != id || !next.Resumed || next.Attempts != 1 || b.get(id).Content.Text != "so far" || b.get(id).Reasoning.Text != "hm" {
 		t.Fatalf("resumed: %+v", next)
@@ -119,7 +119,7 @@ func testJobHandoffs(t *testing.T, b *jobBench) {
 		t.Error("an aborted job waits for a call")
 	}
 
-	// A browser that never comes does not hold a job for ever, and claims do not make the wait longer.
+	// A browser that never comes does not hold a job forever, and claims do not make the wait longer.
 	id = b.handoff(h, "c")
 	for range 10 {
 		b.Advance(jobs.DefaultTimeout / 9)
@@ -147,7 +147,7 @@ func testJobHandoffs(t *testing.T, b *jobBench) {
 
 func second[T any](_ T, err error) error { return err }
 
-// testParallelClaims lets many tabs claim one call, and bring its result.
+// testParallelClaims lets many tabs claim one call, and send its result.
 func testParallelClaims(t *testing.T, b *jobBench) {
 	h := ability[jobs.Handoffs](b)
 	id := b.handoff(h, "c")

@@ -39,7 +39,7 @@ func (b *workspaceBench) invite(ws, name string, role or3cloud.Role) (id string)
 	}))(b.t)
 }
 
-// describe checks that the details of an invite are told with a good one only; a store need not have any.
+// describe checks that the details of an invite are returned only with a good one; a store need not have any.
 func (b *workspaceBench) describe(ws, name, email string, want or3cloud.InviteRefusal) (d or3cloud.InviteDetails, ok bool) {
 	b.t.Helper()
 	describer, ok := b.Workspaces.(or3cloud.InviteDescriber)
@@ -96,7 +96,7 @@ func testInvite(t *testing.T, b *workspaceBench) {
 	if active := b.active(guest); active.ID != ws || active.Role != or3cloud.RoleEditor {
 		t.Errorf("the guest begins in %+v", active)
 	}
-	// Pages ask several times at once; the invite is not used up for whoever has accepted it.
+	// Pages send several requests at once; the invite is not used up for the person who has already accepted it.
 	again, refusal, err := b.invites().AcceptInvite(b.ctx, identity("guest"), ws, tokenHash("guest"))
 	if again != guest || refusal != "" || err != nil {
 		t.Errorf("%q, %q, %v", again, refusal, err)
@@ -201,7 +201,8 @@ func testInviteRace(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testInviteKnown accepts invites of users who are there already, one of whom would cost a workspace its owner.
+// testInviteKnown accepts invites as users who already exist; for one of them that would leave a workspace without its
+// owner.
 func testInviteKnown(t *testing.T, b *workspaceBench) {
 	store := b.invites()
 	host, member := b.user("host"), b.user("member")
@@ -218,5 +219,5 @@ func testInviteKnown(t *testing.T, b *workspaceBench) {
 	if role := b.role(host, ws); role != or3cloud.RoleOwner {
 		t.Errorf("the host is %q", role)
 	}
-	b.invite(ws, "third", or3cloud.RoleViewer) // the store goes on
+	b.invite(ws, "third", or3cloud.RoleViewer) // the store still works
 }

@@ -18,14 +18,15 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// JobBackend is a fresh, empty store of jobs.
+// JobBackend is a new, empty store of jobs.
 type JobBackend struct {
 	Jobs jobs.Store
 	// Advance moves the store's clock.
 	Advance func(time.Duration)
 }
 
-// TestJobs checks what jobs.Store promises, and of Queue, Admissions, Handoffs, History, Notices and Census those that the store is.
+// TestJobs checks what jobs.Store promises, and Queue, Admissions, Handoffs, History, Notices and Census if the store
+// has them.
 func TestJobs(t *testing.T, open func(t *testing.T) JobBackend) {
 	run := func(name string, f func(t *testing.T, b *jobBench)) {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +194,7 @@ func testJobLife(t *testing.T, b *jobBench) {
 	wantCode(t, "finish what never was", err, or3cloud.CodeNotFound)
 }
 
-// from is what a client has to get from a place on, in UTF-16 code units.
+// from is what a client must get from a place on, in UTF-16 code units.
 func from(s string, place int) jobs.Text {
 	units := utf16.Encode([]rune(s))
 	if place > len(units) {
@@ -202,7 +203,7 @@ func from(s string, place int) jobs.Text {
 	return jobs.Text{Text: string(utf16.Decode(units[place:])), From: place, Length: len(units)}
 }
 
-// testJobPlaces appends texts of all lengths and reads from any place.
+// testJobPlaces appends texts of all lengths and reads from every place.
 func testJobPlaces(t *testing.T, b *jobBench) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := &jobBench{JobBackend: b.JobBackend, t: t, ctx: b.ctx}
@@ -227,7 +228,7 @@ func testJobPlaces(t *testing.T, b *jobBench) {
 	})
 }
 
-// testJobModel does anything to some jobs, and compares them with what the promises make of them.
+// testJobModel does random things to some jobs, and compares them with a model of the promises.
 func testJobModel(t *testing.T, b *jobBench) {
 	type modelled struct {
 		status jobs.Status
@@ -334,7 +335,7 @@ func testJobModel(t *testing.T, b *jobBench) {
 	})
 }
 
-// testJobTexts fills an answer: it ends at its bound, with a whole character.
+// testJobTexts fills an answer: it ends at its limit, with a whole character.
 func testJobTexts(t *testing.T, b *jobBench) {
 	id := b.create()
 	b.update(id, jobs.Update{Content: "a"})
@@ -355,7 +356,7 @@ func testJobTexts(t *testing.T, b *jobBench) {
 	}
 }
 
-// testJobRefusals asks for what is beyond the bounds; nothing of it is left behind.
+// testJobRefusals exceeds the limits; nothing of it is left behind.
 func testJobRefusals(t *testing.T, b *jobBench) {
 	for name, f := range map[string]func(*jobs.Order){
 		"no user":   func(in *jobs.Order) { in.UserID = "" },
@@ -397,7 +398,7 @@ func testJobRefusals(t *testing.T, b *jobBench) {
 	}
 }
 
-// testJobLimits begins jobs in parallel: there are never more than may be.
+// testJobLimits begins jobs in parallel: there are never more than allowed.
 func testJobLimits(t *testing.T, b *jobBench) {
 	var mu sync.Mutex
 	begun := map[string][]string{}
@@ -433,7 +434,7 @@ func testJobLimits(t *testing.T, b *jobBench) {
 	}
 }
 
-// testKeptJobs finishes more jobs than are kept of a user: the oldest give way, and another user's stay.
+// testKeptJobs finishes more jobs than are kept for a user: the oldest are dropped, and another user's stay.
 func testKeptJobs(t *testing.T, b *jobBench) {
 	other := b.create(func(in *jobs.Order) { in.UserID = "bob" })
 	b.finish(other, jobs.Outcome{})
@@ -458,7 +459,7 @@ func testKeptJobs(t *testing.T, b *jobBench) {
 	}
 }
 
-// testAbandonedJobs lets time pass: a silent job fails, one that makes a sound does not, and finished ones go.
+// testAbandonedJobs lets time pass: a silent job fails, one that reports does not, and finished ones are removed.
 func testAbandonedJobs(t *testing.T, b *jobBench) {
 	soon := func(in *jobs.Order) { in.Timeout, in.Retention = time.Minute, time.Hour }
 	silent, heard, usual := b.create(soon), b.create(soon), b.create()
@@ -492,7 +493,7 @@ func testAbandonedJobs(t *testing.T, b *jobBench) {
 
 const lease = 30 * time.Second
 
-// testJobLeases hands a job from worker to worker: whoever has lost it changes nothing any more.
+// testJobLeases passes a job from worker to worker: one that has lost it can no longer change anything.
 func testJobLeases(t *testing.T, b *jobBench) {
 	queue := ability[jobs.Queue](b)
 	next := func(owner string) *jobs.Claimed { return must(queue.ClaimNextJob(b.ctx, owner, lease))(t) }
@@ -559,7 +560,8 @@ func testJobLeases(t *testing.T, b *jobBench) {
 	wantCode(t, "a worker without a name", err, or3cloud.CodeInvalid)
 }
 
-// testLostWorkers loses workers: a job that no one can go on with has failed, and so has one that takes all who try with it.
+// testLostWorkers loses workers: a job that no one can continue has failed, and so has one that all who try it are lost
+// with.
 func testLostWorkers(t *testing.T, b *jobBench) {
 	queue := ability[jobs.Queue](b)
 	id := b.create(func(in *jobs.Order) { in.LeaseOwner, in.Lease = "w", lease })
@@ -588,7 +590,7 @@ func testLostWorkers(t *testing.T, b *jobBench) {
 	forgotten := b.create(func(in *jobs.Order) { in.Execution, in.LeaseOwner, in.Lease = []byte("x"), "w", lease })
 	b.Advance(lease + jobs.DefaultTimeout - time.Second)
 	b.collect()
-	b.status(forgotten, jobs.Streaming) // someone may take it up
+	b.status(forgotten, jobs.Streaming) // another worker may take it up
 	b.Advance(2 * time.Second)
 	b.collect()
 	b.status(forgotten, jobs.Failed)
@@ -603,7 +605,7 @@ func testLostWorkers(t *testing.T, b *jobBench) {
 	b.status(late, jobs.Failed)
 }
 
-// testJobClaims lets workers take jobs in parallel: each job is in one worker's hands.
+// testJobClaims lets workers take jobs in parallel: each job is held by one worker.
 func testJobClaims(t *testing.T, b *jobBench) {
 	queue := ability[jobs.Queue](b)
 	const open = 10
@@ -671,7 +673,8 @@ func testJobAdmissions(t *testing.T, b *jobBench) {
 	}
 }
 
-// testParallelAdmissions sends one admission many times, and its cancellation: either all get one job, or no one gets any that runs.
+// testParallelAdmissions sends one admission many times, and its cancellation: either all get one job, or none gets one
+// that runs.
 func testParallelAdmissions(t *testing.T, b *jobBench) {
 	admissions := ability[jobs.Admissions](b)
 	for round := range 10 {
@@ -706,7 +709,8 @@ func testParallelAdmissions(t *testing.T, b *jobBench) {
 	}
 }
 
-// testJobCancellations cancels admissions that have not come: of the latest, and only for a while, they are refused.
+// testJobCancellations cancels admissions that have not come: they are refused, but only the most recent ones and only
+// for a while.
 func testJobCancellations(t *testing.T, b *jobBench) {
 	admissions := ability[jobs.Admissions](b)
 	create := func(key string) jobs.Admission {
@@ -795,7 +799,7 @@ func testJobHistory(t *testing.T, b *jobBench) {
 	_, err := history.SaveTerminalSnapshot(b.ctx, id, "another", snapshot)
 	wantCode(t, "a snapshot of another worker", err, or3cloud.CodeConflict)
 	b.update(id, jobs.Update{LeaseOwner: "w", Content: "half", Reasoning: "half"})
-	for first := range []bool{true, false} { // the second end is none
+	for first := range []bool{true, false} { // the second end does not count
 		if must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) != (first == 0) {
 			t.Errorf("end %d", first)
 		}
@@ -822,7 +826,7 @@ func testJobHistory(t *testing.T, b *jobBench) {
 		t.Errorf("%+v", v)
 	}
 
-	// One that ends without a snapshot waits with what has come of it.
+	// One that ends without a snapshot waits with what has arrived of it.
 	lost := b.create(ready)
 	b.update(lost, jobs.Update{Content: "half", Reasoning: "why", ToolCalls: []byte(`[1]`)})
 	b.abort(lost, "ann")
@@ -856,7 +860,7 @@ func testJobHistory(t *testing.T, b *jobBench) {
 	b.status(open, jobs.Streaming)
 }
 
-// testJobNotices ends jobs in every way: users are to be told of those that ended without them, until someone says that they were.
+// testJobNotices ends jobs in every way: users must be told of those that ended without them, until that is confirmed.
 func testJobNotices(t *testing.T, b *jobBench) {
 	notices, history := ability[jobs.Notices](b), ability[jobs.History](b)
 	toTell := func(want ...string) {
@@ -899,7 +903,7 @@ func testJobNotices(t *testing.T, b *jobBench) {
 	}
 }
 
-// testJobCensus lists jobs as an operator asks for them.
+// testJobCensus lists jobs as an operator requests them.
 func testJobCensus(t *testing.T, b *jobBench) {
 	census := ability[jobs.Census](b)
 	open := b.create(func(in *jobs.Order) { in.WorkspaceID = "ws" })

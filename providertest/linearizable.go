@@ -16,7 +16,7 @@ import (
 )
 
 // testLinearizable records what concurrent devices do to one workspace and see of it, and has a checker look for an
-// order in which one device after the other could have seen just that.
+// order in which one device after the other could have seen exactly that.
 func testLinearizable(t *testing.T, b *syncBench) {
 	const rounds, devices, steps = 5, 5, 14
 	for round := range rounds {
@@ -56,7 +56,7 @@ type logCall struct {
 	cursor int64
 }
 
-// logAnswer is what came back: versions and counter of a push, or the entries and the next cursor of a pull.
+// logAnswer is the answer: versions and counter of a push, or the entries and the next cursor of a pull.
 type logAnswer struct {
 	versions []int64
 	applied  []bool

@@ -10,7 +10,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// testMemberManager asks for every change of members on behalf of everybody: who may is decided by the role of the moment.
+// testMemberManager requests every change of members on behalf of everyone: the current role decides who may.
 func testMemberManager(t *testing.T, b *workspaceBench) {
 	access := b.access()
 	manager, ok := b.Workspaces.(or3cloud.MemberManager)
@@ -79,7 +79,7 @@ func testParallelOwnersLeave(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testRoleChanger changes roles for an operator, of members alone.
+// testRoleChanger changes roles for an operator, of members only.
 func testRoleChanger(t *testing.T, b *workspaceBench) {
 	changer, ok := b.Workspaces.(or3cloud.RoleChanger)
 	if !ok {
@@ -99,7 +99,7 @@ func testRoleChanger(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testAnOwnerStays changes the members of a workspace at random, from all sides at once. Whoever looks sees an owner.
+// testAnOwnerStays changes the members of a workspace at random, from all sides at once. Every read sees an owner.
 func testAnOwnerStays(t *testing.T, b *workspaceBench) {
 	access := b.access()
 	manager, managed := b.Workspaces.(or3cloud.MemberManager)
@@ -150,7 +150,7 @@ func testAnOwnerStays(t *testing.T, b *workspaceBench) {
 	})
 }
 
-// testTooManyInvites fills the invites of a workspace. What is no good any more gives way to what is new.
+// testTooManyInvites fills the invites of a workspace. Invites that are no longer valid make way for new ones.
 func testTooManyInvites(t *testing.T, b *workspaceBench) {
 	store, ok := b.Workspaces.(or3cloud.InviteStore)
 	if !ok {

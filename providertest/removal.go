@@ -66,7 +66,7 @@ func testUserRemoval(t *testing.T, b *workspaceBench) {
 		}
 	}
 
-	// Nothing happens while somebody would be left without an owner.
+	// Nothing happens while someone would be left without an owner.
 	wantCode(t, "remove the last owner", remover.RemoveUser(b.ctx, identity("ann")), or3cloud.CodeConflict)
 	if b.user("ann") != ann || b.role(ann, own) != or3cloud.RoleOwner || b.role(ann, guest) != or3cloud.RoleViewer || b.active(ann).ID != own {
 		t.Error("a refused removal has changed something")
@@ -101,7 +101,7 @@ func testRemovalOfStrangers(t *testing.T, b *workspaceBench) {
 	}
 	wantCode(t, "remove nobody", remover.RemoveUser(b.ctx, identity("nobody")), "")
 
-	// Whoever comes back with the same identity is somebody new.
+	// A person who comes back with the same identity is someone new.
 	before := b.user("ann")
 	ws := b.active(before).ID
 	wantCode(t, "remove", remover.RemoveUser(b.ctx, identity("ann")), "")
@@ -112,7 +112,7 @@ func testRemovalOfStrangers(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testRemovalOfAGuest removes somebody who came with an invite: the invite must not serve again.
+// testRemovalOfAGuest removes someone who came with an invite: the invite must not work again.
 func testRemovalOfAGuest(t *testing.T, b *workspaceBench) {
 	remover, store := b.remover(), b.invites()
 	ws := b.create(b.user("host"), "Shared")

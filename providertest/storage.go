@@ -19,7 +19,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// StorageRetention is the retention with which TestStorage expects the provider to be configured
+// StorageRetention is the retention that the provider must be configured with for TestStorage
 // (OR3_STORAGE_GC_RETENTION_SECONDS).
 const StorageRetention = 30 * 24 * time.Hour
 
@@ -28,8 +28,8 @@ const StorageRetention = 30 * 24 * time.Hour
 type StorageFactory func(t *testing.T, env or3cloud.Env) *or3cloud.Instance
 
 // TestStorage checks that a provider keeps the promises of or3cloud.StorageGatewayAdapter and, if it has the ability,
-// of or3cloud.StorageCollector. Blobs travel through the signed URLs: through the provider's routes if these are
-// relative, else over the network. Every case gets a fresh provider.
+// of or3cloud.StorageCollector. Blobs are transferred through the signed URLs: through the provider's routes if these
+// are relative, otherwise over the network. Every case gets a new provider.
 func TestStorage(t *testing.T, open StorageFactory) {
 	for name, test := range map[string]func(*testing.T, *storageRig){
 		"content comes back as it went":              testStorageRoundTrip,
@@ -435,7 +435,7 @@ func testCollectAnnounces(t *testing.T, rig *storageRig) {
 		if got := rig.refs.Destroyed(); len(got) != 0 {
 			t.Fatalf("announced while the blob could still be had: %v", got)
 		}
-		rig.refs.Add("ws", blob.hash) // The question above has saved it, as if a device had shown it.
+		rig.refs.Add("ws", blob.hash) // The call above has saved it, as if a device had shown it.
 		rig.collectAll("ws")
 		rig.refs.Remove("ws", blob.hash)
 		rig.Advance(StorageRetention + time.Hour)
@@ -468,7 +468,7 @@ func testCollectReport(t *testing.T, rig *storageRig) {
 	rig.wantAbsent(unwanted)
 }
 
-// wantStored checks how many items of each state workspace ws has, and how many of them would go.
+// wantStored checks how many items of each state workspace ws has, and how many of them would be deleted.
 func (r *storageRig) wantStored(when string, want map[or3cloud.StorageState]int, going int) {
 	r.t.Helper()
 	got, goes := map[or3cloud.StorageState]int{}, 0
@@ -502,7 +502,7 @@ func newBlob(workspace, content string) storedBlob {
 	return storedBlob{workspace, content, "image/png", or3cloud.BlobHash("sha256:" + hex.EncodeToString(sum[:]))}
 }
 
-// storageRig is one opened provider with a clock and a sync provider's reference state beside it.
+// storageRig is one opened provider with a clock and the reference state of a sync provider.
 type storageRig struct {
 	*Clock
 	t    *testing.T
@@ -577,7 +577,7 @@ func (r *storageRig) store(workspace, content string) storedBlob {
 	return b
 }
 
-// want checks that a blob can be had.
+// want checks that a blob can be downloaded.
 func (r *storageRig) want(b storedBlob) {
 	r.t.Helper()
 	p, err := r.presignDownload(b)

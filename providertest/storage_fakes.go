@@ -22,7 +22,7 @@ type Clock struct {
 // NewClock returns a Clock that shows now.
 func NewClock(now time.Time) *Clock { return &Clock{now: now} }
 
-// Now returns the time that the clock shows.
+// Now returns the time on the clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,9 +37,9 @@ func (c *Clock) Advance(d time.Duration) {
 }
 
 // References is the reference state of a sync provider in memory: an or3cloud.ReferenceClaimer for tests of storage
-// providers, which sets references directly and can stop a claim at will.
+// providers, which set references directly and can stop a claim at will.
 type References struct {
-	// BeforeRetire and AfterRetire, if set, are called around the decision on a claim, without any lock.
+	// BeforeRetire and AfterRetire, if set, are called around the decision on a claim, without holding a lock.
 	BeforeRetire, AfterRetire func(or3cloud.RetireRequest)
 
 	now     func() time.Time
@@ -134,7 +134,7 @@ func (r *References) ReferenceState(_ context.Context, workspace string, h or3cl
 	return or3cloud.ReferenceState{Messages: int64(r.count[ref]), LostAt: r.lostAt[ref]}, nil
 }
 
-// Destroyed returns for which hashes a claim has announced that the bytes will be gone for good, in order.
+// Destroyed returns the hashes for which a claim has announced that the bytes will be destroyed, in order.
 func (r *References) Destroyed() []or3cloud.BlobHash {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,12 +202,12 @@ var routeStatus = map[or3cloud.Code]int{
 	or3cloud.CodeUnsupported: 501, or3cloud.CodeUnavailable: 503, or3cloud.CodeInsufficientStorage: 507,
 }
 
-// CheckInvite implements or3cloud.HostServices: nobody is invited.
+// CheckInvite implements or3cloud.HostServices: no one is invited.
 func (OneUserHost) CheckInvite(context.Context, string, string) error {
 	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
 }
 
-// DescribeInvite implements or3cloud.HostServices: nobody is invited.
+// DescribeInvite implements or3cloud.HostServices: no one is invited.
 func (OneUserHost) DescribeInvite(context.Context, string) (or3cloud.InviteDetails, or3cloud.InviteRefusal, error) {
 	return or3cloud.InviteDetails{}, or3cloud.InviteNotFound, nil
 }

@@ -11,13 +11,14 @@ import (
 
 // StoreBackend is a provider with one store on a disk.
 type StoreBackend struct {
-	// Place is the path of the store. Nothing is there yet.
+	// Place is the path of the store. Nothing exists there yet.
 	Place string
-	// Open opens the provider on it, each time anew.
+	// Open opens the provider on it, again each time.
 	Open func(or3cloud.Stores) (close func() error, err error)
 }
 
-// TestStores checks that a provider asks whether it may open its store, and says what it found there (or3cloud.Stores).
+// TestStores checks that a provider asks whether it may open its store, and reports what it found there
+// (or3cloud.Stores).
 func TestStores(t *testing.T, open func(*testing.T) StoreBackend) {
 	b := open(t)
 	stores := &recordingStores{}
@@ -70,7 +71,7 @@ func TestStores(t *testing.T, open func(*testing.T) StoreBackend) {
 
 const recordedInstance = "3b0c6a5e-6c1f-4c53-9a4e-0d7a2f6c1b11"
 
-// recordingStores remembers what it is told.
+// recordingStores records the calls.
 type recordingStores struct {
 	mu        sync.Mutex
 	refusal   error

@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// SyncBackend is a fresh, empty sync provider.
+// SyncBackend is a new, empty sync provider.
 type SyncBackend struct {
 	Sync       or3cloud.SyncGatewayAdapter
 	Workspaces or3cloud.AuthWorkspaceStore
@@ -117,7 +117,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("AdminEventsOfJobs", withAdminWebhooks(testAdminEventsOfJobs))
 }
 
-// syncBench is a backend with a user and a workspace, and short words for what tests do with them.
+// syncBench is a backend with a user and a workspace, and short names for what tests do with them.
 type syncBench struct {
 	SyncBackend
 	t          failer
@@ -170,7 +170,7 @@ func must[T any](v T, err error) func(failer) T {
 // opID returns the n-th op id of a test.
 func opID(n int64) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
 
-// op makes a valid op with a fresh id; the hlc rises with the id.
+// op makes a valid op with a new id; the hlc rises with the id.
 func (b *syncBench) op(table string, operation or3cloud.Operation, pk string, clock int64, extra ...string) or3cloud.Op {
 	n := b.ops.Add(1)
 	o := or3cloud.Op{
@@ -183,7 +183,7 @@ func (b *syncBench) op(table string, operation or3cloud.Operation, pk string, cl
 	return b.checked(o)
 }
 
-// checked runs the check at the door, as every caller of an adapter does.
+// checked runs the check that every caller of an adapter runs.
 func (b *syncBench) checked(o or3cloud.Op) or3cloud.Op {
 	if p := syncschema.Check(&o); p != nil {
 		b.t.Fatalf("test op is not valid: %s", p.Text)
@@ -234,7 +234,7 @@ func (b *syncBench) push(ops ...or3cloud.Op) or3cloud.PushResult {
 
 func (b *syncBench) scope() or3cloud.Scope { return or3cloud.Scope{WorkspaceID: b.ws} }
 
-// pull fetches a page and copies it, as bytes are valid only during the call.
+// pull fetches a page and copies it, as the bytes are valid only during the call.
 func (b *syncBench) pull(cursor int64, limit int, tables ...string) ([]or3cloud.Change, or3cloud.PullPage) {
 	b.t.Helper()
 	changes, page, err := b.puller(tables...)(cursor, limit)
@@ -285,7 +285,7 @@ func (b *syncBench) collector() or3cloud.SyncCollector {
 	return c
 }
 
-// gc runs both collections with the shortest wish a caller can have.
+// gc runs both collections with the shortest retention that a caller can ask for.
 func (b *syncBench) gc() {
 	b.t.Helper()
 	in := or3cloud.SyncGCRequest{Scope: b.scope(), Retention: time.Second}

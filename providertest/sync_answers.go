@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// largeRow is a put whose payload has as many bytes as one may have.
+// largeRow is a put with the largest payload that is allowed.
 func (b *syncBench) largeRow(pk string, clock int64) or3cloud.Op {
 	op := b.put(pk, clock)
 	text := strings.TrimSuffix(string(op.Payload), "}") + `,"title":"`
@@ -60,7 +60,7 @@ func testWinnersFillOneAnswer(t *testing.T, b *syncBench) {
 			}
 		}
 	}
-	// Small rows are all told, and one copy serves all.
+	// All small rows are included, and one copy serves all.
 	b.push(b.put("c", 9))
 	var first *byte
 	for i, r := range b.push(b.losing(100, "c")...).Results {

@@ -24,7 +24,7 @@ func testConvergence(t *testing.T, b *syncBench) {
 		type device struct {
 			model  *clientmodel.Later
 			fresh  bool
-			synced time.Duration // when it has last pulled
+			synced time.Duration // when it last pulled
 			sent   []or3cloud.Op
 			unsent []or3cloud.Op
 		}
@@ -40,7 +40,8 @@ func testConvergence(t *testing.T, b *syncBench) {
 		accepted, high := map[string]int64{}, int64(0)
 		captured := map[string]bool{}
 		now := time.Duration(0)
-		// A device that was away for most of a year is forgotten and starts again from a snapshot, no other (contract, sync §7).
+		// Only a device that was away for most of a year is forgotten and starts again from a snapshot (contract, sync
+		// §7).
 		catchUp := func(d *device, limit int) error {
 			err := d.model.Sync(b.puller(), limit)
 			if snapshots && now-d.synced >= 360*24*time.Hour && errors.Is(err, clientmodel.ErrSnapshotRequired) {
@@ -110,8 +111,8 @@ func testConvergence(t *testing.T, b *syncBench) {
 				b.cursor(name, high)
 			},
 			"time": func(rt *rapid.T) {
-				// An op that is older than the retention may revive what a dropped delete had removed (contract,
-				// sync §7), so none is held back for so long.
+				// An op that is older than the retention may revive what a dropped delete had removed (contract, sync
+				// §7), so none is held back that long.
 				for _, d := range devices {
 					push(d.unsent)
 					d.unsent, d.sent = nil, nil

@@ -11,7 +11,7 @@ import (
 
 const day = 24 * time.Hour
 
-// member makes somebody new a member of the bench's workspace.
+// member makes someone new a member of the bench's workspace.
 func (b *syncBench) member(name string, role or3cloud.Role) (userID string) {
 	b.t.Helper()
 	userID = must(b.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: name}))(b.t)
@@ -19,7 +19,7 @@ func (b *syncBench) member(name string, role or3cloud.Role) (userID string) {
 	return userID
 }
 
-// cursorOf reports what a device of somebody has seen.
+// cursorOf reports what a user's device has seen.
 func (b *syncBench) cursorOf(user, device string, version int64) {
 	b.t.Helper()
 	in := or3cloud.CursorUpdate{Scope: b.scope(), UserID: user, DeviceID: device, Version: version}
@@ -28,14 +28,14 @@ func (b *syncBench) cursorOf(user, device string, version int64) {
 	}
 }
 
-// listed reports whether a new device would be told of a record.
+// listed reports whether a new device would be told about a record.
 func (b *syncBench) listed(pk string) bool {
 	b.t.Helper()
 	changes, _ := b.pull(0, 100)
 	return slices.ContainsFunc(changes, func(c or3cloud.Change) bool { return c.PK == pk })
 }
 
-// testCursorsBelongToUsers lets a viewer report the device of somebody else as up to date: the delete that this device has
+// testCursorsBelongToUsers lets a viewer report someone else's device as up to date: the delete that this device has
 // not seen stays, for without it the device would keep the record.
 func testCursorsBelongToUsers(t *testing.T, b *syncBench) {
 	b.collector()
@@ -58,7 +58,7 @@ func testCursorsBelongToUsers(t *testing.T, b *syncBench) {
 }
 
 // testCursorFlood reports 1,200 devices that do not exist. That of another user still counts, and in the end collection
-// goes on without them.
+// continues without them.
 func testCursorFlood(t *testing.T, b *syncBench) {
 	b.collector()
 	viewer := b.member("viewer", or3cloud.RoleViewer)
@@ -73,8 +73,8 @@ func testCursorFlood(t *testing.T, b *syncBench) {
 	if !known() || !b.listed("b") {
 		t.Fatal("a flood of cursors let something go that another's device has not seen")
 	}
-	// Those of a flood that claims to have seen nothing are held for as long as a silent device would be, however often
-	// they are renewed.
+	// A flood that claims to have seen nothing holds back as long as a silent device would, however often it is
+	// renewed.
 	b.cursorOf(b.user, "laptop", 5)
 	parallel(1200, func(i int) { b.cursorOf(viewer, fmt.Sprint("blind", i), 0) })
 	b.gc()
@@ -121,8 +121,8 @@ func testCursorsOfRemoved(t *testing.T, b *syncBench) {
 	}
 }
 
-// testNoDevices makes sure that without any device deletes stay, and superseded entries go when every device that was
-// heard of by then would count as silent.
+// testNoDevices makes sure that without any device deletes stay, and superseded entries are removed when every device
+// that was heard from by then would count as silent.
 func testNoDevices(t *testing.T, b *syncBench) {
 	b.collector()
 	old := b.put("a", 1)

@@ -38,7 +38,7 @@ func testReferences(t *testing.T, b *syncBench) {
 		h(2): false, // deleted file_meta, but a live message names it
 		h(3): true,  // only a deleted message
 		h(4): false, // a live post
-		h(5): true,  // nobody ever
+		h(5): true,  // never by anything
 	} {
 		if got := retire(hash, "g1", far); got != want {
 			t.Errorf("retire %s: %t, want %t", hash[:10], got, want)
@@ -47,7 +47,7 @@ func testReferences(t *testing.T, b *syncBench) {
 	if !retire(h(5), "g1", time.Time{}) {
 		t.Error("a retired generation must stay retired")
 	}
-	// The loss of the last reference starts a span of its own.
+	// The loss of the last reference starts its own time.
 	b.push(b.op(or3cloud.TableMessages, or3cloud.OpDelete, "m1", 2))
 	b.Advance(time.Hour)
 	if retire(h(2), "g1", far.AddDate(-200, 0, 0)) {
@@ -61,7 +61,7 @@ func testReferences(t *testing.T, b *syncBench) {
 	if !retire(h(6), "g1", far) {
 		t.Error("a losing op holds a blob")
 	}
-	// A message that is edited drops and gains references.
+	// An edited message drops and gains references.
 	b.push(message("m4", 1, fmt.Sprintf(`["%s","%s"]`, h(7), h(8))))
 	b.push(message("m4", 2, fmt.Sprintf(`["%s"]`, h(8))))
 	if !retire(h(7), "g1", far) || retire(h(8), "g1", far) {
@@ -84,7 +84,7 @@ func testReferences(t *testing.T, b *syncBench) {
 	if left := must(claimer.RetiredGenerations(b.ctx, b.ws))(t); len(left) != 0 {
 		t.Errorf("%d left after forgetting all", len(left))
 	}
-	// With a workspace go all its references, and the span begins that everything has.
+	// All references go with a workspace, and the time starts that everything has.
 	if retire(h(1), "g1", far) {
 		t.Error("retired what a file references")
 	}
@@ -96,7 +96,7 @@ func testReferences(t *testing.T, b *syncBench) {
 	}
 }
 
-// testCanonicalStorage checks what a host asks before it authorises a download or a deletion.
+// testCanonicalStorage checks what a host reads before it authorises a download or a deletion.
 func testCanonicalStorage(t *testing.T, b *syncBench) {
 	c, ok := b.Sync.(or3cloud.CanonicalStorage)
 	if !ok {

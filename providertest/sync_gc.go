@@ -31,14 +31,14 @@ func testGCKeepsWinners(t *testing.T, b *syncBench) {
 	for _, limit := range []int{1, 7, 1000} {
 		b.wantState(want, limit)
 	}
-	// Versions go on where they were.
+	// Versions continue where they were.
 	if res := b.push(b.put("new", 1)); res.ServerVersion != 301 {
 		t.Errorf("counter %d after collection, want 301", res.ServerVersion)
 	}
 }
 
-// testGCGates guards requirement 3.3: device cursors and the retention gate compaction. What was compacted shows in
-// whether an op id is still known: a replay of a known one has its first version.
+// testGCGates guards requirement 3.3: device cursors and the retention gate compaction. Whether an op id is still known
+// shows what was compacted: a replay of a known one has its first version.
 func testGCGates(t *testing.T, b *syncBench) {
 	b.collector()
 
@@ -84,7 +84,8 @@ func testGCGates(t *testing.T, b *syncBench) {
 	}
 }
 
-// testGCOfDeletes guards sync §7: a dropped winning delete makes zombies, so it needs every device, also silent ones.
+// testGCOfDeletes guards sync §7: a dropped winning delete makes zombies, so every device must have seen it, including
+// silent ones.
 func testGCOfDeletes(t *testing.T, b *syncBench) {
 	b.collector()
 

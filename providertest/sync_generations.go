@@ -32,7 +32,7 @@ func withGenerations(f func(t *testing.T, b generationBench)) func(*testing.T, *
 	})
 }
 
-// turn is a new turn of a generation: the thread t, the user's message u and the answer a, all of one clock.
+// turn is a new turn of a generation: the thread t, the user's message u and the answer a, all with one clock.
 func (b generationBench) turn(generation string, clock int64) or3cloud.ChatGeneration {
 	place := `"thread_id":"t","index":%d,"order_key":"k","role":%q`
 	return or3cloud.ChatGeneration{
@@ -45,7 +45,7 @@ func (b generationBench) turn(generation string, clock int64) or3cloud.ChatGener
 	}
 }
 
-// continuation goes on from a state of the answer.
+// continuation continues from a state of the answer.
 func (b generationBench) continuation(generation string, clock, expected int64, of string) or3cloud.ChatGeneration {
 	g := b.turn(generation, clock)
 	g.Kind, g.Thread, g.UserMessage = or3cloud.Continuation, nil, nil
@@ -62,7 +62,7 @@ func answered(status or3cloud.GenerationStatus, text string) or3cloud.Generation
 	return s
 }
 
-// wrote demands a receipt of something that was written.
+// wrote requires a receipt of something that was written.
 func (b generationBench) wrote(what string, version int64, replayed bool) func(or3cloud.GenerationReceipt, error) {
 	b.t.Helper()
 	return func(r or3cloud.GenerationReceipt, err error) {
@@ -73,7 +73,7 @@ func (b generationBench) wrote(what string, version int64, replayed bool) func(o
 	}
 }
 
-// superseded demands a receipt of something that was not.
+// superseded requires a receipt of something that was not.
 func (b generationBench) superseded(what string, why or3cloud.SupersededReason) func(or3cloud.GenerationReceipt, error) {
 	b.t.Helper()
 	return func(r or3cloud.GenerationReceipt, err error) {
@@ -84,7 +84,7 @@ func (b generationBench) superseded(what string, why or3cloud.SupersededReason) 
 	}
 }
 
-// refused demands an error that a host takes for final, by the words that it looks for.
+// refused requires an error that a host takes for final, by the words that it looks for.
 func (b generationBench) refused(what string, code or3cloud.Code) func(or3cloud.GenerationReceipt, error) {
 	b.t.Helper()
 	return func(r or3cloud.GenerationReceipt, err error) {
@@ -128,7 +128,8 @@ func (b generationBench) answer() map[string]any {
 	return row
 }
 
-// seen is what new devices see, who pull and who take a snapshot, and checks that readers of chats see the same.
+// seen is what new devices see, both those that pull and those that take a snapshot; it also checks that readers of
+// chats see the same.
 func (b chatBench) seen() clientmodel.State {
 	b.t.Helper()
 	base := clientmodel.NewBase()
@@ -239,7 +240,7 @@ func testGenerations(t *testing.T, b generationBench) {
 		}
 	}
 
-	// An answer that goes on, is taken over by another, and one that fails.
+	// An answer that continues, one that another takes over, and one that fails.
 	second, third := b.continuation("g2", 5, 4, "g1"), b.continuation("g3", 6, 5, "")
 	b.wrote("continuation", 6, false)(b.admit(second))
 	b.wrote("takeover", 7, false)(b.admit(third))
@@ -265,7 +266,8 @@ func testGenerations(t *testing.T, b generationBench) {
 	b.wrote("elsewhere", 3, false)(b.admit(b.turn("g1", 3)))
 }
 
-// testRowsOfClients announces an answer with rows as a client's database has them: bare, or with what is for the device alone.
+// testRowsOfClients announces an answer with rows as a client's database has them: bare, or with fields for the device
+// alone.
 func testRowsOfClients(t *testing.T, b generationBench) {
 	g := b.turn("g", 3)
 	image := "data:image/png;base64," + strings.Repeat("A", 20_000)
@@ -318,7 +320,7 @@ func testRowsOfClients(t *testing.T, b generationBench) {
 	b.wrote("many images", 7, false)(b.admit(second))
 }
 
-// testSupersededGenerations lets devices edit and delete what a background answer is about.
+// testSupersededGenerations lets devices edit and delete what a background answer concerns.
 func testSupersededGenerations(t *testing.T, b generationBench) {
 	main, done := b.ws, answered(or3cloud.GenerationComplete, "done")
 	fresh := func() { b.ws = must(b.Workspaces.CreateWorkspace(b.ctx, b.user, "Case", ""))(t) }
@@ -416,7 +418,7 @@ func testSupersededGenerations(t *testing.T, b generationBench) {
 	b.ws = main
 }
 
-// testGenerationsAreChecked announces answers that make no sense, and asks in the name of those who may not.
+// testGenerationsAreChecked announces answers that make no sense, and acts for users who may not.
 func testGenerationsAreChecked(t *testing.T, b generationBench) {
 	g := func(change func(*or3cloud.ChatGeneration)) or3cloud.ChatGeneration {
 		g := b.turn("g", 3)
@@ -557,7 +559,7 @@ func testGenerationRaces(t *testing.T, b generationBench) {
 			t.Fatalf("counter %d", got)
 		}
 
-		// Jobs that go on from the same state: one has it, and the others are told; a device edits meanwhile.
+		// Jobs that continue from the same state: one gets it, and the others are told; a device edits in the meantime.
 		var winner atomic.Int64
 		edit := b.message("a", "t", 2, "k", 5, `"data":{"content":"edited","generation_id":"g"}`)
 		parallel(5, func(i int) {
@@ -598,8 +600,9 @@ func testGenerationRaces(t *testing.T, b generationBench) {
 	b.ws = main
 }
 
-// testGenerationsConverge mixes jobs and devices that write the same few records, in any order, repeat themselves and collect. All
-// versions follow each other, all devices end with the same state, readers of chats see it, and each stage has happened once.
+// testGenerationsConverge mixes jobs and devices that write the same few records, in any order, repeat themselves and
+// collect. Versions have no gaps, all devices end with the same state, readers of chats see it, and each stage has
+// happened once.
 func testGenerationsConverge(t *testing.T, b generationBench) {
 	main := b.ws
 	rapid.Check(t, func(rt *rapid.T) {
@@ -709,7 +712,7 @@ func testGenerationsConverge(t *testing.T, b generationBench) {
 			"read": func(*rapid.T) { b.seen() },
 		})
 		b.seen()
-		// Whatever was written has its place in the log, and its payload is the winner's.
+		// Everything written has its place in the log, and its payload is the winner's.
 		for _, j := range jobs {
 			if r, err := b.admit(j.g); j.admitted.ServerVersion > 0 && (err != nil || !r.Replayed) {
 				rt.Fatalf("%+v, %v", r, err)

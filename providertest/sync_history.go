@@ -36,7 +36,7 @@ func (b *syncBench) message(pk, thread string, index any, orderKey string, clock
 	return b.op(or3cloud.TableMessages, or3cloud.OpPut, pk, clock, append([]string{place}, extra...)...)
 }
 
-// read asks for a chat's history, and copies the messages.
+// read reads a chat's history, and copies the messages.
 func (b chatBench) read(q or3cloud.ChatQuery) (messages []string, page or3cloud.ChatPage, err error) {
 	q.WorkspaceID = b.ws
 	if q.UserID == "" {
@@ -49,7 +49,7 @@ func (b chatBench) read(q or3cloud.ChatQuery) (messages []string, page or3cloud.
 	return messages, page, err
 }
 
-// thread asks for a thread.
+// thread reads a thread.
 func (b chatBench) thread(id string) or3cloud.ChatPage {
 	b.t.Helper()
 	messages, page, err := b.read(or3cloud.ChatQuery{Kind: or3cloud.ChatThread, ThreadID: id})
@@ -59,7 +59,7 @@ func (b chatBench) thread(id string) or3cloud.ChatPage {
 	return page
 }
 
-// byID asks for messages.
+// byID reads messages.
 func (b chatBench) byID(ids ...string) []string {
 	b.t.Helper()
 	messages, page, err := b.read(or3cloud.ChatQuery{Kind: or3cloud.ChatMessages, MessageIDs: ids})
@@ -69,7 +69,7 @@ func (b chatBench) byID(ids ...string) []string {
 	return messages
 }
 
-// pages asks for all pages of a thread from a cursor on, and returns the ids of the messages.
+// pages reads all pages of a thread from a cursor on, and returns the ids of the messages.
 func (b chatBench) pages(thread, cursor string, limit int) (ids []string) {
 	b.t.Helper()
 	for n := 0; ; n++ {
@@ -113,7 +113,7 @@ func testChatHistory(t *testing.T, b chatBench) {
 		b.message("gone", "t", 3, "k", 1), b.message("marked", "t", 4, "k", 1, `"deleted":true`),
 		b.message("elsewhere", "other", 1, "k", 1))
 	b.push(b.op(or3cloud.TableMessages, or3cloud.OpDelete, "gone", 2), b.message("c", "t", 0, "k", 1, `"loser":true`))
-	// The later op of the same clock has won.
+	// Of equal clocks the later op has won.
 	order := []string{"first", "c", "b", "pair", "high", "a", "marked", long}
 	back := slices.Clone(order)
 	slices.Reverse(back)
@@ -168,7 +168,7 @@ func testChatHistory(t *testing.T, b chatBench) {
 	}
 }
 
-// testChatQueries asks for what is out of bounds, and in whose name it may not be asked.
+// testChatQueries makes queries that are out of range, and for users who may not.
 func testChatQueries(t *testing.T, b chatBench) {
 	b.push(b.put("t", 1), b.message("m", "t", 1, "k", 1))
 	most := strings.Repeat("x", or3cloud.MaxChatID)
@@ -342,7 +342,7 @@ func testProjectOwnership(t *testing.T, b chatBench) {
 	}
 }
 
-// testLargeChats asks for more than an answer carries.
+// testLargeChats requests more than an answer carries.
 func testLargeChats(t *testing.T, b chatBench) {
 	const n, size = 10, 3 << 20
 	var ids []string

@@ -10,11 +10,11 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// intentBench has short words for intents and what counts.
+// intentBench has short names for intents and what counts.
 type intentBench struct {
 	*syncBench
 	intents or3cloud.UploadIntents
-	// ws and user are where intents are made, and by whom.
+	// ws and user are the workspace and the user of the intents.
 	ws, user string
 	quota    or3cloud.StorageQuota
 	ahead    time.Duration // of the provider's clock
@@ -207,7 +207,7 @@ func testUserQuota(t *testing.T, sync *syncBench) {
 	b.wantCode("cancel", b.intents.CancelUploadIntent(b.ctx, b.ws, "f"), "")
 	b.wantCode("a deleted file gives its room back", second.reserve("g", 5, 60), "")
 
-	// The owner who has been there the longest pays, and the next one when that one has left.
+	// The longest-standing owner pays, and after that one has left the next.
 	b.Advance(time.Second)
 	b.wantCode("an owner", access.SetMemberRole(b.ctx, own, bob, or3cloud.RoleOwner), "")
 	b.wantCode("still the first one's", second.reserve("h", 6, 1), or3cloud.CodeTooLarge)
@@ -215,7 +215,7 @@ func testUserQuota(t *testing.T, sync *syncBench) {
 	b.wantCode("the room is the first one's again", b.reserve("i", 7, 100), "")
 	b.wantCode("the workspace is the other one's", second.in(own, bob).reserve("j", 8, 1), or3cloud.CodeTooLarge)
 
-	// A deleted workspace counts, until its files are gone.
+	// A deleted workspace counts until its files are gone.
 	b.wantCode("delete", b.Workspaces.RemoveWorkspace(b.ctx, bob, bobs), "")
 	b.wantCode("deleted", second.in(own, bob).reserve("j", 8, 1), or3cloud.CodeTooLarge)
 	b.quota = or3cloud.StorageQuota{Bytes: 10, UserBytes: 1 << 40}

@@ -30,8 +30,8 @@ func (b *syncBench) kvRows() map[string]or3cloud.Change {
 	return rows
 }
 
-// testKVNameIsTaken checks that the pk that clients use for a name gets it, whatever has become of the row that holds
-// it: a name must not be blocked for ever (contract, sync Pitfall 15).
+// testKVNameIsTaken checks that the pk that clients use for a name gets it, whatever has happened to the row that holds
+// it: a name must not be blocked forever (contract, sync Pitfall 15).
 func testKVNameIsTaken(t *testing.T, b *syncBench) {
 	value := `"value":"kept \ud83d"`
 	for name, occupy := range map[string]func(name string){
@@ -147,8 +147,8 @@ func testFreeKVName(t *testing.T, b *syncBench) {
 	}
 }
 
-// testKVNamesConverge lets random writers fight for names while devices of both kinds come and go, with pages of every
-// size, and checks that no page ever stops a device and that all end with the same rows.
+// testKVNamesConverge lets random writers compete for names while devices of both kinds come and go, with pages of
+// every size, and checks that no page ever stops a device and that all end with the same rows.
 func testKVNamesConverge(t *testing.T, b *syncBench) {
 	main := b.ws
 	defer func() { b.t, b.ws = t, main }()
@@ -173,7 +173,7 @@ func testKVNamesConverge(t *testing.T, b *syncBench) {
 		names := rapid.SampledFrom([]string{"a", "b", "c", "d"})
 		clockOf := func(rt *rapid.T, pk string) int64 {
 			// Ties with a deletion are where base clients differ from every server (contract, sync §4.3).
-			if c, ok := b.kvRows()[pk]; ok { // else its deletion may have been dropped, but devices know of it
+			if c, ok := b.kvRows()[pk]; ok { // otherwise its deletion may have been dropped, but devices know of it
 				clocks[pk] = max(clocks[pk], c.Stamp.Clock)
 			}
 			clock := clocks[pk] + rapid.SampledFrom([]int64{1, 1, 1, 2, -1}).Draw(rt, "step")
@@ -238,7 +238,7 @@ func testKVNamesConverge(t *testing.T, b *syncBench) {
 				b.cursor(fmt.Sprint("newest", i), d.Cursor())
 			},
 			"collect": func(rt *rapid.T) {
-				// A base device that was away for a year is beyond help (contract, sync §7).
+				// A base device that was away for a year cannot be helped (contract, sync §7).
 				if n := rapid.IntRange(1, 60).Draw(rt, "days"); collects && days+n < 300 {
 					days += n
 					b.Advance(time.Duration(n) * 24 * time.Hour)

@@ -7,8 +7,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// testMembershipOfWrites guards that a write which was permitted when it was sent, and waited, is refused if it is not any
-// more: the caller asks once, the transaction asks again.
+// testMembershipOfWrites checks that a write that was permitted when it was sent, and waited, is refused if it no
+// longer is: the caller checks once, the transaction checks again.
 func testMembershipOfWrites(t *testing.T, b *syncBench) {
 	owner, guest := b.user, must(b.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "guest"}))(t)
 	access, ok := b.Workspaces.(or3cloud.WorkspaceAccessStore)

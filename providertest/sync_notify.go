@@ -11,7 +11,8 @@ import (
 	"or3.chat/cloud/internal/clientmodel"
 )
 
-// testNotify lets the server tell a user something: both clients take it, live, once, and it is theirs from then on.
+// testNotify lets the server notify a user: both clients take the notification, live, once, and from then on it is
+// theirs.
 func testNotify(t *testing.T, b *syncBench) {
 	notifier, ok := b.Sync.(or3cloud.Notifier)
 	if !ok {
@@ -96,7 +97,7 @@ func testNotify(t *testing.T, b *syncBench) {
 	if err := notify(again); err != nil || counter() != 2 {
 		t.Errorf("told again: %v, counter %d", err, counter())
 	}
-	// The user reads it, by a clock that is behind the server's, and clears it.
+	// The user reads it, with a clock that is behind the server's, and clears it.
 	read := b.op(or3cloud.TableNotifications, or3cloud.OpPut, n.ID, 1_700_000_000, fmt.Sprintf(`"user_id":%q,"read_at":1700000000`, ann))
 	if r := b.push(read).Results[0]; !r.Applied {
 		t.Errorf("reading it: %+v", r)

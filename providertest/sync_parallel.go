@@ -63,7 +63,7 @@ func testParallelReplays(t *testing.T, b *syncBench) {
 	})
 }
 
-// testVisibleInOrder guards sync §4.1 rule 1: whoever can read version n can read every lower one.
+// testVisibleInOrder guards sync §4.1 rule 1: a reader that sees version n can read every lower one.
 func testVisibleInOrder(t *testing.T, b *syncBench) {
 	const writers, each = 6, 20
 	done := make(chan struct{})

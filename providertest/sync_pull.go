@@ -39,7 +39,7 @@ func testPullFillsPages(t *testing.T, b *syncBench) {
 	if len(changes) != 2 || page.HasMore || page.NextCursor != 20 {
 		t.Fatalf("%d changes, %+v", len(changes), page)
 	}
-	// Exactly as many as fit: there is no more.
+	// Exactly as many as fit: there are no more.
 	if changes, page := b.pull(0, 11); len(changes) != 11 || page.HasMore {
 		t.Fatalf("%d changes, %+v", len(changes), page)
 	}
@@ -59,7 +59,7 @@ func testPullTableFilter(t *testing.T, b *syncBench) {
 	if len(changes) != 1 || changes[0].PK != "k" || page.HasMore || page.NextCursor != 5 {
 		t.Errorf("second page: %+v %+v", changes, page)
 	}
-	// A filter that matches nothing still moves the cursor, else it is scanned again and again.
+	// A filter that matches nothing still moves the cursor; otherwise the same rows are scanned again and again.
 	if changes, page := b.pull(0, 10, or3cloud.TablePosts); len(changes) != 0 || page.NextCursor != 5 {
 		t.Errorf("nothing of that table: %+v %+v", changes, page)
 	}
@@ -101,7 +101,8 @@ func testPayloadBytes(t *testing.T, b *syncBench) {
 	b.wantState(clientmodel.Expected(b.everything), 2)
 }
 
-// testCursors guards sync Pitfall 12: a refused cursor tears down the base client's subscription without end.
+// testCursors guards sync Pitfall 12: a refused cursor makes the base client tear down its subscription again and
+// again.
 func testCursors(t *testing.T, b *syncBench) {
 	b.push(b.put("a", 1))
 	for _, c := range []struct {
@@ -127,7 +128,7 @@ func testWatch(t *testing.T, b *syncBench) {
 	if v := <-updates; v != 2 {
 		t.Errorf("update %d, want 2", v)
 	}
-	// A slow reader misses only what is between: the newest version is there when it looks.
+	// A slow reader misses only what is in between: the newest version is there when it looks.
 	b.push(b.put("a", 3))
 	b.push(b.put("a", 4), b.put("a", 5))
 	if v := <-updates; v != 5 {
@@ -145,7 +146,7 @@ func testWatch(t *testing.T, b *syncBench) {
 		t.Errorf("update %d although nothing changed", v)
 	default:
 	}
-	// Whoever is told of a version can read it.
+	// A watcher that is told of a version can read it.
 	_, second, err := w.Watch(b.ctx, b.ws)
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func testReplay(t *testing.T, b *syncBench) {
 	}
 	// An old replay mixed with a new op.
 	wantVersions(t, b.push(ops[0], b.put("c", 1)), 4, 1, 4)
-	// The order of keys in the payload does not make another op.
+	// Another order of keys in the payload does not make another op.
 	reordered := ops[1]
 	reordered.Payload = []byte(`{"clock":1,"updated_at":1,"created_at":1,"pinned":false,"deleted":false,"status":"ready","id":"b"}`)
 	wantVersions(t, b.push(reordered), 4, 2)
@@ -66,7 +66,7 @@ func testReplayInOneBatch(t *testing.T, b *syncBench) {
 	if res.ServerVersion != 3 {
 		t.Errorf("a refused op must not consume a version: counter %d", res.ServerVersion)
 	}
-	// An old op behind a new one, and every op of a batch twice.
+	// An old op after a new one, and every op of a batch twice.
 	wantVersions(t, b.push(b.put("x", 1), op), 4, 4, 1)
 	var twice []or3cloud.Op
 	var versions []int64
@@ -200,7 +200,7 @@ func testOldPutDoesNotRevive(t *testing.T, b *syncBench) {
 }
 
 // testClockBounds guards sync Pitfall 4: a clock may be far above Unix seconds, but one op must not make a record
-// unchangeable for everybody. What is refused leaves nothing behind and does not touch its neighbours.
+// unchangeable for everyone. What is refused leaves nothing behind and does not affect its neighbours.
 func testClockBounds(t *testing.T, b *syncBench) {
 	const most, step = 1 << 41, 1 << 20
 	clock := int64(0)

@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/internal/clientmodel"
 )
 
-// testKVName guards sync Pitfall 15: two kv rows of one name stop every client that meets both.
+// testKVName guards sync Pitfall 15: two kv rows with one name stop every client that meets both.
 func testKVName(t *testing.T, b *syncBench) {
 	kv := func(pk, name string, clock int64) or3cloud.Op {
 		return b.op(or3cloud.TableKV, or3cloud.OpPut, pk, clock, fmt.Sprintf(`"name":%q`, name))
@@ -42,7 +42,7 @@ func testKVName(t *testing.T, b *syncBench) {
 	}
 }
 
-// testNotifications guards sync §10.4 and Pitfall 7: a notification is its owner's, its hard delete included.
+// testNotifications guards sync §10.4 and Pitfall 7: a notification belongs to its owner, including its hard delete.
 func testNotifications(t *testing.T, b *syncBench) {
 	ann := b.user
 	bob := must(b.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "bob"}))(t)
@@ -101,8 +101,8 @@ func testNotifications(t *testing.T, b *syncBench) {
 	if got, want := seen(bob), []string{"shared put", "b1 put", "made and deleted offline delete"}; !slices.Equal(got, want) {
 		t.Errorf("the other member sees %v, want %v", got, want)
 	}
-	// No one can block an id for its owner by deleting it first, however high the clock; and the owner's row is then the
-	// owner's alone.
+	// No one can block an id for its owner by deleting it first, however high the clock; and the owner's row then
+	// belongs to the owner alone.
 	gone := b.op(or3cloud.TableNotifications, or3cloud.OpDelete, "not yet", 1<<41)
 	b.user = bob
 	if r := b.push(gone).Results[0]; !r.Success {

@@ -17,8 +17,9 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// everyKind fills the workspace with entries of every kind, and returns another member: rows of all tables and of single users, deletions,
-// some with a payload, entries that have lost, were replaced, or are delivered all the same, ids that need quotes, texts of all sizes.
+// everyKind fills the workspace with entries of every kind, and returns another member: rows of all tables and of
+// single users, deletions, some with a payload, entries that have lost, were replaced, or are still delivered, ids that
+// need quotes, texts of all sizes.
 func (b *syncBench) everyKind() (another string) {
 	another = must(b.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "another"}))(b.t)
 	b.join(another, or3cloud.RoleEditor)
@@ -45,14 +46,15 @@ func (b *syncBench) everyKind() (another string) {
 		b.push(b.op(or3cloud.TableNotifications, or3cloud.OpPut, fmt.Sprint("theirs ", round), 1, fmt.Sprintf(`"user_id":%q`, another)),
 			b.op(or3cloud.TableNotifications, or3cloud.OpDelete, fmt.Sprint("theirs ", round-1), 2))
 		b.user = one
-		// The row that has a name loses it by a put of the server, which is delivered although another one follows.
+		// The row that has a name loses it through a put of the server, which is delivered although another one
+		// follows.
 		b.push(b.named("holder", "wanted", 10*round+1))
 		b.push(b.named("kv:wanted", "wanted", 10*round+1), b.named("holder", "another name", 10*round+9), b.named("kv:wanted", "free again", 10*round+8))
 	}
 	return another
 }
 
-// pageOfTexts is a page as it goes out: its entries, one by one.
+// pageOfTexts is a page as it is sent: its entries, one by one.
 type pageOfTexts struct {
 	t       failer
 	entries [][]byte
@@ -166,8 +168,9 @@ func (p *pageOfTexts) differsFrom(want [][]byte) string {
 	return ""
 }
 
-// testTextsOfPulls checks that PullText delivers, byte for byte, what goes out where Pull is asked: for entries of every kind, from every
-// cursor, in pages of every size, for each user, before and after collections; and that what a version says never changes.
+// testTextsOfPulls checks that PullText delivers, byte for byte, what is sent with Pull: for entries of every kind,
+// from every cursor, in pages of every size, for each user, before and after collections; and that what a version says
+// never changes.
 func testTextsOfPulls(t *testing.T, b *syncBench) {
 	puller, ok := b.Sync.(or3cloud.TextPuller)
 	if !ok {
@@ -239,7 +242,7 @@ func testTextsOfPulls(t *testing.T, b *syncBench) {
 		more, in.Cursor = page.HasMore, page.NextCursor
 	}
 
-	// What the host says ends the pull.
+	// An error of the host ends the pull.
 	stop := errors.New("stop")
 	in.Cursor = 0
 	refuse := func(*or3cloud.Change) error { return stop }
@@ -253,7 +256,7 @@ func testTextsOfPulls(t *testing.T, b *syncBench) {
 	}
 }
 
-// testTextsOfSnapshots checks the same of SnapshotText, while everything changes between the pages.
+// testTextsOfSnapshots checks the same for SnapshotText, while everything changes between the pages.
 func testTextsOfSnapshots(t *testing.T, b *syncBench) {
 	snapshotter, ok := b.Sync.(or3cloud.TextSnapshotter)
 	if !ok {

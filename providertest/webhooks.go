@@ -55,7 +55,7 @@ func (b *webhookBench) member(name string, role or3cloud.Role) string {
 
 func pointer[T any](v T) *T { return &v }
 
-// enqueue makes deliveries of everything that waits. Each has what the op was in its body.
+// enqueue makes deliveries of everything that waits. The body of each is the op.
 func (b *webhookBench) enqueue() {
 	b.t.Helper()
 	for more := true; more; {
@@ -136,7 +136,7 @@ func testWebhooks(t *testing.T, b *webhookBench) {
 	b.Advance(time.Second)
 	second := must(b.store.CreateWebhook(b.ctx, b.webhook(viewer, b.ws), 2))(t)
 	own := must(b.Workspaces.CreateWorkspace(b.ctx, viewer, "Own", ""))(t)
-	for _, ws := range []string{b.ws, own} { // the bound counts all workspaces
+	for _, ws := range []string{b.ws, own} { // the limit counts all workspaces
 		_, err := b.store.CreateWebhook(b.ctx, b.webhook(viewer, ws), 2)
 		wantCode(t, "one more", err, or3cloud.CodeInvalid)
 	}
@@ -190,7 +190,8 @@ func testWebhooks(t *testing.T, b *webhookBench) {
 
 func errOf[T any](_ T, err error) error { return err }
 
-// testWebhookEvents pushes all that may become of an op; what was applied is enqueued once, in order, even if it was replaced since.
+// testWebhookEvents pushes ops with every outcome; what was applied is enqueued once, in order, even if it was replaced
+// since.
 func testWebhookEvents(t *testing.T, b *webhookBench) {
 	b.push(b.put("before", 1))
 	hook := b.hook(b.user, b.ws)
@@ -210,7 +211,7 @@ func testWebhookEvents(t *testing.T, b *webhookBench) {
 	b.enqueue()
 	b.want(hook.ID, want...)
 
-	// Of what comes while it is disabled it is told nothing, nor of what was waiting.
+	// While it is disabled it is told nothing, neither what comes nor what was waiting.
 	must(b.store.UpdateWebhook(b.ctx, b.user, hook.ID, or3cloud.WebhookChange{Enabled: pointer(false)}))(t)
 	b.push(b.put("missed", 1))
 	b.enqueue()
@@ -222,7 +223,7 @@ func testWebhookEvents(t *testing.T, b *webhookBench) {
 	}
 	b.want(hook.ID, append(want, "pending put threads c existed:false")...)
 
-	// What has waited for longer than anyone cares is passed over.
+	// What has waited for too long is skipped.
 	b.push(b.put("old", 1))
 	if _, err := b.queue.EnqueueEvents(b.ctx, b.now().Add(time.Hour), b.deliver); err != nil {
 		t.Fatal(err)
@@ -233,7 +234,7 @@ func testWebhookEvents(t *testing.T, b *webhookBench) {
 	}
 }
 
-// testWebhookNotifications: a notification is told to its owner alone.
+// testWebhookNotifications: only its owner is told of a notification.
 func testWebhookNotifications(t *testing.T, b *webhookBench) {
 	guest := b.member("guest", or3cloud.RoleEditor)
 	mine, theirs := b.hook(b.user, b.ws), b.hook(guest, b.ws)
@@ -274,7 +275,7 @@ func testWebhookQueue(t *testing.T, b *webhookBench) {
 		t.Errorf("%d are handed out beyond the bound of a user", len(more))
 	}
 
-	// What became of a try.
+	// The outcomes of an attempt.
 	var of []or3cloud.WebhookDelivery
 	for _, c := range claimed {
 		if c.Webhook.ID == mine.ID {
@@ -288,7 +289,7 @@ func testWebhookQueue(t *testing.T, b *webhookBench) {
 	again.Attempt, again.NextAt = 2, b.now().Add(time.Minute)
 	again.Last = or3cloud.DeliveryAttempt{HTTPStatus: 500, Error: "no", Answer: "oops", Duration: time.Second}
 	b.finish(again, or3cloud.DeliveryPending)
-	b.finish(done, or3cloud.DeliveryFailed) // it is not in flight any more
+	b.finish(done, or3cloud.DeliveryFailed) // it is no longer in flight
 	for _, d := range must(b.store.GetDeliveryLogs(b.ctx, mine.ID, time.Time{}))(t) {
 		switch d.ID {
 		case done.ID:
@@ -311,7 +312,7 @@ func testWebhookQueue(t *testing.T, b *webhookBench) {
 		t.Errorf("%+v", late)
 	}
 
-	// Whoever claimed them is gone.
+	// The worker that claimed them is gone.
 	if n := must(b.queue.ResetStaleDeliveries(b.ctx, b.now().Add(-time.Hour)))(t); n != 0 {
 		t.Errorf("%d were taken back at once", n)
 	}
@@ -324,7 +325,7 @@ func testWebhookQueue(t *testing.T, b *webhookBench) {
 	}
 }
 
-// testWebhookTurns: a webhook whose receiver does not answer leaves room for the user's others.
+// testWebhookTurns: a webhook whose receiver does not answer does not block the user's others.
 func testWebhookTurns(t *testing.T, b *webhookBench) {
 	slow := b.hook(b.user, b.ws)
 	for i := range 20 {
@@ -344,7 +345,7 @@ func testWebhookTurns(t *testing.T, b *webhookBench) {
 	}
 }
 
-// testWebhookEnds takes everything away that a webhook depends on.
+// testWebhookEnds removes everything that a webhook depends on.
 func testWebhookEnds(t *testing.T, b *webhookBench) {
 	access, ok := b.Workspaces.(or3cloud.WorkspaceAccessStore)
 	if !ok {
@@ -390,7 +391,7 @@ func testWebhookEnds(t *testing.T, b *webhookBench) {
 			t.Errorf("%s: %q", name, log)
 		}
 	}
-	// Whoever comes back begins with none.
+	// Someone who comes back starts with none.
 	b.join(member, or3cloud.RoleEditor)
 	if list := must(b.store.ListWebhooks(b.ctx, member, b.ws))(t); len(list) != 0 {
 		t.Errorf("%+v", list)
@@ -469,7 +470,7 @@ func testWebhookBounds(t *testing.T, b *webhookBench) {
 		}
 	}
 
-	// The log keeps what it may, the newest of it.
+	// The log keeps the newest, as many as it may.
 	for i := range or3cloud.KeptDeliveries {
 		d := b.delivery(hook.ID, fmt.Sprint("test ", i))
 		d.CreatedAt = d.CreatedAt.Add(time.Duration(i) * time.Millisecond)

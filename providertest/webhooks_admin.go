@@ -20,7 +20,7 @@ type adminWebhookBench struct {
 	ahead  time.Duration // of the store's clock
 }
 
-// pending returns a delivery of now. To ask the store for its time, as delivery does, would be an event.
+// pending returns a delivery for now. Asking the store for its time, as delivery does, would be an event.
 func (b *adminWebhookBench) pending(webhookID, body string) or3cloud.WebhookDelivery {
 	b.made++
 	now := time.Now().Add(b.ahead)
@@ -71,7 +71,8 @@ func (b *adminWebhookBench) report(name, workspaceID string) bool {
 	return must(b.events.ReportAdminEvent(b.ctx, adminevent.Event{Name: name, WorkspaceID: workspaceID, Data: []byte(`{"id":"x"}`)}))(b.t)
 }
 
-// testAdminWebhooks makes, changes and removes webhooks of administrators: users neither see nor change them, nor the other way round.
+// testAdminWebhooks creates, changes and removes webhooks of administrators: users neither see nor change them, nor the
+// other way round.
 func testAdminWebhooks(t *testing.T, b *adminWebhookBench) {
 	users := b.webhookBench.hook(b.user, b.ws)
 	in := b.ofAdmins(b.ws)
@@ -116,7 +117,7 @@ func testAdminWebhooks(t *testing.T, b *adminWebhookBench) {
 	b.hook("") // there is room again
 }
 
-// testAdminEvents does all that webhooks of administrators tell of.
+// testAdminEvents does everything that webhooks of administrators report.
 func testAdminEvents(t *testing.T, b *adminWebhookBench) {
 	if b.report(adminevent.SyncError, "") {
 		t.Error("an event is kept although no one is told")
@@ -192,7 +193,7 @@ func testAdminEvents(t *testing.T, b *adminWebhookBench) {
 	}
 }
 
-// testAdminEventsOfAWorkspace: a webhook with a workspace is told of that alone, and of its end.
+// testAdminEventsOfAWorkspace: a webhook with a workspace is told of that one only, and of its end.
 func testAdminEventsOfAWorkspace(t *testing.T, b *adminWebhookBench) {
 	ws := must(b.Workspaces.CreateWorkspace(b.ctx, b.user, "Mine", ""))(t)
 	hook, disabled := b.hook(ws), b.hook("")
@@ -206,7 +207,7 @@ func testAdminEventsOfAWorkspace(t *testing.T, b *adminWebhookBench) {
 	if log := b.log(hook.ID); len(log) != 2 || !strings.Contains(log[0], `admin.storage.error {"id":"x"}`) || !strings.Contains(log[1], "admin.workspace.deleted") {
 		t.Errorf("%q", log)
 	}
-	// One that is enabled again does not get what was in between.
+	// One that is enabled again does not get what came in between.
 	must(b.store.UpdateWebhook(b.ctx, or3cloud.Administrators, disabled.ID, or3cloud.WebhookChange{Enabled: pointer(true)}))(t)
 	b.report("admin.sync.error", "")
 	b.tell()
@@ -216,7 +217,7 @@ func testAdminEventsOfAWorkspace(t *testing.T, b *adminWebhookBench) {
 	}
 }
 
-// testAdminEventBounds lets a kind of events grow beyond its bound, and a receiver answer nothing.
+// testAdminEventBounds lets a kind of events grow beyond its limit, and a receiver that does not answer.
 func testAdminEventBounds(t *testing.T, b *adminWebhookBench) {
 	hook := b.hook("")
 	b.report(adminevent.SyncError, "rare")
@@ -239,7 +240,7 @@ func testAdminEventBounds(t *testing.T, b *adminWebhookBench) {
 		t.Errorf("%d events were told, want %d", told, adminevent.KeptOfAKind+1)
 	}
 
-	// What is older than anyone cares is passed over and forgotten.
+	// What is too old is skipped and dropped.
 	b.report(adminevent.SyncError, "old")
 	b.Advance(time.Hour)
 	b.ahead = time.Hour

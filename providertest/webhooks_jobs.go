@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// completed returns the jobs of the provider, and a webhook of a user that is told of complete answers.
+// completed returns the jobs of the provider, and a user's webhook for complete answers.
 func (b *webhookBench) completed(user, ws string) or3cloud.Webhook {
 	b.t.Helper()
 	w := b.webhook(user, ws)
@@ -50,7 +50,8 @@ func ended(b *syncBench, store jobs.Store, ws string, kind jobs.Kind, out jobs.O
 	return a.ID
 }
 
-// testWebhookCompletions ends jobs in every way: each complete answer is told once, to those who ask for it, and no others.
+// testWebhookCompletions ends jobs in every way: each complete answer is reported once, to the webhooks for it, and to
+// no others.
 func testWebhookCompletions(t *testing.T, b *webhookBench) {
 	store, ok := b.Sync.(jobs.Store)
 	if !ok {
@@ -82,7 +83,7 @@ func testWebhookCompletions(t *testing.T, b *webhookBench) {
 	}
 }
 
-// testWebhookCompletionBounds lets answers end that no one is told of.
+// testWebhookCompletionBounds ends answers that are reported to no one.
 func testWebhookCompletionBounds(t *testing.T, b *webhookBench) {
 	hook, gone := b.completed(b.user, b.ws), b.completed(b.user, b.ws)
 	report := func(id string) {
@@ -111,7 +112,7 @@ func testWebhookCompletionBounds(t *testing.T, b *webhookBench) {
 		t.Errorf("%d answers were told, want %d", told, or3cloud.WaitingCompletions)
 	}
 
-	// What is older than anyone cares is passed over, or was forgotten before.
+	// What is too old is skipped, or was dropped before.
 	report("old")
 	b.tellCompletions(b.now().Add(time.Hour))
 	report("older")
@@ -122,7 +123,7 @@ func testWebhookCompletionBounds(t *testing.T, b *webhookBench) {
 	}
 }
 
-// testAdminEventsOfJobs ends jobs in every way, and lets one fail by itself.
+// testAdminEventsOfJobs ends jobs in every way, and lets one time out.
 func testAdminEventsOfJobs(t *testing.T, b *adminWebhookBench) {
 	store, ok := b.Sync.(jobs.Store)
 	if !ok {

@@ -11,15 +11,15 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// WorkspaceBackend is a fresh, empty workspace store.
+// WorkspaceBackend is a new, empty workspace store.
 type WorkspaceBackend struct {
 	Workspaces or3cloud.AuthWorkspaceStore
 	// Advance moves the store's clock.
 	Advance func(time.Duration)
 }
 
-// TestWorkspaceStore checks what or3cloud.AuthWorkspaceStore promises, and of WorkspaceAccessStore, MemberManager, WorkspaceDirectory, InviteStore,
-// UserRemover and what administration needs those that the store is.
+// TestWorkspaceStore checks what or3cloud.AuthWorkspaceStore promises, and WorkspaceAccessStore, MemberManager,
+// WorkspaceDirectory, InviteStore, UserRemover and what administration needs if the store has them.
 func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) {
 	run := func(name string, f func(t *testing.T, b *workspaceBench)) {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func testUsers(t *testing.T, b *workspaceBench) {
 	if ann == b.user("bob") {
 		t.Error("two identities became one user")
 	}
-	// The e-mail never identifies: it is not verified (contract, auth Pitfall 14).
+	// The e-mail address never identifies: it is not verified (contract, auth Pitfall 14).
 	twin := identity("ann")
 	twin.Provider = "other"
 	if ann == must(b.Workspaces.GetOrCreateUser(b.ctx, twin))(t) {
@@ -298,7 +298,7 @@ func testMembers(t *testing.T, b *workspaceBench) {
 	if err := b.Workspaces.SetActiveWorkspace(b.ctx, bob, ws); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // removing twice is no error
+	for range 2 { // removing twice is not an error
 		if err := access.RemoveMember(b.ctx, ws, bob); err != nil {
 			t.Fatal(err)
 		}
@@ -328,8 +328,8 @@ func testLastOwner(t *testing.T, b *workspaceBench) {
 	}
 }
 
-// testTooManyWorkspaces fills what one user may have. Deleting gives no room back at once: what was in a deleted workspace
-// is still there. Nobody is left without a workspace.
+// testTooManyWorkspaces creates as many as one user may have. Deleting one frees nothing at once: its content is still
+// there. No one is left without a workspace.
 func testTooManyWorkspaces(t *testing.T, b *workspaceBench) {
 	ann, bob := b.user("ann"), b.user("bob")
 	b.active(ann)

@@ -157,7 +157,7 @@ func compressed(t *testing.T, text string) string {
 	return out.String()
 }
 
-func TestFilesGoOutCompressedToWhoeverTakesIt(t *testing.T) {
+func TestFilesAreCompressedForBrowsersThatAcceptIt(t *testing.T) {
 	twin := compressed(t, "script")
 	h := handler(t, client(t, map[string]string{
 		"index.html": "start", "_nuxt/a.js": "script", "_nuxt/a.js.gz": twin, "backup.tar": "tar", "backup.tar.gz": "archive",
@@ -229,7 +229,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-func TestDirectoriesThatAreNoClient(t *testing.T) {
+func TestDirectoriesThatAreNotAClient(t *testing.T) {
 	for name, dir := range map[string]string{
 		"missing": filepath.Join(t.TempDir(), "none"), "empty": t.TempDir(), "a file": filepath.Join(client(t, map[string]string{"f": ""}), "f"),
 	} {

@@ -9,14 +9,14 @@ type Guests struct {
 	empty chan struct{} // closed when there are none; nil if no one waits
 }
 
-// Enter lets a starter in.
+// Enter counts a starter.
 func (g *Guests) Enter() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.n++
 }
 
-// Leave lets one go that has entered.
+// Leave is called when one that has entered leaves.
 func (g *Guests) Leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -26,7 +26,7 @@ func (g *Guests) Leave() {
 	}
 }
 
-// Gone returns a channel that is closed when none is left, which may be at once.
+// Gone returns a channel that is closed when none is left, perhaps at once.
 func (g *Guests) Gone() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

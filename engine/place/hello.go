@@ -6,17 +6,17 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Version is the version of the protocol. Members and methods are added without another number; it rises when something that
-// was promised changes.
+// Version is the version of the protocol. It stays when members and methods are added; it rises when something that was
+// promised changes.
 const Version = 1
 
 // oldest is the lowest version that is still spoken.
 const oldest = 1
 
-// Prefix is what the paths of all methods begin with.
+// Prefix is the beginning of the paths of all methods.
 const Prefix = "/engine/v1/"
 
-// Where an engine is greeted, and where a starter stays.
+// The paths of the greeting and of a starter's stay.
 const (
 	HelloPath = "/engine/hello"
 	StayPath  = Prefix + "stay"
@@ -31,7 +31,7 @@ type Versions struct {
 // Spoken are the versions of this program.
 var Spoken = Versions{Oldest: oldest, Current: Version}
 
-// String is the range as people read it.
+// String is the range in words.
 func (v Versions) String() string {
 	if v.Oldest == v.Current {
 		return fmt.Sprintf("version %d", v.Current)
@@ -42,7 +42,7 @@ func (v Versions) String() string {
 // Meets reports whether two ranges have a version in common.
 func (v Versions) Meets(o Versions) bool { return v.Oldest <= o.Current && o.Oldest <= v.Current }
 
-// Introduction is what a host says of itself.
+// Introduction is what a host says about itself.
 type Introduction struct {
 	// Client is the package that speaks and its version, such as "or3-provider-sqlite/1.4.0".
 	Client string `json:"client,omitempty"`
@@ -50,30 +50,30 @@ type Introduction struct {
 	Protocol *Versions `json:"protocol,omitempty"`
 }
 
-// State is how far an engine is.
+// State is the state of an engine.
 type State string
 
 // The states.
 const (
-	StateStarting State = "starting" // ask again in a moment
+	StateStarting State = "starting" // try again in a moment
 	StateReady    State = "ready"
-	StateStopping State = "stopping" // another engine, or this one again, may come after it
+	StateStopping State = "stopping" // another engine, or this one again, may follow
 )
 
-// Hello is what an engine says of itself.
+// Hello is what an engine says about itself.
 type Hello struct {
 	Protocol Versions `json:"protocol"`
 	// Version is the program's.
 	Version string `json:"version"`
 	PID     int    `json:"pid"`
 	State   State  `json:"state"`
-	// Providers are the ids of those that are open; empty is none, where the role is off or the host's own.
+	// Providers are the ids of those that are open; empty where the role is off or the host's own.
 	Providers Roles `json:"providers"`
-	// Methods are those that the providers can answer, by name. Others of the protocol answer 501.
+	// Methods are the names of those that the providers can answer. Others of the protocol answer 501.
 	Methods []string `json:"methods"`
-	// Sync is what a sync adapter says of itself in capabilities (contract, sync §10.5).
+	// Sync is what a sync adapter reports in capabilities (contract, sync §10.5).
 	Sync or3cloud.SyncCapabilities `json:"sync"`
-	// Routes are the endpoints of providers, to which a host passes on what browsers send.
+	// Routes are the endpoints of providers; a host passes browsers' requests to them on.
 	Routes []Endpoint `json:"routes"`
 }
 
@@ -89,11 +89,11 @@ type Endpoint struct {
 	Method string `json:"method"`
 	// Path may end in /:id, which stands for one segment.
 	Path string `json:"path"`
-	// Provider is whose it is.
+	// Provider is the id of the provider that serves it.
 	Provider string `json:"provider"`
 }
 
-// Name is how a message calls the host.
+// Name is how messages refer to the host.
 func (in Introduction) Name() string {
 	if in.Client == "" {
 		return "the host"
@@ -111,7 +111,7 @@ type Fault struct {
 	Data       any   `json:"data,omitempty"`
 }
 
-// StateEvent tells a starter how far the engine is.
+// StateEvent tells a starter the state of the engine.
 type StateEvent struct {
 	State State `json:"state"`
 }

@@ -1,5 +1,5 @@
-// Package place is what starters and an engine know of each other before anything else: where the engine of a data directory is, in which
-// versions the protocol is spoken, and how it is joined.
+// Package place is what starters and an engine need to find each other: where the engine of a data directory is, which
+// versions of the protocol are spoken, and how it is joined.
 package place
 
 import (
@@ -29,24 +29,25 @@ const (
 	placeName  = "engine.json"
 )
 
-// Place is where the engine of a data directory is found, as engine.json in it says, which only its owner can read.
+// Place is where the engine of a data directory is found, according to engine.json in it, which only its owner can
+// read.
 type Place struct {
-	// Socket is the path of a Unix socket. It may be longer than the system takes for one (localsocket.Shorten).
+	// Socket is the path of a Unix socket. It may be longer than the system allows (localsocket.Shorten).
 	Socket string `json:"socket,omitempty"`
-	// Address and Secret are those of an engine that listens on a loopback address. Every request shows the secret as
+	// Address and Secret are those of an engine that listens on a loopback address. Every request sends the secret as
 	// "Authorization: Bearer SECRET".
 	Address string `json:"address,omitempty"`
 	Secret  string `json:"secret,omitempty"`
 	PID     int    `json:"pid"`
 }
 
-// ErrAbsent says that no engine runs at a data directory.
+// ErrAbsent says that no engine runs in a data directory.
 var ErrAbsent = errors.New("no engine is running")
 
 // File is the path of the file that says where the engine of a data directory is.
 func File(dir string) string { return filepath.Join(dir, placeName) }
 
-// Listener is where an engine is reached. The file that says so is there as long as it is open.
+// Listener is where an engine is reached. The file that says so exists as long as it is open.
 type Listener struct {
 	net.Listener
 	Place
@@ -54,8 +55,8 @@ type Listener struct {
 	socket *localsocket.Listener // nil on a loopback address
 }
 
-// Listen makes the socket of the engine of a data directory, whose lock the caller holds, or on a loopback address with a new
-// secret.
+// Listen creates the socket of the engine of a data directory, whose lock the caller holds, or listens on a loopback
+// address with a new secret.
 func Listen(dir string, loopback bool) (_ *Listener, err error) {
 	l := &Listener{dir: dir, Place: Place{PID: os.Getpid()}}
 	if loopback {
@@ -78,13 +79,13 @@ func Listen(dir string, loopback bool) (_ *Listener, err error) {
 	return l, nil
 }
 
-// publish writes the place down. Whoever reads it finds all of it or what was there before.
+// publish writes the place to its file. A reader finds all of it, or what was there before.
 func (l *Listener) publish() error {
 	text, err := json.Marshal(l.Place)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(l.dir, placeName+".*") // for the owner alone
+	f, err := os.CreateTemp(l.dir, placeName+".*") // readable by the owner alone
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (l *Listener) publish() error {
 	return err
 }
 
-// Withdraw removes what says where the engine is. The lock of the data directory is still held then.
+// Withdraw removes the file that says where the engine is. The lock of the data directory must still be held.
 func (l *Listener) Withdraw() error {
 	err := os.Remove(File(l.dir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,11 +121,11 @@ type Guest struct {
 	stop   context.CancelFunc
 }
 
-// maxHello bounds what is read of an engine's hello, in bytes.
+// maxHello limits what is read of an engine's hello, in bytes.
 const maxHello = 1 << 20
 
-// Join asks the engine of a data directory to stay for as long as the guest does. client is how the guest calls itself. The error is
-// ErrAbsent if there is no engine, and CodeConflict if it is of a version that cannot be joined.
+// Join asks the engine of a data directory to stay for as long as the guest does. client is the guest's name. The error
+// is ErrAbsent if there is no engine, and CodeConflict if its version does not fit.
 func Join(ctx context.Context, dir, client string) (_ *Guest, err error) {
 	text, err := os.ReadFile(File(dir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -178,7 +179,7 @@ func (g *Guest) greet(ctx context.Context, client string) error {
 	}
 	var f Fault
 	if json.Unmarshal(text, &f) != nil || f.Code == "" {
-		return fmt.Errorf("what listens at %s%s answers %s and is no engine", g.Socket, g.Address, res.Status)
+		return fmt.Errorf("what listens at %s%s answers %s and is not an engine", g.Socket, g.Address, res.Status)
 	}
 	return &or3cloud.Error{Code: f.Code, Message: f.Message}
 }
@@ -200,13 +201,13 @@ func (g *Guest) ask(ctx context.Context, verb, path string, body []byte) (*http.
 			return new(net.Dialer).DialContext(ctx, "tcp", g.Address)
 		},
 	}}).Do(req)
-	if err != nil && !errors.Is(err, fs.ErrPermission) { // nobody listens, or it has died at this moment
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // no one listens, or it has just died
 		err = fmt.Errorf("%w: %w", ErrAbsent, err)
 	}
 	return res, err
 }
 
-// Next waits for the next news of the engine: its state, or ErrAbsent when it has ended.
+// Next waits for the next news from the engine: its state, or ErrAbsent when it has ended.
 func (g *Guest) Next() (State, error) {
 	for g.lines.Scan() {
 		text, ok := strings.CutPrefix(g.lines.Text(), "data: ")

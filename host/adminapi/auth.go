@@ -40,7 +40,7 @@ func (a *API) session(w http.ResponseWriter, _ *http.Request, c *Caller) error {
 }
 
 func (a *API) login(w http.ResponseWriter, r *http.Request, c *Caller) error {
-	c.Name, c.bySignIn = "", false // whoever it was, it is a sign-in of its own
+	c.Name, c.bySignIn = "", false // whoever was signed in before, this is a sign-in of its own
 	const incomplete = "Username and password are required"
 	var in struct {
 		Username string `json:"username"`
@@ -66,12 +66,12 @@ func (a *API) login(w http.ResponseWriter, r *http.Request, c *Caller) error {
 	return httpapi.WriteJSON(w, http.StatusOK, success{Success: true, Username: s.Username})
 }
 
-// guess runs what a wrong password fails, as often as a network may guess the password of a name.
+// guess runs something that a wrong password fails, as often as a network may guess the password of a name.
 func (a *API) guess(r *http.Request, username string, run func(context.Context) (superadmin.Session, error)) (superadmin.Session, error) {
 	network := ratelimit.Network(a.opt.Host.ClientIP(r))
 	named := sha256.Sum256([]byte(username)) // what was typed may be a password
 	subject := network + ":" + base64.RawURLEncoding.EncodeToString(named[:16])
-	// Counted before it has failed, so that many at once are no more than one after the other.
+	// Counted before it has failed, so that many at once get no more tries than one after the other.
 	if !a.opt.Unlimited && !a.opt.Limits.TakeOf(ratelimit.AdminLogin, subject, ratelimit.Default(ratelimit.AdminLogin)).Allowed {
 		return superadmin.Session{}, or3cloud.Errorf(or3cloud.CodeRateLimited, "Too many login attempts. Please try again later.")
 	}
@@ -85,7 +85,7 @@ func (a *API) guess(r *http.Request, username string, run func(context.Context) 
 	return s, err
 }
 
-// keep gives the browser the cookie of a session.
+// keep sets the cookie of a session in the browser.
 func (a *API) keep(w http.ResponseWriter, r *http.Request, s superadmin.Session) {
 	http.SetCookie(w, &http.Cookie{
 		Name: superadmin.Cookie, Value: s.Token, Path: "/", MaxAge: int(s.MaxAge / time.Second), HttpOnly: true, SameSite: http.SameSiteStrictMode,
@@ -93,7 +93,7 @@ func (a *API) keep(w http.ResponseWriter, r *http.Request, s superadmin.Session)
 	})
 }
 
-// logout takes the cookie away, and the one that the earliest hosts have set at the path of their pages.
+// logout removes the cookie, and the one that the earliest hosts set at the path of their pages.
 func (a *API) logout(w http.ResponseWriter, _ *http.Request, _ *Caller) error {
 	for _, path := range []string{"/", setting.AdminPages} {
 		http.SetCookie(w, &http.Cookie{Name: superadmin.Cookie, Path: path, MaxAge: -1})
@@ -101,7 +101,7 @@ func (a *API) logout(w http.ResponseWriter, _ *http.Request, _ *Caller) error {
 	return httpapi.WriteJSON(w, http.StatusOK, success{Success: true})
 }
 
-// changePassword ends all sessions, and begins another one in the browser that asks.
+// changePassword ends all sessions, and starts another one in the browser that sent the request.
 func (a *API) changePassword(w http.ResponseWriter, r *http.Request, c *Caller) error {
 	const incomplete = "Current password and new password are required"
 	var in struct {

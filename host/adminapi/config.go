@@ -25,16 +25,15 @@ func (c configAPI) table() []endpoint {
 	}
 }
 
-// configuration serves the .env file; nil where there is none.
-// plainEntry is a setting as clients of February know it.
+// configuration serves the .env file; nil where there is none. plainEntry is a setting as clients of February know it.
 type plainEntry struct {
 	Key    string  `json:"key"`
 	Value  *string `json:"value"`
 	Masked bool    `json:"masked"`
 }
 
-// enrichedEntry is a setting with all that a form needs. The members behind valueType are ours: where the server takes the value from,
-// whether it reads it at all, and what may be in it.
+// enrichedEntry is a setting with everything that a form needs. The members after valueType are ours: where the server
+// takes the value from, whether it reads it at all, and which values are allowed.
 type enrichedEntry struct {
 	plainEntry
 	Label       string             `json:"label"`
@@ -87,8 +86,8 @@ func (c configAPI) enriched(w http.ResponseWriter, _ *http.Request, _ *Caller) e
 	})
 }
 
-// write changes settings. Our own pages send the revision that they have shown, and get 409 if the file is another one by now; clients
-// of February know of none.
+// write changes settings. Our own pages send the revision that they have shown, and get 409 if the file has changed
+// since; clients of February do not know revisions.
 func (c configAPI) write(w http.ResponseWriter, r *http.Request, caller *Caller) error {
 	var in struct {
 		Entries []struct {
@@ -129,8 +128,8 @@ func (c configAPI) write(w http.ResponseWriter, r *http.Request, caller *Caller)
 	}{true, true, append([]string{}, written.Changed...), written.Warnings, written.Revision})
 }
 
-// settingText is a value as the file has it. OR3 Chat's page sends what stands in a field for numbers as a number; null takes a
-// setting away, as an empty text does.
+// settingText is a value in the form of the file. OR3 Chat's page sends the content of a field for numbers as a number;
+// null removes a setting, as an empty text does.
 func settingText(value json.RawMessage) (text string, ok bool) {
 	switch {
 	case len(value) == 0, value[0] == '{', value[0] == '[':

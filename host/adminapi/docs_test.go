@@ -10,7 +10,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table of docs/administration.md")
 
-// TestTheTableOfWhoMayWhatIsFresh makes the table in docs/administration.md from the rows by which the guard decides.
+// TestTheTableOfWhoMayWhatIsFresh makes the table in docs/administration.md from the guard's rows.
 func TestTheTableOfWhoMayWhatIsFresh(t *testing.T) {
 	const path, begin, end = "../../docs/administration.md", "<!-- made by go test ./host/adminapi -update -->\n", "<!-- end -->\n"
 	page, err := os.ReadFile(path)

@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/internal/superadmin"
 )
 
-// The header by which pages of the administration say that they mean to change something, and its value.
+// The header with which pages of the administration say that they mean to change something, and its value.
 const (
 	intentHeader = "X-Or3-Admin-Intent"
 	intentValue  = "admin"
@@ -28,8 +28,9 @@ func (a *API) Owns(route or3cloud.Route) bool {
 	return ok
 }
 
-// Check is the part of the guard that stands before the body, in place of the host's rule about foreign pages: whether there is an
-// administration for whoever asks, whether one of our pages does, and how often (contract, workspaces-and-admin §3).
+// Check is the part of the guard that runs before the body is read, in place of the host's rule about foreign pages:
+// whether there is an administration for the sender, whether the request comes from one of our pages, and how many came
+// before (contract, workspaces-and-admin §3).
 func (a *API) Check(r *http.Request, route or3cloud.Route) error {
 	e := a.rows[route.Method+" "+route.Path]
 	if !a.visible(r) {
@@ -39,7 +40,7 @@ func (a *API) Check(r *http.Request, route or3cloud.Route) error {
 	if err == nil {
 		err = a.within(r, e)
 	}
-	if err != nil { // from whom it comes nobody has looked at: no foreign page may touch a cookie
+	if err != nil { // its origin has not been checked: no foreign page may touch a cookie
 		a.record(r, &Caller{row: e}, err)
 	}
 	return err
@@ -57,7 +58,8 @@ func (a *API) within(r *http.Request, e row) error {
 	return nil
 }
 
-// visible reports whether there is an administration under the name by which a request addresses the server, and for where it comes from.
+// visible reports whether there is an administration under the name that a request uses for the server, and for the
+// address it comes from.
 func (a *API) visible(r *http.Request) bool {
 	if len(a.hosts) > 0 {
 		host, ok := a.opt.Host.RequestHost(r)
@@ -74,7 +76,7 @@ func (a *API) visible(r *http.Request) bool {
 	return true
 }
 
-// hostName is the name in a host with or without a port, as it is compared.
+// hostName is the name in a host with or without a port, in the form for comparison.
 func hostName(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -82,8 +84,8 @@ func hostName(host string) string {
 	return strings.ToLower(strings.Trim(host, "[]"))
 }
 
-// proven refuses what changes something and has not come from one of our pages. The host's own rule is the stricter one about ports
-// and about what browsers say themselves; the texts are the contract's.
+// proven refuses changes that have not come from one of our pages. The host's own rule is stricter about ports and
+// about what browsers say themselves; the texts are the contract's.
 func (a *API) proven(r *http.Request, route or3cloud.Route, e row) error {
 	demanded := e.proof
 	switch {
@@ -123,7 +125,8 @@ func forbidden(why string) error {
 	return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden: %s", why)
 }
 
-// guard lets a request through to its endpoint. Its body has come, so who sends it and what they may is decided by how things are now.
+// guard lets a request through to its endpoint. Its body has arrived, so who sent it and what they may do is decided by
+// the current state.
 func (a *API) guard(w http.ResponseWriter, r *http.Request, e row) (err error) {
 	caller, err := a.identify(r, e)
 	if err != nil {
@@ -144,9 +147,9 @@ func (a *API) guard(w http.ResponseWriter, r *http.Request, e row) (err error) {
 	return err
 }
 
-// record notes in the trail what came of a request that changes something.
+// record adds the outcome of a request that changes something to the trail.
 func (a *API) record(r *http.Request, c *Caller, err error) {
-	if c.row.action == "" || err == nil && c.actor().Kind == audit.ActorAnonymous { // who signs out without a session has done nothing
+	if c.row.action == "" || err == nil && c.actor().Kind == audit.ActorAnonymous { // signing out without a session has done nothing
 		return
 	}
 	a.opt.Audit.Record(r.Context(), audit.Entry{
@@ -170,7 +173,7 @@ func (c *Caller) actor() audit.Actor {
 	return actor
 }
 
-// admits returns the refusal of a caller.
+// admits returns an error if the caller may not do this.
 func (e row) admits(c *Caller) error {
 	switch {
 	case e.may == anyone:
@@ -183,7 +186,7 @@ func (e row) admits(c *Caller) error {
 	return nil
 }
 
-// identify returns who has sent a request; a Caller without a Kind for whoever administers nothing.
+// identify returns the sender of a request; a Caller without a Kind for someone who administers nothing.
 func (a *API) identify(r *http.Request, e row) (*Caller, error) {
 	c := &Caller{request: r, host: a.opt.Host, row: e}
 	name, err := a.signedIn(r)
@@ -224,7 +227,7 @@ func (a *API) signedIn(r *http.Request) (string, error) {
 	if a.opt.SuperAdmin == nil {
 		return "", nil
 	}
-	for _, cookie := range r.CookiesNamed(superadmin.Cookie) { // an earlier host has left one at another path, maybe
+	for _, cookie := range r.CookiesNamed(superadmin.Cookie) { // an earlier host may have left one at another path
 		if name, err := a.opt.SuperAdmin.Verify(cookie.Value); err != nil || name != "" {
 			return name, err
 		}

@@ -43,8 +43,8 @@ const (
 	adminPassword = "Correct horse 1"
 )
 
-// house is an administration over the stores of the program, without HTTP in front of it and without accounts: who a request is from
-// says a header.
+// house is an administration over the stores of the program, without HTTP in front of it and without accounts: a header
+// says who sends a request.
 type house struct {
 	t        testing.TB
 	cfg      or3cloud.Config
@@ -55,7 +55,7 @@ type house struct {
 	*API
 	router *httpapi.Router
 	users  map[string]string // ids by name
-	shared string            // a workspace of "owner", in which all others but "stranger" are
+	shared string            // a workspace of "owner", in which all others but "stranger" are members
 	cookie string            // of the super administrator
 	stale  string            // the same, from before the last change of the password
 	forged string            // signed with another key
@@ -118,7 +118,7 @@ func newHouse(t testing.TB, environ ...string) *house {
 	return h
 }
 
-// open makes the API of the house, with budgets that are full; plant, if set, changes its table.
+// open makes the API of the house, with full budgets; plant, if set, changes its table.
 func (h *house) open(plant func([]endpoint) []endpoint) {
 	h.t.Helper()
 	h.opt.Limits = middleware.NewLimits(time.Now, "", false)
@@ -132,14 +132,14 @@ func (h *house) open(plant func([]endpoint) []endpoint) {
 	h.mount(h.API.Routes())
 }
 
-// mount makes routes those of the house.
+// mount sets the routes of the house.
 func (h *house) mount(routes []or3cloud.Route) {
 	h.t.Helper()
 	h.router = hosttest.Router(h.t, routes)
 	h.router.Guard = h.API.Check
 }
 
-// people are the users.
+// people creates the users.
 func (h *house) people() {
 	h.t.Helper()
 	ctx := h.t.Context()
@@ -215,7 +215,7 @@ func (h *house) keepCredentials(dir string) {
 	h.forged = s.Token
 }
 
-// front is an or3cloud.Front whose session is that of the user whom a header names, as the store has it at the moment.
+// front is an or3cloud.Front whose session is that of the user whom a header names, as the store currently has it.
 type front struct {
 	hosttest.Host
 	house *house
@@ -262,7 +262,7 @@ func (f *front) Authorize(r *http.Request, p or3cloud.Permission, workspaceID st
 	return s, or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID)).Err()
 }
 
-// sent is what came back.
+// sent is the answer to a request.
 type sent struct {
 	status int
 	text   string // of an error
@@ -270,7 +270,7 @@ type sent struct {
 	header http.Header
 }
 
-// request is one that our own page sends as somebody.
+// request is one that our own page sends for a user.
 func (h *house) request(who principal, method, path, body string) *http.Request {
 	h.t.Helper()
 	var in io.Reader

@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// The bounds of an invite (contract, workspaces-and-admin §6, auth §9).
+// The limits of an invite (contract, workspaces-and-admin §6, auth §9).
 const (
 	maxInviteEmail = 320
 	shortestInvite = 1      // minutes
@@ -40,7 +40,7 @@ var (
 	errNoInviteSecret = or3cloud.Errorf(or3cloud.CodeUnavailable, "Invite token secret not configured")
 )
 
-// createdInvite is an invite with its token, which is told once; the time is in seconds.
+// createdInvite is an invite with its token, which is shown once; the time is in seconds.
 type createdInvite struct {
 	ID        string        `json:"id"`
 	Email     string        `json:"email"`
@@ -105,7 +105,7 @@ func (a invitesAPI) createInvite(w http.ResponseWriter, r *http.Request, c *Call
 	}})
 }
 
-// listedInvite is an invite without its token, of which nothing is kept; times are in seconds.
+// listedInvite is an invite without its token, which is not stored; times are in seconds.
 type listedInvite struct {
 	ID        string                `json:"id"`
 	Email     string                `json:"email"`
@@ -123,7 +123,7 @@ func (a invitesAPI) listInvites(w http.ResponseWriter, r *http.Request, c *Calle
 	default:
 		return invalid("Invalid query")
 	}
-	limit := 0 // as many as the store likes
+	limit := 0 // the store's default
 	if text := query.Get("limit"); text != "" {
 		var err error
 		if limit, err = strconv.Atoi(strings.TrimSpace(text)); err != nil || limit < 1 || limit > maxInvites {

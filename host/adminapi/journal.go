@@ -15,12 +15,12 @@ import (
 
 // journalAPI are the endpoints that show what the server does: its load, and its own log.
 //
-//	GET metrics                             the load of the last quarter of an hour, and figures of the moment (load.Summary)
+//	GET metrics                             the load of the last quarter of an hour, and current figures (load.Summary)
 //	GET log?level=warn&limit=200&after=ID   the newest lines, or those after one
 //	GET log/stream?level=debug              lines as they come, each an event whose id is that of the line
-//	GET log/level, PUT log/level            the least level that is written to the program's output
+//	GET log/level, PUT log/level            the lowest level that is written to the program's output
 //
-// A line is an object with time, level, msg, and what it has besides. Secrets are in none of them (logx).
+// A line is an object with time, level, msg, and its attributes. None of them contains secrets (logx).
 type journalAPI struct{ *API }
 
 func (j journalAPI) table() []endpoint {
@@ -41,10 +41,10 @@ func (j journalAPI) load(w http.ResponseWriter, r *http.Request, _ *Caller) erro
 	return httpapi.WriteJSON(w, http.StatusOK, s)
 }
 
-// someLines is how many lines are sent at once if a request names no number.
+// someLines is how many lines are sent at once if a request gives no number.
 const someLines = 200
 
-// query reads what a request asks for.
+// query reads the parameters of a request.
 func (j journalAPI) query(r *http.Request) (q operator.JournalQuery, err error) {
 	in := r.URL.Query()
 	q = operator.JournalQuery{Level: in.Get("level"), Limit: someLines}
@@ -116,7 +116,7 @@ const (
 	comeBack               = 30 * time.Second
 )
 
-// stream sends lines as they come. It ends with the permission of whoever reads, which is asked for again every second.
+// stream sends lines as they come. It ends with the reader's permission, which is checked again every second.
 func (j journalAPI) stream(w http.ResponseWriter, r *http.Request, c *Caller) error {
 	q, err := j.query(r)
 	if err != nil {
@@ -166,7 +166,7 @@ func (j journalAPI) stream(w http.ResponseWriter, r *http.Request, c *Caller) er
 			return nil
 		}
 		select {
-		case <-news: // at once, if a line has come since
+		case <-news: // at once, if a line has come in the meantime
 		case <-ticks.C:
 			if quiet++; !j.still(r, c) {
 				return nil
@@ -179,13 +179,13 @@ func (j journalAPI) stream(w http.ResponseWriter, r *http.Request, c *Caller) er
 	}
 }
 
-// still reports whether whoever reads a stream may go on. Whatever cannot be found out is a no.
+// still reports whether the reader of a stream may go on. If that cannot be determined, the answer is no.
 func (j journalAPI) still(r *http.Request, c *Caller) bool {
 	if c.bySignIn {
 		name, err := j.signedIn(r)
 		return err == nil && name == c.Name
 	}
-	if j.opt.Host.Reauthorize(r, c.Session, or3cloud.PermAdminAccess) != nil { // which goes by the grant as it was
+	if j.opt.Host.Reauthorize(r, c.Session, or3cloud.PermAdminAccess) != nil { // which uses the grant as it was
 		return false
 	}
 	admins := instance.Ability[or3cloud.DeploymentAdminChecker](j.opt.Instance.Providers(), or3cloud.ProviderSync)

@@ -32,10 +32,11 @@ type membership interface {
 	or3cloud.MemberManager
 }
 
-// place is the workspace that a change is about. Both members may be missing.
+// place is the workspace that a change concerns. Both members may be missing.
 type place struct {
 	WorkspaceID string `json:"workspaceId"`
-	// ExpectedWorkspaceID is the one that the page shows. If the user has moved to another one meanwhile, nothing is changed.
+	// ExpectedWorkspaceID is the one that the page shows. If the user has moved to another one since, nothing is
+	// changed.
 	ExpectedWorkspaceID string `json:"expectedWorkspaceId"`
 }
 
@@ -43,12 +44,13 @@ type place struct {
 func (c *Caller) at(p place) (string, error) {
 	id, err := c.workspace(p.WorkspaceID)
 	if err == nil && p.ExpectedWorkspaceID != "" && p.ExpectedWorkspaceID != id {
-		err = or3cloud.Errorf(or3cloud.CodeConflict, "Another workspace is active by now. Reload the page.")
+		err = or3cloud.Errorf(or3cloud.CodeConflict, "Another workspace is now active. Reload the page.")
 	}
 	return id, err
 }
 
-// user returns the id of whoever is signed in in the browser of the caller; "" if no one is, to whom no store grants anything.
+// user returns the id of the user who is signed in in the caller's browser; "" if there is none, to whom no store
+// grants anything.
 func (c *Caller) user() string {
 	if c.Session == nil {
 		return ""
@@ -76,8 +78,9 @@ func (a *API) membersOf(r *http.Request, workspaceID string) ([]member, error) {
 	return out, err
 }
 
-// guestAccess is the setting by which OR3 Chat's pages show a workspace as open to guests. Nothing in this server reads it but these pages:
-// a workspace is open to its members alone, whatever it says (contract, workspaces-and-admin Pitfall 10).
+// guestAccess is the setting with which OR3 Chat's pages show a workspace as open to guests. Nothing in this server but
+// these pages reads it: a workspace is open to its members only, whatever it says (contract, workspaces-and-admin
+// Pitfall 10).
 const guestAccess = "admin.guest_access.enabled"
 
 func (a membersAPI) ownWorkspace(w http.ResponseWriter, r *http.Request, c *Caller) error {
@@ -103,7 +106,7 @@ func (a membersAPI) ownWorkspace(w http.ResponseWriter, r *http.Request, c *Call
 		Members            []member      `json:"members"`
 		EnabledPlugins     []string      `json:"enabledPlugins"`
 		GuestAccessEnabled bool          `json:"guestAccessEnabled"`
-	}{Workspace: named{ws.ID, ws.Name}, Role: or3cloud.RoleOwner} // others are not let in
+	}{Workspace: named{ws.ID, ws.Name}, Role: or3cloud.RoleOwner} // others are not admitted
 	if out.Members, err = a.membersOf(r, id); err != nil {
 		return err
 	}
@@ -154,7 +157,7 @@ func answerOK(w http.ResponseWriter, err error) error {
 	return httpapi.WriteJSON(w, http.StatusOK, ok{true})
 }
 
-// changing resolves the workspace whose members are to be changed, and the store that changes them.
+// changing resolves the workspace whose members change, and the store that changes them.
 func (a membersAPI) changing(c *Caller, p place) (id string, store membership, err error) {
 	if id, err = c.at(p); err == nil {
 		store, err = instance.StoreAbility[membership](a.opt.Instance, instance.AccessStore)
@@ -182,7 +185,7 @@ func (a membersAPI) upsertMember(w http.ResponseWriter, r *http.Request, c *Call
 	}
 	user, err := a.opt.Instance.UserNamed(r.Context(), in.EmailOrProviderID, in.Provider)
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
-		err = or3cloud.Errorf(or3cloud.CodeNotFound, "User not found. Send an invite to whoever does not use this server yet.")
+		err = or3cloud.Errorf(or3cloud.CodeNotFound, "User not found. Send an invite to someone who does not use this server yet.")
 	}
 	if err != nil {
 		return err

@@ -23,11 +23,11 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// packagesAPI are the endpoints of plugins and themes, which this server has none of: the forms are empty, and what a workspace has enabled
-// and set is kept (contract, workspaces-and-admin §5).
+// packagesAPI are the endpoints of plugins and themes, of which this server has none: the forms are empty, and what a
+// workspace has enabled and set is stored (contract, workspaces-and-admin §5).
 //
-// Answers about a setting carry a version of it, an extension of ours. A change that names the version which its page has seen is refused
-// if another administrator was faster; one that names none is made on top of what there is.
+// Answers about a setting carry a version of it, an extension of ours. A change that names the version that its page
+// has seen is refused if another administrator was faster; one that names none is applied on top of the current value.
 type packagesAPI struct{ *API }
 
 func (a packagesAPI) table() []endpoint {
@@ -45,11 +45,11 @@ func (a packagesAPI) table() []endpoint {
 }
 
 const (
-	// settingsBody bounds the settings of a plugin on their way; what is kept has or3cloud.MaxSettingValue.
+	// settingsBody limits the body with the settings of a plugin; what is stored has at most or3cloud.MaxSettingValue.
 	settingsBody = 64 << 10
 	// maxPluginID leaves room for the name of the setting.
 	maxPluginID = 128
-	// longestUpload is how much of an extension is read, in bytes, before its sender is told that it cannot be installed.
+	// longestUpload is how many bytes of an extension are read before its sender is told that it cannot be installed.
 	longestUpload = 32 << 20
 )
 
@@ -79,7 +79,7 @@ func (s stored) version() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// expected is the value as CompareAndSetWorkspaceSetting wants it.
+// expected is the value in the form for CompareAndSetWorkspaceSetting.
 func (s stored) expected() *string {
 	if !s.found {
 		return nil
@@ -87,10 +87,10 @@ func (s stored) expected() *string {
 	return &s.value
 }
 
-// errStale is the answer to whoever has not seen what another administrator has changed.
-var errStale = or3cloud.Errorf(or3cloud.CodeConflict, "Another administrator has changed this meanwhile. Reload the page.")
+// errStale is the answer to a page that has not seen another administrator's change.
+var errStale = or3cloud.Errorf(or3cloud.CodeConflict, "Another administrator has changed this in the meantime. Reload the page.")
 
-// seen is the version that a page has seen; empty if it is one that knows of none.
+// seen is the version that a page has seen; empty if the page does not know versions.
 type seen struct {
 	Version string `json:"version"`
 }
@@ -111,14 +111,14 @@ type plugins struct {
 func enabledPlugins(ctx context.Context, settings or3cloud.WorkspaceSettings, workspaceID string) (plugins, error) {
 	s, err := read(ctx, settings, workspaceID, pluginsEnabled)
 	out := plugins{stored: s}
-	if json.Unmarshal([]byte(s.value), &out.ids) != nil || out.ids == nil { // another host has left what is no list
+	if json.Unmarshal([]byte(s.value), &out.ids) != nil || out.ids == nil { // another host has stored something that is not a list
 		out.ids = []string{}
 	}
 	return out, err
 }
 
-// shown resolves the workspace that a page is about, and the store of its settings. The workspace must be there: one that is none would
-// look like one without plugins.
+// shown resolves the workspace that a page is about, and the store of its settings. The workspace must exist: otherwise
+// it would look like one without plugins.
 func (a packagesAPI) shown(r *http.Request, c *Caller) (id string, settings or3cloud.WorkspaceSettings, err error) {
 	id, err = c.workspace(r.URL.Query().Get("workspaceId"))
 	if err == nil && c.Kind == SuperAdmin { // anyone else owns it
@@ -201,7 +201,7 @@ func (a packagesAPI) enablePlugin(w http.ResponseWriter, r *http.Request, c *Cal
 		if err != nil {
 			return err
 		}
-		if !done { // another administrator has: once more on top of that
+		if !done { // another administrator has changed it: try again on top of that
 			continue
 		}
 		if slices.Contains(was.ids, in.PluginID) != *in.Enabled {
@@ -215,7 +215,7 @@ func (a packagesAPI) enablePlugin(w http.ResponseWriter, r *http.Request, c *Cal
 	}
 }
 
-// tell tells webhooks of administrators of a plugin. What it was told of has happened, also if it cannot be told.
+// tell reports a plugin to webhooks of administrators. The change has happened, even if it cannot be reported.
 func (a packagesAPI) tell(ctx context.Context, workspaceID, plugin string, enabled bool) {
 	queue := instance.Ability[adminevent.Queue](a.opt.Instance.Providers(), or3cloud.ProviderSync)
 	if queue == nil {
@@ -231,7 +231,7 @@ func (a packagesAPI) tell(ctx context.Context, workspaceID, plugin string, enabl
 		_, err = queue.ReportAdminEvent(context.WithoutCancel(ctx), event)
 	}
 	if err != nil {
-		a.opt.Instance.Options().Log.Warn("webhooks of administrators are not told of a plugin", "workspace", workspaceID, "error", err)
+		a.opt.Instance.Options().Log.Warn("a plugin event did not reach the administrators' webhooks", "workspace", workspaceID, "error", err)
 	}
 }
 
@@ -306,7 +306,7 @@ func (a packagesAPI) setPluginSettings(w http.ResponseWriter, r *http.Request, c
 	}{true, stored{string(text), true}.version()})
 }
 
-// replaceSettings keeps a value if the present one is what a page has seen.
+// replaceSettings stores a value if the current one is what a page has seen.
 func replaceSettings(ctx context.Context, settings or3cloud.WorkspaceSettingsComparer, workspaceID, key string, v seen, value string) error {
 	was, err := read(ctx, settings, workspaceID, key)
 	if err == nil {
@@ -322,7 +322,7 @@ func replaceSettings(ctx context.Context, settings or3cloud.WorkspaceSettingsCom
 	return err
 }
 
-// themesPage names the theme that new users see, which is one that the client was built with.
+// themesPage names the theme for new users, which is one that the client was built with.
 func (a packagesAPI) themesPage(w http.ResponseWriter, _ *http.Request, _ *Caller) error {
 	const usual = "blank"
 	out := struct {
@@ -342,10 +342,11 @@ func (a packagesAPI) extensions(w http.ResponseWriter, _ *http.Request, _ *Calle
 	}{[]string{}})
 }
 
-// errNoExtensions is why no extension is installed or removed.
+// errNoExtensions is why extensions cannot be installed or removed.
 var errNoExtensions = or3cloud.Errorf(or3cloud.CodeUnsupported, "This server runs no plugins and no themes of its own. Build them into the client instead.")
 
-// install refuses an extension, once it has come: a browser that is still sending would show a broken connection instead of the reason.
+// install refuses an extension, but only once it has arrived: a browser that is still sending would show a broken
+// connection instead of the reason.
 func (a packagesAPI) install(w http.ResponseWriter, r *http.Request, c *Caller) error {
 	httpapi.LimitBody(w, r, longestUpload)
 	var tooLarge *http.MaxBytesError

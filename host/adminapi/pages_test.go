@@ -10,8 +10,8 @@ import (
 	"or3.chat/cloud/internal/superadmin"
 )
 
-// TestWhoSeesThePages is the table of the contract (workspaces-and-admin §2), with spellings of the paths that routers of clients take for
-// the same.
+// TestWhoSeesThePages is the table of the contract (workspaces-and-admin §2), with spellings of the paths that clients'
+// routers take for the same.
 func TestWhoSeesThePages(t *testing.T) {
 	nobody, user, admin, super := principals[0], principals[4], principals[7], principals[9]
 	const shown, hidden = "shown", "hidden" // the page, and 404

@@ -15,21 +15,21 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// profilesAPI hands out profiles of the program, for "go tool pprof" and "go tool trace". They say what the program does and not whose data
-// it has, but to make one costs time, so a setting has to allow it.
+// profilesAPI serves profiles of the program, for "go tool pprof" and "go tool trace". They say what the program does
+// and not whose data it has, but making one costs time, so a setting has to allow it.
 type profilesAPI struct{ *API }
 
 func (p profilesAPI) table() []endpoint {
 	return []endpoint{{method: http.MethodGet, path: "profiles/:id", may: superAdmins, proof: readOnly, credentials: true, effects: true, handle: p.profile}}
 }
 
-// The profiles of a moment, and those of a while.
+// The profiles of a moment, and those of a period.
 var (
 	ofAMoment = []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"}
 	ofAWhile  = []string{"cpu", "trace"}
 )
 
-// mostSeconds is for how long a profile may be made.
+// mostSeconds is the longest period for a profile.
 const mostSeconds = 60
 
 func (p profilesAPI) profile(w http.ResponseWriter, r *http.Request, _ *Caller) error {
@@ -66,7 +66,7 @@ func (p profilesAPI) made(r *http.Request, name string) ([]byte, error) {
 		begin, end = trace.Start, trace.Stop
 	}
 	if err := begin(&out); err != nil {
-		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "A profile of this kind is being made already")
+		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "A profile of this kind is already being made")
 	}
 	ctx, stop := context.WithTimeout(r.Context(), time.Duration(seconds)*time.Second)
 	defer stop()

@@ -49,7 +49,7 @@ func (a usersAPI) listAdmins(w http.ResponseWriter, r *http.Request, _ *Caller) 
 	}{admins})
 }
 
-// named reads the user whom a change names, and returns the store of the grants.
+// named reads the user named in a change, and returns the store of the grants.
 func (a usersAPI) named(r *http.Request, c *Caller) (user string, store or3cloud.DeploymentAdminStore, err error) {
 	const needUserID = "User ID is required"
 	var in struct {
@@ -72,7 +72,7 @@ func (a usersAPI) grantAdmin(w http.ResponseWriter, r *http.Request, c *Caller) 
 	}
 	by := c.user()
 	if c.bySignIn {
-		by = "" // whoever is signed in beside has not done it
+		by = "" // the user who is also signed in did not do it
 	}
 	if err := store.GrantDeploymentAdmin(r.Context(), user, by); err != nil {
 		return err
@@ -80,14 +80,14 @@ func (a usersAPI) grantAdmin(w http.ResponseWriter, r *http.Request, c *Caller) 
 	return httpapi.WriteJSON(w, http.StatusOK, success{Success: true})
 }
 
-// revokeAdmin ends a grant, also the caller's own. The last one stays where no one else could administer the deployment: the way back in
-// would be the command line alone.
+// revokeAdmin ends a grant, including the caller's own. The last one stays if no one else could administer the
+// deployment: the only way back in would be the command line.
 func (a usersAPI) revokeAdmin(w http.ResponseWriter, r *http.Request, c *Caller) error {
 	user, store, err := a.named(r, c)
 	if err != nil {
 		return err
 	}
-	a.revoking.Lock() // two who revoke each other are both the last one otherwise
+	a.revoking.Lock() // otherwise two who revoke each other could both be the last one
 	defer a.revoking.Unlock()
 	if a.opt.SuperAdmin == nil {
 		left, err := a.othersLeft(r.Context(), store, user)

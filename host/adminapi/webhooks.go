@@ -6,7 +6,7 @@ import (
 	"or3.chat/cloud/audit"
 )
 
-// webhooks are the endpoints of the webhooks of administrators, which are those of members for others than them.
+// webhooks are the endpoints of the webhooks of administrators: those of members, but for administrators.
 func (a *API) webhooks() (out []endpoint) {
 	if a.opt.Webhooks == nil {
 		return nil

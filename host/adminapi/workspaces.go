@@ -41,14 +41,14 @@ func (a workspacesAPI) table() []endpoint {
 
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
 
-// number returns a parameter between two bounds; what lies outside of them counts as the bound.
+// number returns a parameter between two limits; a value outside them counts as the nearest limit.
 func number(r *http.Request, name string, usual, least, most int) (int, error) {
 	text := strings.TrimSpace(r.URL.Query().Get(name))
 	if text == "" {
 		return usual, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil && !errors.Is(err, strconv.ErrRange) { // then n is the nearest
+	if err != nil && !errors.Is(err, strconv.ErrRange) { // n is the nearest limit then
 		return 0, invalid("Invalid query")
 	}
 	return min(max(n, least), most), nil
@@ -78,7 +78,7 @@ func summarize(ws or3cloud.WorkspaceSummary) workspaceSummary {
 	return s
 }
 
-// maxPage is the last page that can be asked for.
+// maxPage is the highest page number that can be requested.
 const maxPage = 100_000
 
 func (a workspacesAPI) listWorkspaces(w http.ResponseWriter, r *http.Request, _ *Caller) error {
@@ -178,7 +178,7 @@ func (a workspacesAPI) storageUse(r *http.Request, id string) (*storageUse, erro
 	return &storageUse{use.Bytes, use.Files, use.ReservedBytes, use.ReservedFiles}, err
 }
 
-// changeWorkspace makes a handler of what is done to a workspace that the path names.
+// changeWorkspace makes a handler for a change of the workspace in the path.
 func (a workspacesAPI) changeWorkspace(what operator.UseCase[operator.WorkspaceID, operator.Done]) func(http.ResponseWriter, *http.Request, *Caller) error {
 	return func(w http.ResponseWriter, r *http.Request, c *Caller) error {
 		id := strings.TrimSpace(r.PathValue("id"))

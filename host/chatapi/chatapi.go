@@ -1,6 +1,6 @@
-// Package chatapi answers what clients ask about chats where no server of models is asked for them (streamapi): that a client goes on
-// by itself, at once, with the user's own key from the browser. It also says whether the server has tools that read the history of a
-// chat (contract, client-behaviour §10, §15).
+// Package chatapi answers clients' questions about chats when no model server is configured (streamapi): that a client
+// should continue on its own, at once, with the user's own key from the browser. It also says whether the server has
+// tools that read the history of a chat (contract, client-behaviour §10, §15).
 package chatapi
 
 import (
@@ -23,7 +23,7 @@ type Options struct {
 	Ready func(ctx context.Context, userID, workspaceID, threadID string) bool
 }
 
-// API says what is not offered.
+// API refuses what is not offered.
 type API struct{ opt Options }
 
 // New returns the API.
@@ -38,9 +38,9 @@ func (a *API) Routes() []or3cloud.Route {
 	return routes
 }
 
-// noStream is the refusal to stream, for all who read it: the base client shows the text as it is, the newest one knows
-// neither texts nor unknown codes and says by the inner code that the connection settings have to be looked at; the outer
-// code makes it stay in the foreground for the rest of the session.
+// noStream is the refusal to stream, for all clients: the base client shows the text as it is; the newest one uses
+// neither texts nor unknown codes, and takes the inner code to mean that the connection settings have to be checked;
+// the outer code keeps it in the foreground for the rest of the session.
 type noStream struct {
 	Error struct {
 		Message string `json:"message"`
@@ -52,13 +52,13 @@ type noStream struct {
 
 const streamText = "This server does not fetch answers with a key of its own. Connect your own OpenRouter account to chat."
 
-// maxForgotten is how much of a chat is taken before it is refused: browsers that are still sending show a broken
+// maxForgotten is how much of a chat is read before it is refused: browsers that are still sending show a broken
 // connection instead of the answer.
 const maxForgotten = 16 << 20
 
 // stream refuses to stream. A client that has the user's own key takes 404 for "there is no such route" and asks
-// OpenRouter itself; every other status would end the chat. One that has none cannot go on, and takes 404 for an item that
-// was deleted; 400 is the contract's status for a missing key.
+// OpenRouter itself; every other status would end the chat. One without a key cannot continue, and takes 404 for an
+// item that was deleted; 400 is the contract's status for a missing key.
 func (*API) stream(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
 	httpapi.Forget(w, r, maxForgotten)
@@ -101,5 +101,5 @@ func (a *API) historyReadiness(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ready": ready})
 }
 
-// readyWithin is how long it may take to say that a thread can be read.
+// readyWithin is how long it may take to find out that a thread can be read.
 const readyWithin = 10 * time.Second

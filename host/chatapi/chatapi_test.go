@@ -24,8 +24,9 @@ func api(h *hosttest.Host) []or3cloud.Route {
 const refusal = `{"error":{"message":"This server does not fetch answers with a key of its own. Connect your own OpenRouter account to chat.",` +
 	`"code":"ERR_AUTH","source":"provider"},"code":"background_streaming_disabled"}`
 
-// Both clients go on with the user's own key after 404, and the newest one after nothing else; it takes any answer with the
-// header x-or3-stream-route for one of a route that is there. Without a key both show what comes, unless it is 404 or 405.
+// Both clients continue with the user's own key after 404, and the newest one after nothing else; it takes any answer
+// with the header x-or3-stream-route to mean that the route exists. Without a key both show the answer, unless it is
+// 404 or 405.
 func TestAnswersAreNotStreamed(t *testing.T) {
 	for _, c := range []struct {
 		name, header, value string

@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/host/internal/seats"
 )
 
-// Bounds are how many streams may be open at once. A zero means the default.
+// Bounds limit how many streams may be open at once. Zero means the default.
 type Bounds struct {
 	// PerUser is for one user, over all devices and tabs.
 	PerUser int
@@ -16,13 +16,13 @@ type Bounds struct {
 	Total int
 }
 
-// The default bounds. A browser keeps one stream for each workspace that it has open.
+// The default limits. A browser keeps one stream for each workspace that it has open.
 const (
 	DefaultPerUser = 16
 	DefaultTotal   = 10_000
 )
 
-// comeBack is when a client that found no seat may ask again. Until then it polls, as it does without this endpoint.
+// comeBack is when a client that found no seat may try again. Until then it polls, as it does without this endpoint.
 const comeBack = 30 * time.Second
 
 func (b Bounds) seats() *seats.Seats {

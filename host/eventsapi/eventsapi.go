@@ -14,14 +14,14 @@ import (
 
 // Timing of a stream.
 const (
-	// checkEvery is how often a stream's permission is asked for again.
+	// checkEvery is how often a stream's permission is checked again.
 	checkEvery = time.Second
-	// quietChecks is after how many checks without an event a heartbeat is sent: proxies cut connections that say
-	// nothing, usually after 30 or 60 seconds.
+	// quietChecks is the number of checks without an event after which a heartbeat is sent: proxies cut silent
+	// connections, usually after 30 or 60 seconds.
 	quietChecks = 15
-	// patience is how long a reader may leave an event untaken before its stream is broken off.
+	// patience is how long a reader may leave an event unread before its stream is cut.
 	patience = 3 * time.Second
-	// retryLeast and retrySpread tell browsers when to connect again: not all at the same moment after a restart.
+	// retryLeast and retrySpread tell browsers when to reconnect: not all at the same moment after a restart.
 	retryLeast  = 2 * time.Second
 	retrySpread = 3 * time.Second
 )
@@ -29,7 +29,7 @@ const (
 // Host is what the endpoint needs of the host.
 type Host interface {
 	or3cloud.Front
-	// Reauthorize asks again whether a session that Authorize has returned for r may still do p in its workspace. It
+	// Reauthorize checks again whether a session that Authorize has returned for r may still do p in its workspace. It
 	// must neither rotate credentials nor write.
 	Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error
 }
@@ -53,7 +53,7 @@ type API struct {
 // New returns the API.
 func New(o Options) *API { return &API{opt: o, seats: o.Bounds.seats()} }
 
-// Routes returns the endpoint. A foreign page could not read a stream, but hold all of a user's seats.
+// Routes returns the endpoint. A foreign page could not read a stream, but it could take all of a user's seats.
 func (a *API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/sync/events", Effects: true, Handle: a.serve}}
 }
@@ -94,7 +94,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 			}
 			quiet = 0
 		case <-timer.C:
-			// A fault of the store ends the stream as well: what cannot be confirmed is not allowed.
+			// An error of the store ends the stream as well: what cannot be confirmed is not allowed.
 			if a.opt.Host.Reauthorize(r, s, or3cloud.PermWorkspaceRead) != nil {
 				return nil
 			}
@@ -113,8 +113,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// spread returns the n-th of durations up to max that lie evenly, however many there are: multiples of the golden ratio
-// never crowd together as random numbers do.
+// spread returns the n-th of durations up to max that are spread evenly, however many there are: multiples of the
+// golden ratio never cluster as random numbers do.
 func spread(n uint64, max time.Duration) time.Duration {
 	const golden = 0x9e3779b97f4a7c15 // of 2^64
 	return time.Duration(float64(n*golden) / (1 << 64) * float64(max))

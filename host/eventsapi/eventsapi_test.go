@@ -27,7 +27,7 @@ func (f watchFunc) Watch(ctx context.Context, workspaceID string) (int64, <-chan
 	return f(ctx, workspaceID)
 }
 
-// at returns a workspace that stands at a version and goes on as c says.
+// at returns a workspace that is at a version and continues as c says.
 func at(version int64, c <-chan int64) watchFunc {
 	return func(context.Context, string) (int64, <-chan int64, error) { return version, c, nil }
 }
@@ -47,7 +47,7 @@ func (m *member) Reauthorize(*http.Request, *or3cloud.SessionContext, or3cloud.P
 	return nil
 }
 
-// client takes one stream.
+// client reads one stream.
 type client struct {
 	header http.Header
 	stop   context.CancelFunc
@@ -68,7 +68,7 @@ func (c *client) Write(p []byte) (n int, err error) {
 	return c.text.Write(p)
 }
 
-// take returns what has come since the last call.
+// take returns what has arrived since the last call.
 func (c *client) take() string {
 	synctest.Wait()
 	c.mu.Lock()
@@ -88,7 +88,7 @@ func (c *client) ended() bool {
 	}
 }
 
-// listen opens a stream in the bubble of a test and waits until it stands or is refused.
+// listen opens a stream in the bubble of a test and waits until it is established or refused.
 func listen(t *testing.T, h *API, lastEventID string) *client {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -123,7 +123,7 @@ func TestCurrentVersionAtOnceAndLaterOnesAfterwards(t *testing.T) {
 		if h := c.header; h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-cache, no-transform" || h.Get("X-Accel-Buffering") != "no" {
 			t.Error(h)
 		}
-		for _, v := range []int64{42, 45, 44, 45, 46} { // a number that is no news is not told
+		for _, v := range []int64{42, 45, 44, 45, 46} { // a version that is not news is not sent
 			updates <- v
 		}
 		if got, want := c.take(), event(42)+event(45)+event(46); got != want {
@@ -293,7 +293,7 @@ func TestWorkspaceIDsAreQuoted(t *testing.T) {
 	}
 }
 
-// pipes is a listener whose connections hold no byte that the reader has not taken.
+// pipes is a listener whose connections hold no byte that the reader has not read.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -310,7 +310,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// A reader that takes nothing must not hold anything; it finds the changes with its next pull.
+// A reader that reads nothing must not hold anything; it finds the changes with its next pull.
 func TestSlowReadersAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		updates := make(chan int64, 1)

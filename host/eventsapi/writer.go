@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// writer sends versions to one client. Its methods report whether the client still takes them.
+// writer sends versions to one client. Its methods report whether the client still reads them.
 type writer struct {
 	*httpapi.EventStream
 	// workspace is the workspace's id as JSON.
@@ -44,7 +44,7 @@ func (o *writer) version(v int64) bool {
 	return o.Send() == nil
 }
 
-// heartbeat sends a comment, which clients ignore and connections live on.
+// heartbeat sends a comment, which clients ignore and which keeps connections open.
 func (o *writer) heartbeat() bool {
 	o.Comment("ping")
 	return o.Send() == nil

@@ -1,5 +1,5 @@
 // Package healthapi serves GET /api/health and /api/healthz (contract, workspaces-and-admin §10), and GET
-// /api/health/ready. They answer at once, also while the stores are still opening: nothing is contacted.
+// /api/health/ready. They answer at once, even while the stores are still opening: nothing is contacted.
 package healthapi
 
 import (
@@ -19,9 +19,9 @@ type Feature struct {
 	Provider string `json:"provider,omitempty"`
 	// Maintenance is what the provider's background maintenance is doing; nil if there is none or it is not known.
 	Maintenance *or3cloud.MaintenanceState `json:"maintenance,omitempty"`
-	// Integrity is how sound the stored files are; nil if the provider does not look.
+	// Integrity is the condition of the stored files; nil if the provider does not check them.
 	Integrity *or3cloud.IntegrityState `json:"integrity,omitempty"`
-	// Database is how sound the provider's database is; nil if it has none of its own or does not look.
+	// Database is the condition of the provider's database; nil if it has none of its own or does not check it.
 	Database *or3cloud.DatabaseState `json:"database,omitempty"`
 }
 
@@ -32,7 +32,7 @@ type Features struct {
 	Auth    Feature `json:"auth"`
 }
 
-// Options are what the answers tell.
+// Options are what the answers are made from.
 type Options struct {
 	Started  time.Time
 	Now      func() time.Time
@@ -41,13 +41,13 @@ type Options struct {
 	Degraded bool
 	// Maintenance, if set, returns the state of the sync provider's maintenance, or nil. It must answer at once.
 	Maintenance func() *or3cloud.MaintenanceState
-	// Integrity, if set, returns how sound the stored files are, or nil. It must answer at once.
+	// Integrity, if set, returns the condition of the stored files, or nil. It must answer at once.
 	Integrity func() *or3cloud.IntegrityState
-	// Database, if set, returns how sound the database of a provider is, or nil. It must answer at once.
+	// Database, if set, returns the condition of a provider's database, or nil. It must answer at once.
 	Database func(or3cloud.ProviderKind) *or3cloud.DatabaseState
-	// Disk, if set, returns how much room there is, or nil. It must answer at once.
+	// Disk, if set, returns how much space there is, or nil. It must answer at once.
 	Disk func() *diskspace.Report
-	// Ready, if set, returns nil while every route is served, and otherwise the error that clients get meanwhile.
+	// Ready, if set, returns nil while every route is served, and otherwise the error that clients get.
 	Ready func() error
 }
 
@@ -110,8 +110,8 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, rep)
 }
 
-// ready is for whoever sends traffic only to servers that can answer it. Unlike health, which says that the process
-// lives, it is 503 while the stores open, during a shutdown and after a fatal fault.
+// ready is for load balancers that send traffic only to servers that can answer it. Unlike health, which says that the
+// process lives, it is 503 while the stores open, during a shutdown and after a fatal error.
 func (a *API) ready(w http.ResponseWriter, _ *http.Request) error {
 	httpapi.NoStore(w)
 	if a.opt.Ready != nil {

@@ -63,7 +63,7 @@ func TestDeepHealthTellsTheStateOfMaintenanceAndDisk(t *testing.T) {
 	}
 }
 
-// Liveness is 200 whatever happens; readiness tells whoever sends traffic to wait.
+// Liveness is 200 whatever happens; readiness tells load balancers to wait.
 func TestReady(t *testing.T) {
 	var fault error
 	api := healthapi.New(healthapi.Options{Now: time.Now, Ready: func() error { return fault }})

@@ -11,11 +11,11 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// The bounds of what a browser sends about a call of a tool, in bytes (contract, client-behaviour §15).
+// The limits of what a browser sends about a call of a tool, in bytes (contract, client-behaviour §15).
 const (
-	// maxToolID is how long ids of calls and browsers are.
+	// maxToolID is the longest id of a call or a browser.
 	maxToolID = 256
-	// maxToolResult is how large a body with a result is: 256 KiB, of which each may be escaped in six.
+	// maxToolResult is the largest body with a result: 256 KiB, each byte of which may be escaped as six.
 	maxToolResult = 6*(256<<10) + 16<<10
 )
 
@@ -43,8 +43,8 @@ var (
 	errExpired = or3cloud.Errorf(or3cloud.CodeConflict, "The claim of the tool call has expired, or was replaced")
 )
 
-// readCall reads what a browser sends about a call of a job, and asks whether its user may bring it on. Who asks for a job of another
-// user learns nothing of it.
+// readCall reads what a browser sends about a call of a job, and checks that its user may continue the job. A request
+// for a job of another user reveals nothing about it.
 func (a *API) readCall(r *http.Request, invalid string, fits func(*toolCall) bool) (in toolCall, job *jobs.View, err error) {
 	if err := httpapi.ReadJSON(r, &in, invalid); err != nil {
 		return in, nil, err
@@ -68,7 +68,7 @@ func (a *API) readCall(r *http.Request, invalid string, fits func(*toolCall) boo
 	return in, &view, err
 }
 
-// claimed is a call that a browser has taken upon itself.
+// claimed is a call that a browser has claimed.
 type claimed struct {
 	ClaimToken string `json:"claimToken"`
 	// ClaimExpiresAt is in Unix milliseconds.

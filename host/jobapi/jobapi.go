@@ -1,5 +1,5 @@
-// Package jobapi lets clients read answers that are made in the background, and end them (contract, client-behaviour §11). A job is for
-// its user alone, and only while they are a member of its workspace.
+// Package jobapi lets clients read background answers, and end them (contract, client-behaviour §11). A job is for its
+// user alone, and only while they are a member of its workspace.
 package jobapi
 
 import (
@@ -18,14 +18,14 @@ import (
 // Host is what the endpoints need of the host.
 type Host interface {
 	or3cloud.Front
-	// Reauthorize asks again whether a session that Authorize has returned for r may still do p in its workspace.
+	// Reauthorize checks again whether a session that Authorize has returned for r may still do p in its workspace.
 	Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error
 }
 
 // Options are what the endpoints depend on.
 type Options struct {
 	Host Host
-	// Answers makes the answers; nil where none are made in the background: then clients learn that there are none.
+	// Answers makes the answers; nil where none are made in the background: then clients are told that there are none.
 	Answers *answers.Engine
 	// Total is how many may read along at once.
 	Total int
@@ -33,8 +33,8 @@ type Options struct {
 	Closing <-chan struct{}
 }
 
-// statusMemory is what an answer with its texts and calls takes while it is written, in bytes; together they have no more than a text may.
-// Streams hold it for their first event and their last.
+// statusMemory is what an answer with its texts and calls takes while it is written, in bytes; together they have no
+// more than a text may. Streams hold it for their first event and their last.
 const statusMemory = 4 * jobs.MaxText
 
 // PerUser is how many streams of one user there may be.
@@ -101,7 +101,7 @@ const (
 	notOpen   = "Job not found, unauthorized, or already complete"
 )
 
-// user returns who asks; "" if no one is signed in.
+// user returns the sender; "" if no one is signed in.
 func (a *API) user(r *http.Request) (string, error) {
 	s, err := a.opt.Host.Session(r)
 	if err != nil || !s.Authenticated {
@@ -110,15 +110,15 @@ func (a *API) user(r *http.Request) (string, error) {
 	return s.User.ID, nil
 }
 
-// allow asks whether a user may do p with a job: in the job's own workspace, whichever is active.
+// allow checks whether a user may do p with a job: in the job's own workspace, whichever is active.
 func (a *API) allow(r *http.Request, p or3cloud.Permission, job *jobs.Job) (*or3cloud.SessionContext, error) {
 	if job.WorkspaceID == "" {
-		return nil, or3cloud.Errorf(or3cloud.CodeForbidden, "The job belongs to no workspace")
+		return nil, or3cloud.Errorf(or3cloud.CodeForbidden, "The job does not belong to a workspace")
 	}
 	return a.opt.Host.Authorize(r, p, job.WorkspaceID)
 }
 
-// find returns the job that a request is about, as far as its reader does not have it, or answers why not.
+// find returns the job of a request, with what its reader does not have yet, or answers why not.
 func (a *API) find(w http.ResponseWriter, r *http.Request) (job *jobs.View, from jobs.Place, s *or3cloud.SessionContext, err error) {
 	refuse := func(status int, text string) (*jobs.View, jobs.Place, *or3cloud.SessionContext, error) {
 		return nil, from, nil, httpapi.WriteJSON(w, status, jobError{text})
@@ -146,7 +146,7 @@ func (a *API) find(w http.ResponseWriter, r *http.Request) (job *jobs.View, from
 	return &view, from, s, err
 }
 
-// number returns a parameter that is a whole number, or -1: what is none counts as left out.
+// number returns a parameter that is a whole number, or -1: anything else counts as absent.
 func number(r *http.Request, name string) int {
 	n, err := strconv.Atoi(r.URL.Query().Get(name))
 	if err != nil {
@@ -221,7 +221,7 @@ func (a *API) admission(w http.ResponseWriter, r *http.Request) error {
 	}
 	job, err := a.wish(r, user, id)
 	switch {
-	case or3cloud.CodeOf(err) == or3cloud.CodeNotFound: // so a client that does not know what became of its request may send it again
+	case or3cloud.CodeOf(err) == or3cloud.CodeNotFound: // so that a client that does not know the outcome of its request may send it again
 		return httpapi.WriteJSON(w, http.StatusNotFound, jobError{"No job for this admission"})
 	case err != nil:
 		return err
@@ -240,7 +240,8 @@ func (a *API) wish(r *http.Request, user, id string) (jobs.Job, error) {
 	return a.opt.Answers.Find(r.Context(), user, id)
 }
 
-// abortAdmission takes a wish back. It needs no role: who has lost it may still stop what is made in their name.
+// abortAdmission withdraws a wish. It needs no role: a user who has lost theirs may still stop what is made in their
+// name.
 func (a *API) abortAdmission(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
 	var in struct {
@@ -276,5 +277,5 @@ func (a *API) abortAdmission(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, abortState{Aborted: out.Aborted, Pending: out.Pending, JobID: out.JobID, State: state})
 }
 
-// comeBack is when a client that found no seat may ask again.
+// comeBack is when a client that found no seat may try again.
 const comeBack = 5 * time.Second

@@ -13,12 +13,12 @@ import (
 
 // Timing of a stream.
 const (
-	// checkEvery is how often the permission to read is asked for again.
+	// checkEvery is how often the permission to read is checked again.
 	checkEvery = time.Second
-	// pingEvery is how often a comment is sent (contract, client-behaviour §11), and the job looked at in any case: the store lets it
-	// fail by itself if no one works on it any more.
+	// pingEvery is how often a comment is sent (contract, client-behaviour §11), and the job looked at in any case: the
+	// store makes it fail if no worker works on it any more.
 	pingEvery = 15 * time.Second
-	// patience is how long a reader may leave an event untaken.
+	// patience is how long a reader may leave an event unread.
 	patience = 10 * time.Second
 )
 
@@ -48,7 +48,7 @@ type status struct {
 	Content       *string `json:"content,omitempty"`
 	ContentDelta  *string `json:"content_delta,omitempty"`
 	ContentLength int     `json:"content_length"`
-	// ContentReset and ReasoningReset say that another attempt has begun, and what the reader has is of none.
+	// ContentReset and ReasoningReset say that another attempt has begun, so that what the reader has is void.
 	ContentReset    bool    `json:"content_reset,omitempty"`
 	Reasoning       *string `json:"reasoning_text,omitempty"`
 	ReasoningDelta  *string `json:"reasoning_delta,omitempty"`
@@ -75,7 +75,7 @@ func (s *status) thoughts(v *jobs.View) {
 	s.Reasoning, s.ReasoningLength = &v.Reasoning.Text, v.Reasoning.Length
 }
 
-// part gives a reader what lies beyond its place, or all if that is none of this answer.
+// part gives a reader what is beyond its place, or everything if that place is not in this answer.
 func (s *status) part(v *jobs.View, from jobs.Place) {
 	s.ContentLength = v.Content.Length
 	if v.Content.From == from.Content {
@@ -94,10 +94,10 @@ var seed = maphash.MakeSeed()
 type reader struct {
 	out   *httpapi.EventStream
 	have  jobs.Place
-	calls uint64 // of tools, as the client has them: what tells them from others
+	calls uint64 // of tools, as the client has them: a number that tells them from others
 }
 
-// send sends an event, and reports whether the client has taken it.
+// send sends an event, and reports whether the client has read it.
 func (o *reader) send(event string, s *status) bool {
 	text, err := json.Marshal(struct {
 		Event  string  `json:"event"`
@@ -110,7 +110,7 @@ func (o *reader) send(event string, s *status) bool {
 	return o.out.Send() == nil
 }
 
-// begin sends the first event: all of the answer, or what lies beyond the client's place.
+// begin sends the first event: all of the answer, or what is beyond the client's place.
 func (o *reader) begin(v *jobs.View, from jobs.Place) bool {
 	s := about(&v.Job)
 	s.thoughts(v)
@@ -129,7 +129,7 @@ func (o *reader) note(v *jobs.View) {
 	o.calls = maphash.Bytes(seed, v.ToolCalls)
 }
 
-// goOn sends what has come. Another attempt begins with a snapshot.
+// goOn sends what is new. Another attempt begins with a snapshot.
 func (o *reader) goOn(v *jobs.View) bool {
 	had, called := o.have, o.calls != maphash.Bytes(seed, v.ToolCalls)
 	o.note(v)
@@ -183,7 +183,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 		v, err := a.opt.Answers.Get(r.Context(), id, user, place)
 		return &v, err
 	}
-	if job, err = read(from); err != nil { // with what has come before the watch began
+	if job, err = read(from); err != nil { // with what came before the watch began
 		return err
 	}
 	o := &reader{out: httpapi.NewEventStream(w, patience)}
@@ -208,7 +208,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 				return nil
 			}
 		case <-check.C:
-			// A fault of the store ends the stream as well: what cannot be confirmed is not allowed.
+			// An error of the store ends the stream as well: what cannot be confirmed is not allowed.
 			if a.opt.Host.Reauthorize(r, session, or3cloud.PermWorkspaceRead) != nil {
 				return nil
 			}

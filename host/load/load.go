@@ -1,4 +1,4 @@
-// Package load keeps what a server has had to do in the last minutes, as a line of points for charts.
+// Package load keeps the load of a server in the last minutes, as a series of points for charts.
 package load
 
 import (
@@ -19,7 +19,7 @@ const (
 	points = 180
 )
 
-// Now is what the server says of itself at a moment. Totals only grow.
+// Now is what the server reports about itself at a moment. Totals only grow.
 type Now struct {
 	// Requests, Faults, Ops and Bytes are totals, and Latency is that of all answers so far.
 	Requests, Faults, Ops, Bytes float64
@@ -29,7 +29,7 @@ type Now struct {
 	DiskFree                     uint64
 }
 
-// Point is the load of the time since the point before it. What is said in a second is an average.
+// Point is the load since the point before it. Rates per second are averages.
 type Point struct {
 	At time.Time `json:"at"`
 	// Requests, Faults (answers of 500 and above), Ops (changes that devices have pushed) and Bytes (of answers) are per second.
@@ -37,14 +37,15 @@ type Point struct {
 	Faults   float64 `json:"faults"`
 	Ops      float64 `json:"ops"`
 	Bytes    float64 `json:"bytes"`
-	// P50, P95 and P99 are the times that so much of a hundred answers took at most, in seconds; 0 if there were none.
+	// P50, P95 and P99 are the times within which that percentage of answers was given, in seconds; 0 if there were
+	// none.
 	P50 float64 `json:"p50"`
 	P95 float64 `json:"p95"`
 	P99 float64 `json:"p99"`
 	// InFlight are requests under way, and Listeners devices that wait for changes.
 	InFlight  int `json:"inFlight"`
 	Listeners int `json:"listeners"`
-	// MemoryBytes is what the program has of the system's memory, RequestMemoryBytes what requests hold of it.
+	// MemoryBytes is how much of the system's memory the program has, RequestMemoryBytes how much of it requests hold.
 	MemoryBytes        int64  `json:"memoryBytes"`
 	RequestMemoryBytes int64  `json:"requestMemoryBytes"`
 	DiskFreeBytes      uint64 `json:"diskFreeBytes"`
@@ -62,7 +63,7 @@ type Record struct {
 	points []Point // the oldest first
 }
 
-// Start begins to make points of what look says, until Close.
+// Start starts to make points from what look returns, until Close.
 func Start(log *slog.Logger, now func() time.Time, look func() Now) *Record {
 	r := &Record{now: now, look: look, at: now(), last: look()}
 	r.loop = background.Start(background.Task{
@@ -72,10 +73,10 @@ func Start(log *slog.Logger, now func() time.Time, look func() Now) *Record {
 	return r
 }
 
-// Close ends it.
+// Close ends the points.
 func (r *Record) Close() { r.loop.Close() }
 
-// Points returns what is kept, the oldest first.
+// Points returns the points that are kept, the oldest first.
 func (r *Record) Points() []Point {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,7 +101,7 @@ func (r *Record) add() {
 	}
 }
 
-// since is what has been observed after an earlier distribution of the same bounds.
+// since is what has been observed after an earlier distribution with the same buckets.
 func since(now, before metric.Distribution) metric.Distribution {
 	d := metric.Distribution{Bounds: now.Bounds, Counts: make([]uint64, len(now.Counts)), Sum: now.Sum - before.Sum}
 	for i, n := range now.Counts {
@@ -112,7 +113,8 @@ func since(now, before metric.Distribution) metric.Distribution {
 	return d
 }
 
-// Quantile is the value that a share of the observations does not exceed, if they lie evenly in their buckets; 0 if there are none.
+// Quantile is the value that a share of the observations does not exceed, assuming that they are spread evenly in their
+// buckets; 0 if there are none.
 func Quantile(d metric.Distribution, share float64) float64 {
 	rank := share * float64(d.Count())
 	if rank == 0 || len(d.Bounds) == 0 {
@@ -128,14 +130,14 @@ func Quantile(d metric.Distribution, share float64) float64 {
 	return d.Bounds[len(d.Bounds)-1] // or more
 }
 
-// memory is what Go has of the system's memory.
+// memory is how much of the system's memory Go holds.
 func memory() int64 {
 	all := []rt.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	rt.Read(all)
 	return int64(all[0].Value.Uint64() - all[1].Value.Uint64())
 }
 
-// Summary is how a server fares.
+// Summary is the load of a server.
 type Summary struct {
 	Version string    `json:"version"`
 	Started time.Time `json:"started"`
@@ -147,17 +149,17 @@ type Summary struct {
 	// MemoryLimitBytes is the limit of the process, and RequestMemoryLimitBytes that of all requests together.
 	MemoryLimitBytes        int64 `json:"memoryLimitBytes"`
 	RequestMemoryLimitBytes int64 `json:"requestMemoryLimitBytes"`
-	// Disk is the file system with the least room; nil where nothing is stored.
+	// Disk is the file system with the least space; nil where nothing is stored.
 	Disk *Disk `json:"disk,omitempty"`
-	// Totals are the figures that /metrics has, without those of single routes and histograms, by their names and labels.
+	// Totals are the figures of /metrics, without those of single routes and histograms, by their names and labels.
 	Totals map[string]float64 `json:"totals"`
 }
 
-// Disk is how much room there is.
+// Disk is how much space there is.
 type Disk struct {
 	State     string `json:"state"` // ok, low or full
 	FreeBytes uint64 `json:"freeBytes"`
 	SizeBytes uint64 `json:"sizeBytes"`
-	// HeadroomBytes is what may be written before changes are refused.
+	// HeadroomBytes is how much may be written before changes are refused.
 	HeadroomBytes uint64 `json:"headroomBytes"`
 }

@@ -16,14 +16,14 @@ import (
 	"or3.chat/cloud/internal/origin"
 )
 
-// CodeProxy is the code in the data of an answer whose request went wrong on its way through a reverse proxy, as it seems.
+// CodeProxy is the code in the data of an answer to a request that a reverse proxy seems to have passed on incorrectly.
 const CodeProxy = "proxy_misconfigured"
 
-// OriginMismatch is how endpoints of the administration say that a foreign page has sent a request (contract, workspaces-and-admin §3).
+// OriginMismatch is the administration's refusal of a request from a foreign page (contract, workspaces-and-admin §3).
 const OriginMismatch = "Forbidden: Origin mismatch"
 
-// Advice says what is wrong with the way from the browser to the server: to people in the answer, and to the operator in the
-// log, once for each fault. It is safe for concurrent use.
+// Advice says what is wrong between the browser and the server: to people in the answer, and to the operator in the
+// log, once for each problem. It is safe for concurrent use.
 type Advice struct {
 	pages  httpapi.ForeignPages
 	public string
@@ -35,10 +35,10 @@ func NewAdvice(publicURL string, pages httpapi.ForeignPages, log *slog.Logger) *
 	return &Advice{pages: pages, public: publicURL, once: once{log: log}}
 }
 
-// maxTold bounds how many faults of a kind are logged.
+// maxTold limits how many problems of a kind are logged.
 const maxTold = 16
 
-// once warns once for each of the first faults of a kind.
+// once warns once for each of the first problems of a kind.
 type once struct {
 	log *slog.Logger
 
@@ -59,8 +59,9 @@ func (o *once) warn(fault, message string, attrs ...any) {
 	o.log.Warn(message, attrs...)
 }
 
-// Explain says in err, which a route or the rule about foreign pages has answered r with, why an own page may have been taken for
-// a foreign one. What a browser calls foreign stays what it is; where no browser says either, only the data or the log says more.
+// Explain adds to err, the answer to r of a route or of the rule about foreign pages, why a page of our own may have
+// been taken for a foreign one. What a browser calls foreign stays foreign; if no browser says either, only the data or
+// the log says more.
 func (a *Advice) Explain(r *http.Request, err error) error {
 	var e *or3cloud.Error
 	if !errors.As(err, &e) || e.Code != or3cloud.CodeForbidden || e.Message != "Forbidden" && e.Message != OriginMismatch || e.Data != nil {
@@ -76,17 +77,17 @@ func (a *Advice) Explain(r *http.Request, err error) error {
 		return err
 	}
 	if site == "" && id.Unbelieved == "" && id.Host != "" && (id.Forwarded || !loopback(id.Host)) {
-		return err // nothing hints at a proxy, and what a foreign page is called must not be proposed
+		return err // nothing suggests a proxy, and the name of a foreign page must not be suggested as a setting
 	}
 	address := own.String()
 	if !plain(strings.TrimPrefix(strings.TrimPrefix(address, "https://"), "http://")) {
 		return err
 	}
 	f := a.fault(id, address)
-	a.once.warn(f.name+address, "refused what a page wanted to change: "+f.found+"; if the page is this server's own, "+f.fix,
+	a.once.warn(f.name+address, "refused a change by a page: "+f.found+"; if the page is this server's own, "+f.fix,
 		"page", address, "host", id.Host, "path", r.URL.Path)
 	if site == "" && id.Unbelieved == "" && !id.Forwarded && id.Host != "" {
-		return err // only the address hints at a proxy: the operator may know better, the answer stays that of the contract
+		return err // only the address suggests a proxy: the operator may know better, and the answer stays that of the contract
 	}
 	explained := *e
 	text := "You have opened this server as " + address + ", but " + f.found + ". If that address is right, the operator of the server can " + f.fix + "."
@@ -97,10 +98,10 @@ func (a *Advice) Explain(r *http.Request, err error) error {
 	return &explained
 }
 
-// fault is what is wrong, in words that go on after "but" and "can".
+// fault is what is wrong, in words that continue after "but" and "can".
 type fault struct{ name, found, fix string }
 
-// fault says why a page at an address is not known to be the server's own.
+// fault says why a page at an address is not known to belong to the server.
 func (a *Advice) fault(id httpapi.Identity, address string) fault {
 	setting := "set OR3_PUBLIC_URL=" + address
 	if a.public != "" {
@@ -108,7 +109,7 @@ func (a *Advice) fault(id httpapi.Identity, address string) fault {
 	}
 	switch {
 	case id.Unbelieved != "":
-		return fault{"untrusted", "what the reverse proxy at " + id.Unbelieved + " says of it is not believed",
+		return fault{"untrusted", "what the reverse proxy at " + id.Unbelieved + " says about it is not trusted",
 			"set OR3_TRUSTED_PROXIES=" + id.Unbelieved + ", or " + setting + ", and restart the server"}
 	case id.Host == "":
 		return fault{"no host", "the reverse proxy does not say so",
@@ -122,14 +123,14 @@ func (a *Advice) fault(id httpapi.Identity, address string) fault {
 	}
 }
 
-// loopback reports whether a host is one that browsers of people do not use, but proxies.
+// loopback reports whether a host is one that people's browsers do not use, but proxies do.
 func loopback(host string) bool {
 	name := hostName(host)
 	addr, err := netip.ParseAddr(name)
 	return name == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// shown is a host as it may be repeated.
+// shown is a host in a form that may be repeated.
 func shown(host string) string {
 	if !plain(host) {
 		return "something else"
@@ -137,7 +138,7 @@ func shown(host string) string {
 	return host
 }
 
-// refuse answers with 503 and a text that says what a deployment lacks: mostly it is a setting, and clients keep their edits
+// refuse answers with 503 and a text that says what a deployment lacks: usually a setting, and clients keep their edits
 // on a 503.
 func refuse(w http.ResponseWriter, r *http.Request, title, text, code string) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {
@@ -159,5 +160,5 @@ func refuse(w http.ResponseWriter, r *http.Request, title, text, code string) {
 		"<h1>"+title+"</h1><p>"+html.EscapeString(text)+"</p></html>\n")
 }
 
-// retryRefused is when a client may ask again; until the operator has changed something it is in vain.
+// retryRefused is when a client may try again; until the operator has changed something, it will be refused.
 const retryRefused = 10 * time.Second

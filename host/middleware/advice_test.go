@@ -13,7 +13,8 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// Whoever runs a server behind a proxy that says too little finds out what to set: in the answer, and once in the log.
+// The operator of a server behind a proxy that says too little finds out what to set: in the answer, and once in the
+// log.
 func TestAnOwnPageThatWasRefusedIsExplained(t *testing.T) {
 	const page = "https://cloud.example"
 	list := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
@@ -25,7 +26,7 @@ func TestAnOwnPageThatWasRefusedIsExplained(t *testing.T) {
 		host    string
 		headers []string
 		want    string // in the reason
-		message bool   // the reason is the message, too
+		message bool   // the reason is also the message
 		silent  bool   // only the log says the reason: the answer is that of recorded traffic
 	}{
 		{name: "no X-Forwarded-Host", proxy: Proxy{Everyone: true}, peer: "127.0.0.1:1", host: "backend", headers: []string{"X-Forwarded-For", "192.0.2.1"},
@@ -87,7 +88,7 @@ func TestAnOwnPageThatWasRefusedIsExplained(t *testing.T) {
 	}
 }
 
-// A refusal that is right is not explained: what its page learns is none of its business, and the log is not its place.
+// A justified refusal is not explained, neither to the foreign page nor in the log.
 func TestWhatIsForeignIsNotExplained(t *testing.T) {
 	var out bytes.Buffer
 	pages := httpapi.NewForeignPages("https://cloud.example", []string{"https://app.example"})
@@ -123,7 +124,8 @@ func TestWhatIsForeignIsNotExplained(t *testing.T) {
 	}
 }
 
-// A proxy that is not trusted is said once each, if it is one of the networks at hand: a stranger's address is never proposed.
+// Each proxy that is not trusted is reported once, if it is in a nearby network: a stranger's address is never
+// suggested.
 func TestUntrustedProxiesAreToldOnce(t *testing.T) {
 	for peer, want := range map[string]string{
 		"127.0.0.1:5": "OR3_TRUSTED_PROXIES=127.0.0.1", "10.1.2.3:5": "OR3_TRUSTED_PROXIES=10.1.2.3", "[fd00::1]:5": "OR3_TRUSTED_PROXIES=fd00::1",
@@ -151,7 +153,7 @@ func TestUntrustedProxiesAreToldOnce(t *testing.T) {
 	}
 }
 
-// An endless redirect explains itself to nobody, so there is a text in its place.
+// An endless redirect explains nothing, so there is a text instead.
 func TestAProxyThatHidesHTTPSIsExplained(t *testing.T) {
 	for _, c := range []struct {
 		name     string

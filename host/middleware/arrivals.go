@@ -7,18 +7,19 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// MarkParameter is the parameter of a query whose request is remembered: whoever has sent it can ask the operator's socket what the
-// server has made of it, and so see what the proxies on the way do.
+// MarkParameter is the query parameter of requests to remember: their sender can ask the operator's socket what the
+// server has made of them, and so see what the proxies on the way do.
 const MarkParameter = "arrival"
 
-// The bounds of what is remembered. Anybody can send marks; they push each other out, and no one is told but the operator.
+// The limits of what is remembered. Anyone can send marks; they push each other out, and only the operator can read
+// them.
 const (
 	maxArrivals = 64
 	maxMark     = 64
 	maxHost     = 255
 )
 
-// Arrivals remembers how requests with a mark have come. The zero value is ready.
+// Arrivals remembers how requests with a mark arrived. The zero value is ready to use.
 type Arrivals struct {
 	mu   sync.Mutex
 	last []arrival // the oldest first
@@ -29,7 +30,7 @@ type arrival struct {
 	id   httpapi.Identity
 }
 
-// Note remembers a request if it has a mark. It comes behind Proxy.Identify.
+// Note remembers a request if it has a mark. It comes after Proxy.Identify.
 func (a *Arrivals) Note(r *http.Request) {
 	if r.URL.RawQuery == "" {
 		return
@@ -46,7 +47,7 @@ func (a *Arrivals) Note(r *http.Request) {
 	a.last = append(a.last, arrival{mark, id})
 }
 
-// Of returns how the last request with a mark has come.
+// Of returns how the last request with a mark arrived.
 func (a *Arrivals) Of(mark string) (id httpapi.Identity, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

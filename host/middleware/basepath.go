@@ -8,17 +8,17 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// addressed returns the path and query that a browser has asked for, base path included.
+// addressed returns the path and query that a browser requested, base path included.
 func addressed(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") { // and not the address that forward proxies are sent
+	if strings.HasPrefix(r.RequestURI, "/") { // and not the address that is sent to forward proxies
 		return r.RequestURI
 	}
 	return r.URL.RequestURI()
 }
 
-// BasePath lets the server live below a path, as reverse proxies show it that have several sites under one name; "" changes nothing. What
-// comes with the path in front is served as if it came without. What comes without it is served, too: some proxies cut it off, and
-// clients that were built for a path call parts of /api without it all the same.
+// BasePath lets the server live below a path, for reverse proxies that have several sites under one name; "" changes
+// nothing. Requests with the path in front are served as if they came without it. Requests without it are served, too:
+// some proxies cut it off, and clients that were built for a path still call parts of /api without it.
 func BasePath(base string) httpapi.Middleware {
 	return func(next http.Handler) http.Handler {
 		if base == "" {
@@ -38,7 +38,7 @@ func BasePath(base string) httpapi.Middleware {
 				inner.URL = new(url.URL)
 				*inner.URL = *r.URL
 				inner.URL.Path = "/" + strings.TrimPrefix(below, "/")
-				inner.URL.RawPath = "" // it was of the whole path
+				inner.URL.RawPath = "" // it had the whole path
 				next.ServeHTTP(w, inner)
 			}
 		})

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 )
 
-// maxHeld bounds how many requests Hold keeps waiting at once; the others are refused.
+// maxHeld limits how many requests Hold keeps waiting at once; the others are refused.
 const maxHeld = 256
 
 // Limits are the host's budgets. It is safe for concurrent use.
@@ -24,7 +24,7 @@ type Limits struct {
 }
 
 // NewLimits returns the default budgets, changed by overrides, the value of OR3_RATE_LIMIT_OVERRIDES_JSON. If off,
-// nothing is limited. What is of no use in overrides was told at the start (internal/config).
+// nothing is limited. Useless overrides were reported at the start (internal/config).
 func NewLimits(now func() time.Time, overrides string, off bool) *Limits {
 	l := &Limits{limiter: ratelimit.New(now)}
 	if !off {
@@ -33,14 +33,14 @@ func NewLimits(now func() time.Time, overrides string, off bool) *Limits {
 	return l
 }
 
-// Keep lets the budgets outlive the process, if there is a store for them. Close, which it needs then, ends it.
+// Keep lets the budgets outlive the process, if there is a store for them. Close, which it then needs, ends it.
 func (l *Limits) Keep(ctx context.Context, store or3cloud.RateLimitStore, log *slog.Logger) {
 	if store != nil {
 		l.keeper = ratelimit.Keep(ctx, l.limiter, store, log)
 	}
 }
 
-// Close writes down what has been used of the budgets.
+// Close stores what has been used of the budgets.
 func (l *Limits) Close() {
 	l.keeper.Close()
 	l.keeper = nil
@@ -48,7 +48,7 @@ func (l *Limits) Close() {
 
 func key(op ratelimit.Operation, subject string) string { return subject + ":" + string(op) }
 
-// Check refuses with 429 when subject has used up op's budget. It uses none of it: failing requests are free.
+// Check refuses with 429 when subject has used up op's budget. It uses none of it: requests that fail are free.
 func (l *Limits) Check(op ratelimit.Operation, subject string) (ratelimit.Verdict, error) {
 	limit, limited := l.limits[op]
 	if !limited {
@@ -68,7 +68,7 @@ func (l *Limits) CheckWithHeaders(w http.ResponseWriter, op ratelimit.Operation,
 	return err
 }
 
-// Take counts a request of subject, whatever comes of it, and refuses it with 429 when the budget of op is used up.
+// Take counts a request of subject, whatever its outcome, and refuses it with 429 when the budget of op is used up.
 func (l *Limits) Take(op ratelimit.Operation, subject string) error {
 	limit, limited := l.limits[op]
 	if !limited {
@@ -80,15 +80,15 @@ func (l *Limits) Take(op ratelimit.Operation, subject string) error {
 	return nil
 }
 
-// TakeOf is Take for a limit that another setting than the overrides decides, and that none switches off.
+// TakeOf is Take for a limit from another setting than the overrides, which nothing switches off.
 func (l *Limits) TakeOf(op ratelimit.Operation, subject string, limit ratelimit.Limit) ratelimit.Verdict {
 	return l.limiter.Take(key(op, subject), limit)
 }
 
-// Return gives the newest request of subject back: what it was for did not happen.
+// Return returns the newest request of subject to the budget: what it was for did not happen.
 func (l *Limits) Return(op ratelimit.Operation, subject string) { l.limiter.Return(key(op, subject)) }
 
-// Forget gives subject the whole budget back.
+// Forget restores the whole budget of subject.
 func (l *Limits) Forget(op ratelimit.Operation, subject string) { l.limiter.Reset(key(op, subject)) }
 
 // Record counts a request of subject that succeeded.
@@ -98,7 +98,7 @@ func (l *Limits) Record(op ratelimit.Operation, subject string) {
 	}
 }
 
-// Hold is Check that holds a request back, for at most patience, until there is budget again. It is for clients that
+// Hold is Check, but holds a request back, for at most patience, until there is budget again. It is for clients that
 // take any refusal for a failed attempt and have only a few (contract, storage Pitfall 4).
 func (l *Limits) Hold(ctx context.Context, op ratelimit.Operation, subject string, patience time.Duration) error {
 	for {

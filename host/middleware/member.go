@@ -15,7 +15,7 @@ func Member(front or3cloud.Front, r *http.Request, p or3cloud.Permission) (*or3c
 	return ActiveMember(front, r, s, p)
 }
 
-// ActiveMember is Member for a session that is known already.
+// ActiveMember is Member for a session that is already known.
 func ActiveMember(front or3cloud.Front, r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) (*or3cloud.SessionContext, error) {
 	if !s.Authenticated {
 		return nil, or3cloud.Can(s, p, or3cloud.Resource{}).Err()

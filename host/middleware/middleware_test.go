@@ -108,8 +108,8 @@ func TestForceHTTPS(t *testing.T) {
 	}
 }
 
-// A zone may be any text: it would write lines of its own into the log, and give its sender as many budgets as it likes.
-func TestZonesAreNoPartOfAnAddress(t *testing.T) {
+// A zone may be any text: it would write its own lines into the log, and give its sender as many budgets as it likes.
+func TestZonesAreNotPartOfAnAddress(t *testing.T) {
 	for _, c := range []struct{ remote, forwarded, want string }{
 		{"[fe80::1%eth0]:999", "", "fe80::1"},
 		{"[fe80::1%25 level=ERROR msg=x]:999", "", "fe80::1"},
@@ -140,7 +140,7 @@ func TestZonesAreNoPartOfAnAddress(t *testing.T) {
 	}
 }
 
-// Only the server's own HTTPS is promised to browsers: what comes in the clear may be anyone's.
+// Only the server's own HTTPS is promised to browsers: plain HTTP may come from anyone.
 func TestOnlyHTTPSIsPromisedForLater(t *testing.T) {
 	for target, want := range map[string]string{"https://chat.example/": "max-age=31536000", "http://chat.example/": ""} {
 		w := httptest.NewRecorder()

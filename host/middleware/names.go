@@ -12,22 +12,22 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Names are the host names under which a server answers. Any page can have its own name lead to an address of this machine
-// or network (DNS rebinding), and is then of the same origin as the server; what gives it away is that name. It is safe
-// for concurrent use.
+// Names are the host names that a server answers to. Any page can make its own name resolve to an address of this
+// machine or network (DNS rebinding), and then has the same origin as the server; only that name gives it away. It is
+// safe for concurrent use.
 type Names struct {
 	public string
 	known  map[string]bool
 	once   once
 }
 
-// NamesOptions say what a server is called.
+// NamesOptions are the sources of a server's names.
 type NamesOptions struct {
 	// PublicURL is OR3_PUBLIC_URL, or empty.
 	PublicURL string
 	// AllowedOrigins are those of OR3_ALLOWED_ORIGINS: a page that may change everything may as well be ours.
 	AllowedOrigins []string
-	// Machine has names that the machine itself goes by.
+	// Machine has the names of the machine itself.
 	Machine []string
 	Log     *slog.Logger
 }
@@ -58,7 +58,7 @@ func hostName(host string) string {
 }
 
 // Known reports whether the host that a request addresses is this server. Addresses and names without a dot, such as
-// localhost or a container's, are always good: no stranger can have them lead here. A host that is not known says nothing.
+// localhost or a container's, are always accepted: no stranger can make them lead here. An unknown host proves nothing.
 // Without a public URL a trusted proxy decides which names it serves.
 func (n *Names) Known(id httpapi.Identity) bool {
 	name := hostName(id.Host)
@@ -69,8 +69,8 @@ func (n *Names) Known(id httpapi.Identity) bool {
 	return err == nil
 }
 
-// Answer answers r itself, and returns true, if it is addressed to a name that is not known. That is 503: mostly it is a
-// setting that is missing, and clients keep their edits on a 503.
+// Answer answers r itself, and returns true, if it is addressed to an unknown name. The status is 503: usually a
+// setting is missing, and clients keep their edits on a 503.
 func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
 	id := httpapi.IdentityOf(r)
 	if n.Known(id) {
@@ -90,9 +90,9 @@ func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
 			n.public, name, example, variable)
 	}
 	if id.Unbelieved != "" {
-		text += " If a reverse proxy at " + id.Unbelieved + " stands before it, the operator can have its headers believed with OR3_TRUSTED_PROXIES=" + id.Unbelieved + "."
+		text += " If a reverse proxy at " + id.Unbelieved + " is in front of it, the operator can make the server trust its headers with OR3_TRUSTED_PROXIES=" + id.Unbelieved + "."
 	}
-	n.once.warn(name, "refused a request under a name that is not known to be this server's; if people are to use it, set "+variable,
+	n.once.warn(name, "refused a request under a name that is not known to be this server's; if people should use it, set "+variable,
 		"name", name, "example", variable+"="+example)
 	refuse(w, r, "Unknown address", text, "")
 	return true

@@ -18,13 +18,13 @@ import (
 type Proxy struct {
 	// Everyone believes the headers of every sender: OR3_TRUST_PROXY. The proxy in front must overwrite them.
 	Everyone bool
-	// Proxies are the networks whose senders are believed: OR3_TRUSTED_PROXIES. The client is then the last address
-	// of the chain that is in none of them, so that what a client itself has sent is not believed.
+	// Proxies are the networks whose senders are believed: OR3_TRUSTED_PROXIES. The client is then the last address of
+	// the chain that is in none of them, so that what a client itself has sent is not believed.
 	Proxies []netip.Prefix
-	// ClientHeader has the client's address: OR3_FORWARDED_FOR_HEADER. Empty for X-Forwarded-For. With "forwarded",
-	// host and protocol are taken from that header as well (RFC 7239).
+	// ClientHeader has the client's address: OR3_FORWARDED_FOR_HEADER. Empty means X-Forwarded-For. With "forwarded",
+	// host and protocol are also taken from that header (RFC 7239).
 	ClientHeader string
-	// Log, if set, is told once of each proxy in reach that is not trusted.
+	// Log, if set, gets one line for each nearby proxy that is not trusted.
 	Log *slog.Logger
 }
 
@@ -51,8 +51,8 @@ func (p Proxy) forwards(h http.Header) bool {
 	return false
 }
 
-// identity falls back to the socket's address where the headers have none, as the callers of the contract's rule do.
-// It does not fall back to the Host header of a trusted proxy, since the origin rule must fail closed.
+// identity falls back to the socket's address where the headers have none, like the callers of the contract's rule. It
+// does not fall back to the Host header of a trusted proxy, since the origin rule must fail closed.
 func (p Proxy) identity(r *http.Request) httpapi.Identity {
 	id := httpapi.Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
 	peer, known := parsePeer(r.RemoteAddr)
@@ -61,7 +61,7 @@ func (p Proxy) identity(r *http.Request) httpapi.Identity {
 	}
 	if !p.believes(peer, known) {
 		id.Host = normalHost(r.Host, id.HTTPS)
-		// Beyond the networks at hand it may be anybody, whose address must not be proposed.
+		// Beyond nearby networks it may be anyone, whose address must not be suggested.
 		if near := !known || peer.IsLoopback() || peer.IsPrivate() || peer.IsLinkLocalUnicast(); near && p.forwards(r.Header) {
 			id.Unbelieved = "loopback" // stands for a Unix socket, too
 			if known {
@@ -82,7 +82,7 @@ func (p Proxy) identity(r *http.Request) httpapi.Identity {
 		id.HTTPS = true
 	case "http", "ws":
 		id.HTTPS = false
-	default: // any other word says nothing, and must not redirect for ever
+	default: // any other word says nothing, and must not redirect forever
 		id.ProtoUntold = p.forwards(r.Header)
 	}
 	id.Host = normalHost(f.host, id.HTTPS)
@@ -99,11 +99,11 @@ func (p Proxy) trusted(addr netip.Addr) bool {
 	return slices.ContainsFunc(p.Proxies, func(n netip.Prefix) bool { return n.Contains(addr) })
 }
 
-// unixSocket is what nginx writes for a sender that has no address.
+// unixSocket is what nginx writes for a sender without an address.
 const unixSocket = "unix:"
 
-// client returns the client among the addresses that the proxies have written down, the nearest proxy's last. Without
-// a list of proxies it is the first, as the contract says.
+// client returns the client among the addresses that the proxies have added, the nearest proxy's last. Without a list
+// of proxies it is the first, as the contract says.
 func (p Proxy) client(chain []string) (netip.Addr, bool) {
 	if len(p.Proxies) == 0 {
 		return parseAddr(first(chain))
@@ -115,7 +115,7 @@ func (p Proxy) client(chain []string) (netip.Addr, bool) {
 		}
 		addr, ok := parseAddr(text)
 		if !ok {
-			break // what stands before an entry that no proxy of ours would write is anybody's
+			break // anyone may have written what precedes an entry that no proxy of ours would write
 		}
 		if nearest = addr; !p.trusted(addr) {
 			break
@@ -124,7 +124,7 @@ func (p Proxy) client(chain []string) (netip.Addr, bool) {
 	return nearest, nearest.IsValid()
 }
 
-// forwarded is what the headers of a request say of the way that it has come.
+// forwarded is what the headers of a request say about its way.
 type forwarded struct {
 	chain []string // addresses, the client's first
 	host  string
@@ -166,7 +166,7 @@ func parseForwarded(elements []string) (f forwarded) {
 	return f
 }
 
-// list returns the entries of a header that is a list, over all its lines, without those that are empty (RFC 9110 §5.6.1).
+// list returns the entries of a header that is a list, over all its lines, without empty ones (RFC 9110 §5.6.1).
 func list(h http.Header, name string) []string {
 	var out []string
 	for _, line := range h.Values(name) {
@@ -186,8 +186,8 @@ func first(list []string) string {
 	return list[0]
 }
 
-// splitQuoted splits at a separator that is not in a quoted string (RFC 9110 §5.6.4). A quote that is not closed is
-// none: the client must not be able to open one that swallows what the proxy adds.
+// splitQuoted splits at a separator outside quoted strings (RFC 9110 §5.6.4). A quote that is not closed does not
+// count: the client must not be able to open one that swallows what the proxy adds.
 func splitQuoted(s string, sep byte) (parts []string) {
 	quoted, from := false, 0
 	for i := 0; i < len(s); i++ {
@@ -222,7 +222,7 @@ func unquote(s string) string {
 }
 
 // parseAddr reads an address with or without a port, in the forms that proxies write: 192.0.2.1, 192.0.2.1:443,
-// 2001:db8::1, [2001:db8::1] and [2001:db8::1]:443. A zone is of this machine only and is dropped.
+// 2001:db8::1, [2001:db8::1] and [2001:db8::1]:443. A zone only matters on this machine and is dropped.
 func parseAddr(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
 	if err != nil {
@@ -245,7 +245,7 @@ func parsePeer(text string) (netip.Addr, bool) {
 	return parseAddr(text)
 }
 
-// normalHost is a host as it is compared.
+// normalHost is a host in the form for comparison.
 func normalHost(host string, https bool) string {
 	scheme := "http"
 	if https {

@@ -10,10 +10,10 @@ import (
 	"or3.chat/cloud/internal/networks"
 )
 
-// header is what a proxy sends, by name; a name may come in several lines.
+// header is what a proxy sends, by name; a name may have several lines.
 type header [][2]string
 
-// identityOf returns what p makes of a request from peer.
+// identityOf returns the identity that p finds for a request from peer.
 func identityOf(p Proxy, peer string, h header) (id httpapi.Identity) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr, r.Host = peer, " Chat.Example:3000 "
@@ -129,7 +129,7 @@ func TestForwardedQuotes(t *testing.T) {
 	}
 }
 
-// FuzzForwarded looks for a header that makes somebody else of the client that the nearest proxy has seen.
+// FuzzForwarded looks for a header that replaces the client that the nearest proxy has seen by someone else.
 func FuzzForwarded(f *testing.F) {
 	for _, seed := range []string{`for="`, "1.1.1.1", `a="b;c",d`, `;,;=,`, "[::1", `"\`} {
 		f.Add(seed)

@@ -1,5 +1,5 @@
 // Package pluginapi tells clients that this server has no plugins, in the form that spares them errors (contract,
-// client-behaviour §15). Plugins that are built into a client need nothing of a server.
+// client-behaviour §15). Plugins that are built into a client need no server.
 package pluginapi
 
 import (
@@ -12,10 +12,10 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// Options are what the endpoints depend on, which is nothing: they say the same to everyone.
+// Options is empty: the endpoints depend on nothing, and give everyone the same answers.
 type Options struct{}
 
-// API answers questions about plugins.
+// API answers requests about plugins.
 type API struct{ manifest manifest }
 
 // New returns the API.
@@ -40,11 +40,11 @@ func (a *API) Routes() []or3cloud.Route {
 
 // manifest is the list of a workspace's plugins.
 type manifest struct {
-	WorkspaceID        *string  `json:"workspaceId"` // null where no plugin can be
+	WorkspaceID        *string  `json:"workspaceId"` // null where there can be no plugin
 	EnabledPluginIDs   []string `json:"enabledPluginIds"`
 	InstalledPluginIDs []string `json:"installedPluginIds"`
 	Runtime            struct{} `json:"runtime"` // by id
-	// Revision is the SHA-1 of the rest, in hex: clients load plugins again when it changes.
+	// Revision is the SHA-1 of the rest, in hex: clients reload plugins when it changes.
 	Revision string `json:"revision,omitempty"`
 }
 
@@ -67,8 +67,8 @@ type policy struct {
 	Mode                   string   `json:"mode"`
 }
 
-// access allows every plugin, because this server has rules about none: what asks is built into the client, which would
-// take a refusal for its administrator's, and ask again and again after an error.
+// access allows every plugin, because this server has no rules about them: the plugin in question is built into the
+// client, which would take a refusal for its administrator's, and try again and again after an error.
 func (*API) access(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
 	if r.URL.Query().Get("pluginId") == "" {

@@ -7,7 +7,7 @@ import (
 	"or3.chat/cloud/host/pluginapi"
 )
 
-// The revision never changes while nothing else does: clients load plugins again when it does.
+// The revision never changes while nothing else does: clients reload plugins when it does.
 func TestTheManifestIsTheEmptyOne(t *testing.T) {
 	const want = `{"workspaceId":null,"enabledPluginIds":[],"installedPluginIds":[],"runtime":{},"revision":"12abba9d6e36b9a0bcd54bc62181f76c548ad5d0"}`
 	for range 2 {

@@ -29,7 +29,7 @@ func (a *API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/auth/session", Handle: a.get}}
 }
 
-// answer tells newer clients beside the session, and not inside it, what its user may see (contract, auth §4).
+// answer tells newer clients, beside the session and not inside it, what its user may see (contract, auth §4).
 type answer struct {
 	Session          *session `json:"session"`
 	AppAccessAllowed bool     `json:"appAccessAllowed"`
@@ -37,7 +37,7 @@ type answer struct {
 	WorkspaceItemCapability string `json:"workspaceItemCapability,omitempty"`
 }
 
-// session is the wire form of a SessionContext. Texts that are unknown are absent, never null.
+// session is the wire form of a SessionContext. Unknown texts are absent, never null.
 type session struct {
 	Authenticated   bool          `json:"authenticated"`
 	Provider        string        `json:"provider"`
@@ -65,15 +65,15 @@ type workspace struct {
 // isoMillis is how JavaScript prints a moment.
 const isoMillis = "2006-01-02T15:04:05.000Z"
 
-// get answers null for "nobody is signed in" and an error status for everything that kept it from knowing: the client
-// takes null for a sign-out and cleans up (contract, auth Pitfall 10).
+// get answers null for "no one is signed in" and an error status for everything that kept it from finding out: the
+// client takes null for a sign-out and cleans up (contract, auth Pitfall 10).
 //
 // The budget is keyed by the identity when there is one, so that people behind one address do not share it (contract,
 // auth Pitfall 11). That is why the session is resolved first.
 func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
 	s, err := a.opt.Host.Session(r)
-	if err != nil && (s == nil || s.Restriction == nil) { // who is restricted is signed in, and must find the way to their account
+	if err != nil && (s == nil || s.Restriction == nil) { // a restricted user is signed in, and must find the way to their account
 		return err
 	}
 	subject := ratelimit.AddressPrefix + ratelimit.Network(a.opt.Host.ClientIP(r))
@@ -102,7 +102,7 @@ func (a *API) mayRead(r *http.Request, s *or3cloud.SessionContext) (bool, error)
 	if !s.Authenticated {
 		return false, nil
 	}
-	if s.Restriction != nil { // which ends; no client is to give the workspace up for it
+	if s.Restriction != nil { // which will end; no client should give up the workspace because of it
 		return true, nil
 	}
 	_, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)

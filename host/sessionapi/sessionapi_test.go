@@ -49,7 +49,7 @@ func TestSignedOut(t *testing.T) {
 }
 
 // Contract, auth §4: the newest client reads both fields at the top level of the answer, and shows Files, Trash and
-// project pages only when the first is true and the second is "v1". Inside the session they say nothing to it.
+// project pages only when the first is true and the second is "v1". Inside the session they have no effect.
 func TestFieldsOfTheNewestClient(t *testing.T) {
 	for _, c := range []struct {
 		role                or3cloud.Role
@@ -82,7 +82,7 @@ func TestFieldsOfTheNewestClient(t *testing.T) {
 	}
 }
 
-// Auth Pitfall 10: the client deletes local data when it is told that nobody is signed in.
+// Auth Pitfall 10: the client deletes local data when it is told that no one is signed in.
 func TestFaultsNeverLookLikeASignOutPitfall10(t *testing.T) {
 	for err, status := range map[error]int{
 		errors.New("store broken"):                                     500,

@@ -10,8 +10,8 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// delete gives a file up for good (contract, storage §8). Whether something still refers to it is decided by the claim
-// of the storage provider, in one transaction with the references, and not by a question beforehand.
+// delete deletes a file permanently (contract, storage §8). The claim of the storage provider decides whether something
+// still refers to it, in one transaction with the references, and not a check beforehand.
 func (a *API) delete(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		WorkspaceID string         `json:"workspace_id"`

@@ -8,8 +8,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// How a file is handed out is decided by its file_meta row, which syncs and which its workspace can see, and not by
-// whoever asks for the download.
+// The file_meta row of a file, which syncs and which its workspace can see, decides how it is served, and not the
+// person who downloads it.
 
 // inert has the types that a browser may show: none of them runs script.
 var inert = map[string]bool{
@@ -19,12 +19,12 @@ var inert = map[string]bool{
 // maxFilename is the longest file name offered, in characters.
 const maxFilename = 180
 
-// rowsOfHash is how many rows of one content are looked at: one per spelling of its hash.
+// rowsOfHash is how many rows of one content are looked at: one for each spelling of its hash.
 const rowsOfHash = 4
 
 // serve completes a download by the policy of the content's live row (contract, storage §3). Without such a row the
-// request stays as it is, and the provider knows the type of the upload: a message may well refer to a file whose row
-// a base client has marked deleted, or whose row has not come yet, and a refusal would only cost its attempts.
+// request stays as it is, and the provider knows the type of the upload: a message may well refer to a file whose row a
+// base client has marked deleted, or whose row has not come yet, and a refusal would only cost its attempts.
 func (a *API) serve(ctx context.Context, in *or3cloud.PresignDownloadRequest) (described bool, err error) {
 	row, found, err := a.liveRow(ctx, in.WorkspaceID, in.Hash)
 	if err != nil || !found {

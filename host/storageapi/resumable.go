@@ -13,13 +13,13 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 )
 
-// Uploads that go on over several connections are a way in beside the signed URLs. Every request is authorised anew, before
-// anything else looks at it; the last one ends as an upload and its commit do.
+// Uploads over several connections are an alternative to the signed URLs. Every request is authorised again, before
+// anything else looks at it; the last one ends like an upload and its commit.
 const (
 	resumablePath = "/api/storage/resumable"
-	// pieceBuffer is what taking a piece holds in memory, in bytes.
+	// pieceBuffer is how much memory receiving a piece takes, in bytes.
 	pieceBuffer = 128 << 10
-	// partialLife is how long an upload can be gone on with.
+	// partialLife is how long an upload can be resumed.
 	partialLife = 24 * time.Hour
 )
 
@@ -36,7 +36,8 @@ func (a *API) resumableRoutes() []or3cloud.Route {
 		{Method: http.MethodOptions, Path: resumablePath + "/:id", Handle: r.discover},
 	}
 	for _, method := range []string{http.MethodHead, http.MethodPatch, http.MethodDelete, http.MethodPost} {
-		// HEAD interrupts another request on the upload, and does what is left to do at its end. POST stands for one of the others.
+		// HEAD interrupts another request on the upload, and does what is left to do at its end. POST stands for one of
+		// the others.
 		routes = append(routes, or3cloud.Route{Method: method, Path: resumablePath + "/:id", MaxBody: -1, Buffer: pieceBuffer, Effects: true, Handle: r.goOn})
 	}
 	return routes
@@ -48,7 +49,7 @@ type resumable struct {
 	tus      *tus.Handler
 }
 
-// discover is OPTIONS. Anybody may ask what is spoken here.
+// discover is OPTIONS. Anyone may ask what is supported here.
 func (r *resumable) discover(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Access-Control-Expose-Headers", "Tus-Version, Tus-Extension, Tus-Max-Size")
 	tus.Discover(w, r.opt.MaxFileSize)
@@ -96,8 +97,8 @@ func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
 	return r.tus.Serve(w, req, "", &partialStore{r, req, p})
 }
 
-// goOn is HEAD, PATCH and DELETE /api/storage/resumable/:id, or a POST that stands for one of them. An upload is nobody's
-// business but its owner's, so that of another user is not found.
+// goOn is HEAD, PATCH and DELETE /api/storage/resumable/:id, or a POST that stands for one of them. An upload concerns
+// only its owner, so that of another user is not found.
 func (r *resumable) goOn(w http.ResponseWriter, req *http.Request) error {
 	method := tus.Method(req)
 	switch method {
@@ -155,13 +156,13 @@ func unread(w http.ResponseWriter, req *http.Request, method string) error {
 	return httpapi.BodyError(req, err, "The request body is cut off.")
 }
 
-// announce says until when an upload can be gone on with, and lets pages of other origins read what the protocol answers.
+// announce says until when an upload can be resumed, and lets pages of other origins read the answers of the protocol.
 func announce(w http.ResponseWriter, p or3cloud.PartialUpload) {
 	w.Header().Set("Upload-Expires", p.ExpiresAt.UTC().Format(http.TimeFormat))
 	w.Header().Set("Access-Control-Expose-Headers", "Location, Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset")
 }
 
-// finish does what the end of an upload in one piece and its commit do. It may be repeated.
+// finish does what the end of a single upload and its commit do. It may be repeated.
 func (r *resumable) finish(ctx context.Context, p or3cloud.PartialUpload) error {
 	if err := r.partials.StorePartial(ctx, p); err != nil {
 		var e *or3cloud.Error
@@ -179,7 +180,7 @@ func (r *resumable) finish(ctx context.Context, p or3cloud.PartialUpload) error 
 	return r.consume(ctx, p.UserID, p.WorkspaceID, p.IntentID, p.Hash, size)
 }
 
-// drop forgets an upload and gives its room back.
+// drop deletes an upload and returns its space.
 func (r *resumable) drop(ctx context.Context, p or3cloud.PartialUpload) error {
 	if err := r.partials.DropPartial(ctx, p); err != nil || p.Stored {
 		return err
@@ -187,7 +188,7 @@ func (r *resumable) drop(ctx context.Context, p or3cloud.PartialUpload) error {
 	err := r.cancel(ctx, p.WorkspaceID, p.IntentID)
 	var e *or3cloud.Error
 	if errors.As(err, &e) && e.Code == or3cloud.CodeConflict {
-		return nil // It has run out.
+		return nil // It has expired.
 	}
 	return err
 }
@@ -201,7 +202,7 @@ type partialStore struct {
 
 var _ tus.Store = (*partialStore)(nil)
 
-// Create implements tus.Store: it reserves room and begins the upload.
+// Create implements tus.Store: it reserves space and begins the upload.
 func (s *partialStore) Create(ctx context.Context) (string, error) {
 	intent, err := s.reserveFor(ctx, s.p.UserID, s.p.WorkspaceID, s.p.Hash, s.p.SizeBytes, partialLife)
 	if err != nil {
@@ -230,7 +231,7 @@ func (s *partialStore) Append(ctx context.Context, _ string, offset int64, body 
 	return s.partials.AppendPartial(ctx, s.p, offset, body)
 }
 
-// Finish implements tus.Store. The last piece may have been long on its way.
+// Finish implements tus.Store. The last piece may have been on its way for long.
 func (s *partialStore) Finish(ctx context.Context, _ string) error {
 	if _, err := s.opt.Host.Authorize(s.req, or3cloud.PermWorkspaceWrite, s.p.WorkspaceID); err != nil {
 		return err

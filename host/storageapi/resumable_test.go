@@ -21,7 +21,7 @@ type pieces struct {
 	p       or3cloud.PartialUpload
 	begun   bool
 	content string
-	// refuse, if set, is what StorePartial fails with.
+	// refuse, if set, is the error of StorePartial.
 	refuse  error
 	dropped bool
 }
@@ -144,7 +144,7 @@ func TestResumableUploadEndsLikeAnyOther(t *testing.T) {
 	}
 }
 
-// TestResumableEndIsTriedAgain: an end that meets a fault of a store is told as one, and is made up for by whoever asks next.
+// TestResumableEndIsTriedAgain: an end that meets an error of the store reports it, and the next request repeats it.
 func TestResumableEndIsTriedAgain(t *testing.T) {
 	r := newResume(t)
 	r.want(r.create(7), 201, "create")
@@ -240,7 +240,7 @@ func TestResumableCreationIsChecked(t *testing.T) {
 	r.want(r.create(7), 413, "beyond the quota")
 }
 
-// TestResumableUploadIsDropped gives the room back, also when the intent has run out.
+// TestResumableUploadIsDropped returns the space, even when the intent has expired.
 func TestResumableUploadIsDropped(t *testing.T) {
 	r := newResume(t)
 	r.want(r.create(7), 201, "create")

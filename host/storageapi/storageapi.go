@@ -1,5 +1,5 @@
-// Package storageapi serves /api/storage (contract, storage §1–§5, §8). It decides who may store what; the bytes travel on
-// the URLs that the storage provider signs.
+// Package storageapi serves /api/storage (contract, storage §1–§5, §8). It decides who may store what; the bytes are
+// transferred on the URLs that the storage provider signs.
 package storageapi
 
 import (
@@ -19,10 +19,10 @@ import (
 // refusal as one of five quick attempts and then gives the file up (contract, storage Pitfall 4).
 const patience = 10 * time.Second
 
-// defaultDownloadExpiry is told to clients when the provider does not say when its URL runs out.
+// defaultDownloadExpiry is what clients are told when the provider does not say when its URL expires.
 const defaultDownloadExpiry = 15 * time.Minute
 
-// maxDownloadExpiry is the latest moment that clients are told, whatever the provider says.
+// maxDownloadExpiry is the latest expiry that clients are told, whatever the provider says.
 const maxDownloadExpiry = time.Hour
 
 // Options are the limits of the endpoints.
@@ -32,15 +32,15 @@ type Options struct {
 	Adapter or3cloud.StorageGatewayAdapter
 	// Intents is the sync provider's; nil if it keeps none, and then there can be no quota.
 	Intents or3cloud.UploadIntents
-	// Canonical is the sync provider's; nil if it cannot say what rows there are.
+	// Canonical is the sync provider's; nil if it cannot report rows.
 	Canonical or3cloud.CanonicalStorage
 	Now       func() time.Time
 	Rand      io.Reader
 	// MaxFileSize is in bytes.
 	MaxFileSize int64
 	Quota       or3cloud.StorageQuota
-	// MIMETypes is the allow-list, in lower case; image/* stands for all of a kind. AnyMIMEType takes every type instead; downloads of types that are not
-	// known to be harmless are only ever saved, whatever this says.
+	// MIMETypes is the allow-list, in lower case; image/* stands for a whole kind. AnyMIMEType accepts every type
+	// instead; downloads of types that are not known to be harmless are only ever saved, whatever this says.
 	MIMETypes   []string
 	AnyMIMEType bool
 	// GCRetention is used when a caller of gc/run names none; GCCooldown is the time between two runs.
@@ -70,7 +70,7 @@ const invalidRequest = "Invalid request"
 
 func errInvalid() error { return or3cloud.Errorf(or3cloud.CodeInvalid, invalidRequest) }
 
-// Bounds of the texts in bytes.
+// Limits of the texts in bytes.
 const (
 	maxID   = 256
 	maxMIME = 255

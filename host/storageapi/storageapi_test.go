@@ -49,7 +49,7 @@ func (a *collectingAdapter) GC(_ context.Context, in or3cloud.StorageGCRequest) 
 	return or3cloud.StorageGCReport{DeletedCount: 2, ScannedCount: 5, Status: "completed"}, a.err
 }
 
-// intents records what it is asked for.
+// intents records the requests for intents.
 type intents struct {
 	reserved, consumed or3cloud.UploadIntent
 	cancelled          string
@@ -168,7 +168,7 @@ func (r rows) QueryCanonicalStorage(_ context.Context, q or3cloud.CanonicalStora
 	return items, "", nil
 }
 
-// TestTheRowDecidesHowAFileIsServed: contract, storage §3. The client's wish is heard for inert types only.
+// TestTheRowDecidesHowAFileIsServed: contract, storage §3. The client's wish is honoured for inert types only.
 func TestTheRowDecidesHowAFileIsServed(t *testing.T) {
 	for name, c := range map[string]struct {
 		rows                     rows
@@ -368,7 +368,7 @@ func TestIntents(t *testing.T) {
 	if kept.reserved != want {
 		t.Errorf("reserved %+v", kept.reserved)
 	}
-	// What is in store decides, not what the client says about it.
+	// The stored content decides, not what the client says about it.
 	want.SizeBytes, want.ExpiresAt = 7, now.Add(o.GCRetention)
 	for _, sent := range []string{id, ""} {
 		want.ID = sent

@@ -24,7 +24,7 @@ func (a *API) admit(r *http.Request, p or3cloud.Permission, workspaceID string, 
 	return s, a.opt.Limits.Hold(r.Context(), op, s.User.ID, patience)
 }
 
-// presignUpload reserves room and returns a URL to send the content to.
+// presignUpload reserves space and returns a URL to send the content to.
 func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoCache(w)
 	var in struct {
@@ -70,8 +70,8 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, out)
 }
 
-// takes says whether files of a type may be uploaded. A type without a name is never taken: the upload could not be held
-// to it.
+// takes says whether files of a type may be uploaded. A type without a name is never accepted: the upload could not be
+// held to it.
 func (a *API) takes(mime string) error {
 	t := mediaType(mime)
 	if t != "" && a.opt.AnyMIMEType || slices.ContainsFunc(a.opt.MIMETypes, func(entry string) bool { return covers(entry, t) }) {
@@ -95,7 +95,7 @@ func mediaType(mime string) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// commit says that the content has come, and closes the promise of room for it.
+// commit says that the content has arrived, and closes the reservation of space for it.
 func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		blob
@@ -143,13 +143,13 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
-// intentLife is how long room is kept for an upload that does not end: the longest validity of a URL, and as much again
-// for the bytes to come in.
+// intentLife is how long space is reserved for an upload that does not end: the longest validity of a URL, and as much
+// again for the bytes to arrive.
 const intentLife = 2 * time.Hour
 
-var errNobodyCounts = errors.New("a storage quota is set, but the sync provider cannot promise room")
+var errNobodyCounts = errors.New("a storage quota is set, but the sync provider cannot reserve space")
 
-// reserve asks the sync provider for room and returns the id of the promise, "" if the provider makes none.
+// reserve asks the sync provider for space and returns the id of the reservation, "" if the provider makes none.
 func (a *API) reserve(ctx context.Context, userID, workspaceID string, hash or3cloud.BlobHash, size int64) (id string, err error) {
 	return a.reserveFor(ctx, userID, workspaceID, hash, size, intentLife)
 }
@@ -172,7 +172,7 @@ func (a *API) reserveFor(ctx context.Context, userID, workspaceID string, hash o
 	})
 }
 
-// cancel gives the room of an upload back that got no URL.
+// cancel returns the space of an upload that got no URL.
 func (a *API) cancel(ctx context.Context, workspaceID, id string) error {
 	if id == "" {
 		return nil
@@ -180,7 +180,7 @@ func (a *API) cancel(ctx context.Context, workspaceID, id string) error {
 	return a.opt.Intents.CancelUploadIntent(context.WithoutCancel(ctx), workspaceID, id)
 }
 
-// consume closes the intents of a committed content. Its room stays taken until its file_meta row has come, or until
+// consume closes the intents of a committed content. Its space stays taken until its file_meta row has come, or until
 // the collector may take it because none ever came.
 func (a *API) consume(ctx context.Context, userID, workspaceID, id string, hash or3cloud.BlobHash, size int64) error {
 	if a.opt.Intents == nil {

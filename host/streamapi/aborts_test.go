@@ -12,8 +12,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Ten thousand clients that go away, before the answer has begun and in the middle of it, leave nothing behind: no goroutine, for which the
-// bubble would not end, no connection, no seat and no memory.
+// Ten thousand clients that disconnect, before the answer has begun and in the middle of it, leave nothing behind: no
+// goroutine, for which the bubble would not end, no connection, no seat and no memory.
 func TestTenThousandAborts(t *testing.T) {
 	const aborts = 10_000
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// The codes by which the newest client stays in the foreground for the rest of its session.
+// The codes that keep the newest client in the foreground for the rest of its session.
 const (
 	codeOff     = "background_streaming_disabled"
 	codeHistory = "background_history_unsupported"
@@ -30,10 +30,11 @@ func deny(w http.ResponseWriter, status int, text, code string) error {
 	}{code, text})
 }
 
-// denial is deny, and what else it takes for a client.
+// denial is deny, with whatever else a client needs.
 type denial = func(w http.ResponseWriter, status int, text, code string) error
 
-// begun says that an answer is made. The newest clients demand the version of the history that they have announced.
+// begun says that an answer is being made. The newest clients require the version of the history that they have
+// announced.
 type begun struct {
 	JobID          string `json:"jobId"`
 	Status         string `json:"status"`
@@ -52,7 +53,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 	case !s.Authenticated:
 		return deny(w, http.StatusUnauthorized, "Authentication required for background streaming", "")
 	}
-	// Old clients say nothing of a refused start, neither in the chat nor beside it.
+	// Old clients show nothing about a refused start, neither in the chat nor beside it.
 	deny := func(w http.ResponseWriter, status int, text, code string) error {
 		if asked.History == nil {
 			a.opt.Answers.Refused(r.Context(), s.User.ID, s.Workspace.ID, asked.ThreadID, text, status)
@@ -80,7 +81,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		}
 		return err
 	}
-	// Whoever does not know what has become of a wish sends it again; that costs nothing.
+	// A client that does not know the outcome of a wish sends it again; that costs nothing.
 	answer := begun{Status: "streaming", HistoryVersion: int(history.Version)}
 	if asked.AdmissionID != "" {
 		if answer.JobID, err = a.opt.Answers.Again(r.Context(), s.User.ID, asked.AdmissionID); err != nil {
@@ -96,7 +97,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		return deny(w, http.StatusBadRequest, noKey, "")
 	}
 	w.Header().Set("X-OR3-Credential-Source", "personal")
-	if lent { // it is asked for again when it is needed
+	if lent { // it is read again when it is needed
 		w.Header().Set("X-OR3-Credential-Source", "server")
 		key = ""
 	}
@@ -110,7 +111,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 	}
 	budget, refused := a.take("user:" + s.User.ID)
 	budget.tell(w)
-	if refused != nil { // as JSON, without which the clients show no reason of a background start
+	if refused != nil { // as JSON; otherwise the clients show no reason for a background start
 		w.Header().Set("Retry-After", strconv.FormatInt(httpapi.Seconds(refused.wait), 10))
 		return deny(w, http.StatusTooManyRequests, refused.text, "")
 	}
@@ -127,11 +128,11 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 // maxDevice is the longest id of a browser, in bytes.
 const maxDevice = 256
 
-// inBrowser is where a function is called that the browser alone has.
+// inBrowser says that a function is called in the browser.
 const inBrowser = "client"
 
-// places returns the functions that the browser has, and the name of one that no one can call; "" if there is none. Old clients say of all
-// that they are called, and what cannot be is told the model.
+// places returns the functions that the browser has, and the name of one that cannot be called; "" if there is none.
+// Old clients claim that all can be called, and the model is told what cannot.
 func (a *API) places(asked *completions.Request) (browser []string, missing string) {
 	if asked.History == nil {
 		return nil, ""
@@ -147,7 +148,8 @@ func (a *API) places(asked *completions.Request) (browser []string, missing stri
 	return browser, ""
 }
 
-// announced returns what a client has announced of an answer. Old clients write the messages themselves, so there are ids alone.
+// announced returns what a client has announced about an answer. Old clients write the messages themselves, so there
+// are only ids.
 func announced(asked *completions.Request, s *or3cloud.SessionContext) (out syncwire.AdmissionEnvelope, err error) {
 	if asked.History == nil {
 		out.WorkspaceID, out.ThreadID, out.MessageID, out.AdmissionID = s.Workspace.ID, asked.ThreadID, asked.MessageID, asked.AdmissionID
@@ -173,7 +175,7 @@ func (i invalid) Error() string { return string(i) }
 
 func isID(id string) bool { return id != "" && len(id) <= or3cloud.MaxChatID }
 
-// maxBackground is the largest chat that is copied in order to be kept, in bytes.
+// maxBackground is the largest chat that is copied to be kept, in bytes.
 const maxBackground = 1 << 20
 
 // notBegun says why an answer does not begin.

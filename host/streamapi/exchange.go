@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/internal/completions"
 )
 
-// exchange is one chat on its way between its client and an upstream.
+// exchange is one chat between its client and an upstream.
 type exchange struct {
 	w    http.ResponseWriter
 	r    *http.Request
@@ -25,16 +25,16 @@ type exchange struct {
 	// streamed says that the client wants events.
 	streamed bool
 	budget   budget
-	// complete says that the client has got all of an answer.
+	// complete says that the client has received all of an answer.
 	complete bool
 }
 
 // warn tells the operator of something, in the log line of the request.
 func (x *exchange) warn(format string, args ...any) {
-	httpapi.RecordOf(x.r).Warning = fmt.Sprintf("the server of models %s: ", x.to) + fmt.Sprintf(format, args...)
+	httpapi.RecordOf(x.r).Warning = fmt.Sprintf("the model server %s: ", x.to) + fmt.Sprintf(format, args...)
 }
 
-// failed answers a chat to which its upstream has not begun to answer.
+// failed answers a chat when its upstream has not begun to answer.
 func (x *exchange) failed(err error) error {
 	if err := x.ended(err); err != nil {
 		return err
@@ -46,8 +46,8 @@ func (x *exchange) failed(err error) error {
 	return refuse(x.w, http.StatusBadGateway, "Failed to reach OpenRouter", 0)
 }
 
-// ended returns the refusal if an answer has ended for no fault of its upstream: the permission for it has, or no one waits for it
-// any more, or the server stops.
+// ended returns the refusal if an answer has ended through no fault of its upstream: the permission for it has ended,
+// no one waits for it any more, or the server is stopping.
 func (x *exchange) ended(err error) error {
 	switch code := or3cloud.CodeOf(err); {
 	case code == or3cloud.CodeUnauthenticated, code == or3cloud.CodeForbidden:
@@ -58,13 +58,14 @@ func (x *exchange) ended(err error) error {
 	return nil
 }
 
-// errEnded ends an answer without a word: it has begun, or there is no one to read it.
+// errEnded ends an answer without a text: it has begun, or there is no one to read it.
 var errEnded = or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
 
-// The statuses by which an upstream refuses the key and not the chat: it is not valid, has no credit, or is used too much.
+// The statuses with which an upstream refuses the key and not the chat: it is not valid, has no credit, or is used too
+// much.
 var keyRefusals = []int{http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusTooManyRequests}
 
-// handOn hands on what an upstream has answered.
+// handOn passes on an upstream's answer.
 func (x *exchange) handOn(answer *completions.Answer) error {
 	kind, plain := answer.Kind()
 	h := x.w.Header()
@@ -84,15 +85,16 @@ func (x *exchange) handOn(answer *completions.Answer) error {
 			h.Set("Retry-After", after)
 		}
 		if status >= 500 || x.lent && slices.Contains(keyRefusals, status) {
-			x.warn("it has answered %d", status)
+			x.warn("it answered with status %d", status)
 		}
 		return refuse(x.w, status, text, 0)
 	default: // a redirect, which no key may follow, a page, a compressed answer
-		return x.failed(fmt.Errorf("it has answered %d and no stream of events", status))
+		return x.failed(fmt.Errorf("it answered with status %d and no event stream", status))
 	}
 }
 
-// relay hands an answer on as it comes. One that does not end well is broken off, so that no client takes it for the whole.
+// relay passes an answer on as it arrives. One that does not end properly is cut off, so that no client takes it for
+// the whole.
 func (x *exchange) relay(answer *completions.Answer, whole func() bool) error {
 	control := http.NewResponseController(x.w)
 	x.w.WriteHeader(http.StatusOK)
@@ -101,7 +103,7 @@ func (x *exchange) relay(answer *completions.Answer, whole func() bool) error {
 	if x.lent {
 		hidden.key = []byte(x.key)
 	}
-	// The first piece is the header, the last one the end of the answer: to write nothing gives the client time for them.
+	// The first piece is the header, the last one the end of the answer: an empty write gives the client time for them.
 	for n, err := 0, error(nil); ; n, err = answer.Read(buffer) {
 		_, failed := x.w.Write(hidden.pass(buffer[:n], err != nil))
 		if failed == nil {
@@ -127,7 +129,7 @@ func (x *exchange) relay(answer *completions.Answer, whole func() bool) error {
 	}
 }
 
-// unread ends an answer that its client does not take.
+// unread ends an answer that its client does not read.
 func (x *exchange) unread(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		httpapi.RecordOf(x.r).Warning = "the client has stopped reading"
@@ -135,12 +137,12 @@ func (x *exchange) unread(err error) error {
 	return errEnded
 }
 
-// veil keeps the operator's key out of an answer: a server of models that is at fault may repeat with what it was asked. All else goes on
-// as it comes.
+// veil keeps the operator's key out of an answer: a faulty model server may repeat what it was sent. Everything else is
+// passed on unchanged.
 type veil struct{ key, held []byte }
 
-// pass returns what of the next piece, and of what was held back before, goes on. Held back is what a key may begin with at the end of a
-// piece, of the last one nothing; events end otherwise.
+// pass returns the part of the next piece, and of what was held back before, that is passed on. It holds back what a
+// key may begin with at the end of a piece, and nothing of the last one; events end differently.
 func (v *veil) pass(p []byte, last bool) []byte {
 	if len(v.key) == 0 {
 		return p

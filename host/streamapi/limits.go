@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 )
 
-// budget is what a user has left after a chat (contract, client-behaviour §10). A limit of 0 is none.
+// budget is what a user has left after a chat (contract, client-behaviour §10). A limit of 0 means none.
 type budget struct{ minute, day ratelimit.Verdict }
 
 // tell tells a client of its budget.
@@ -32,7 +32,7 @@ type refusal struct {
 	wait time.Duration
 }
 
-// take counts a chat of a user, whatever comes of it. What is left of the limit that refuses it is in the budget.
+// take counts a chat of a user, whatever its outcome. The budget has what is left of the limit that refuses it.
 func (a *API) take(who string) (b budget, refused *refusal) {
 	if a.opt.PerMinute > 0 {
 		v := a.opt.Limits.TakeOf(ratelimit.LLMMinute, who, ratelimit.Limit{Max: min(a.opt.PerMinute, ratelimit.MostRequests), Window: time.Minute})

@@ -11,8 +11,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// The chats of the recorded traffic go on as the client has sent them, and are answered as they were then, when no
-// server of models could be reached.
+// The chats of the recorded traffic are passed on as the client sent them, and are answered as they were then, when no
+// model server could be reached.
 func TestRecordedChats(t *testing.T) {
 	raw, err := os.ReadFile("../../testdata/captured/ui-authored.json")
 	if err != nil {

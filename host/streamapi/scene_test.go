@@ -72,7 +72,7 @@ func (m *member) Confirm(*http.Request, *or3cloud.SessionContext, or3cloud.Permi
 	return nil
 }
 
-// text is a log, or what an upstream was sent.
+// text is a log, or what was sent to an upstream.
 type text struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -153,7 +153,7 @@ const (
 
 const headerTimeout, idleTimeout = 20 * time.Second, 40 * time.Second
 
-// newScene starts one. It must be closed inside of the bubble.
+// newScene starts one. It must be closed inside the bubble.
 func newScene(t *testing.T, role or3cloud.Role, change func(*Options)) *scene {
 	s := &scene{t: t, host: &member{Host: hosttest.Member(role)}, front: newPipes()}
 	if role == "" {
@@ -187,7 +187,7 @@ func newScene(t *testing.T, role or3cloud.Role, change func(*Options)) *scene {
 	silent := slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	front := &http.Server{Handler: handler, ErrorLog: silent}
 	upstream := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, _ := io.ReadAll(r.Body) // only then does it learn that it is given up
+		text, _ := io.ReadAll(r.Body) // only then does it notice that it was abandoned
 		r.Body = io.NopCloser(bytes.NewReader(text))
 		s.upstream(w, r)
 	}), ErrorLog: silent}
@@ -234,7 +234,7 @@ func (s *scene) request(ctx context.Context, body string, header ...string) *htt
 	return r
 }
 
-// answer is what a client has of an answer, and how it ended.
+// answer is what a client has received of an answer, and how it ended.
 type answer struct {
 	status int
 	header http.Header
@@ -262,13 +262,13 @@ func events(w http.ResponseWriter) *http.ResponseController {
 
 const event = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello\"}}]}\n\n"
 
-// whole is an upstream that answers well.
+// whole is an upstream that answers properly.
 func whole(w http.ResponseWriter, _ *http.Request) {
 	events(w)
 	_, _ = io.WriteString(w, event+"data: [DONE]\n\n")
 }
 
-// readRequest reads what an upstream is sent.
+// readRequest reads what was sent to an upstream.
 func readRequest(conn net.Conn) (*http.Request, []byte, error) {
 	r, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package streamapi answers chats: it asks the server of a model and hands on what that streams, with the operator's key for
-// members who may write, or with the user's own (contract, client-behaviour §10). No key and nothing of a chat is kept or logged.
+// Package streamapi answers chats: it asks the model server and passes on what that streams, with the operator's key
+// for members who may write, or with the user's own (contract, client-behaviour §10). No key and nothing of a chat is
+// stored or logged.
 package streamapi
 
 import (
@@ -27,18 +28,18 @@ import (
 const (
 	// maxBody is the largest chat, in bytes (contract, security-middleware §7). The memory for requests may allow less.
 	maxBody = 128 << 20
-	// checkEvery is how often the permission for the operator's key is asked for again while an answer streams.
+	// checkEvery is how often the permission for the operator's key is checked again while an answer streams.
 	checkEvery = time.Second
-	// piece is how much of an answer is handed on at once, in bytes. Less goes on as it comes.
+	// piece is how much of an answer is passed on at once, in bytes. Less is passed on as it arrives.
 	piece = 16 << 10
-	// comeBack is when a client that found no seat may ask again.
+	// comeBack is when a client that found no seat may try again.
 	comeBack = 5 * time.Second
 )
 
-// Memory is what an answer under way takes beside its chat, in bytes, with its two connections.
+// Memory is what an answer under way takes besides its chat, in bytes, with its two connections.
 const Memory = 96 << 10
 
-// The bounds of answers under way: a user's tabs and panes, and a server that more would only slow down.
+// The limits of answers under way: a user's tabs and panes, and as many as a server can make without slowing down.
 const (
 	PerUser = 16
 	Total   = 1000
@@ -47,8 +48,8 @@ const (
 // Host is what the endpoint needs of the host.
 type Host interface {
 	or3cloud.Front
-	// Confirm asks again whether a session that Authorize has returned for r may still do p in its workspace. Credentials that have
-	// run out meanwhile end nothing, unlike the session itself.
+	// Confirm checks again whether a session that Authorize has returned for r may still do p in its workspace.
+	// Credentials that have expired since end nothing, unlike the session itself.
 	Confirm(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error
 }
 
@@ -58,13 +59,13 @@ type Options struct {
 	Limits    *middleware.Limits
 	Upstreams *completions.Upstreams
 	Client    *completions.Client
-	// OwnKeys lets users bring a key of their own, OwnKeysOnly demands it; both are about OpenRouter.
+	// OwnKeys lets users bring a key of their own, OwnKeysOnly requires it; both concern OpenRouter.
 	OwnKeys, OwnKeysOnly bool
-	// PerMinute and PerDay are how many chats a user may send; 0 is any number.
+	// PerMinute and PerDay are how many chats a user may send; 0 means any number.
 	PerMinute, PerDay int
 	// Total is how many answers may be under way at once.
 	Total int
-	// Answers makes answers in the background; nil refuses to.
+	// Answers makes answers in the background; nil refuses them.
 	Answers *answers.Engine
 	// Completions are told of complete answers, for webhooks; nil if there are none.
 	Completions Completions
@@ -95,7 +96,7 @@ func (a *API) Routes() []or3cloud.Route {
 	}}
 }
 
-// ownKey returns the key that a user has brought along, if it may be used; "" if there is none.
+// ownKey returns the key that a user has sent along, if it may be used; "" if there is none.
 func (a *API) ownKey(r *http.Request) string {
 	if !a.opt.OwnKeys && !a.opt.OwnKeysOnly {
 		return ""
@@ -107,10 +108,10 @@ func (a *API) ownKey(r *http.Request) string {
 	return cmp.Or(strings.TrimSpace(r.Header.Get("x-or3-openrouter-key")), strings.TrimSpace(bearer))
 }
 
-// stream answers one chat. Everything is decided when all of it has come.
+// stream answers one chat. Everything is decided when all of it has arrived.
 func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
-	// With it, the newest client takes a 404 for what the server of the model has said, and not for a route that is missing.
+	// This header makes the newest client take a 404 for the model server's answer, and not for a missing route.
 	w.Header().Set("X-OR3-Stream-Route", "1")
 	asked, err := read(r)
 	switch {
@@ -183,7 +184,8 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// messageOf returns what webhooks are told of an answer, if its client has said which message it is. It holds nothing of the text.
+// messageOf returns what webhooks are told about an answer, if its client has said which message it is. It holds
+// nothing of the text.
 func messageOf(asked *completions.Request, s *or3cloud.SessionContext) (m or3cloud.CompletedMessage) {
 	if s.Authenticated && isID(asked.ThreadID) && isID(asked.MessageID) && len(asked.Model) <= jobs.MaxName {
 		m.WorkspaceID, m.ThreadID, m.MessageID = s.Workspace.ID, strings.Clone(asked.ThreadID), strings.Clone(asked.MessageID)
@@ -200,14 +202,14 @@ func (a *API) report(r *http.Request, s *or3cloud.SessionContext, m or3cloud.Com
 	if a.opt.Completions == nil || m.MessageID == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), reporting) // who has the answer may be gone
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), reporting) // the client that has the answer may be gone
 	defer cancel()
 	err := a.opt.Host.Confirm(r.WithContext(ctx), s, or3cloud.PermWorkspaceWrite)
 	if err == nil {
 		err = a.opt.Completions.ReportCompletion(ctx, m)
 	}
 	if code := or3cloud.CodeOf(err); err != nil && code != or3cloud.CodeForbidden && code != or3cloud.CodeUnauthenticated {
-		a.opt.Log.Warn("webhooks are not told of an answer", "error", err)
+		a.opt.Log.Warn("webhooks were not told about an answer", "error", err)
 	}
 }
 
@@ -220,8 +222,8 @@ func read(r *http.Request) (*completions.Request, error) {
 	return completions.Read(text)
 }
 
-// key returns what an upstream is asked with, and whether it is the operator's. The servers that the operator has named get no key
-// of a user's: it is one for OpenRouter.
+// key returns the key for an upstream, and whether it is the operator's. The servers that the operator has named get no
+// key of a user: it is one for OpenRouter.
 func (a *API) key(r *http.Request, to completions.Upstream) (key string, lent bool, missing string) {
 	own := a.ownKey(r)
 	switch {
@@ -237,18 +239,18 @@ func (a *API) key(r *http.Request, to completions.Upstream) (key string, lent bo
 	return to.Key, true, ""
 }
 
-// borrow admits who may use the operator's key: members who may write in their active workspace.
+// borrow admits users who may use the operator's key: members who may write in their active workspace.
 func (a *API) borrow(r *http.Request, s *or3cloud.SessionContext) (*or3cloud.SessionContext, error) {
 	return middleware.ActiveMember(a.opt.Host, r, s, or3cloud.PermWorkspaceWrite)
 }
 
-// notLent says why someone may not use the operator's key; 0 if it is not for what they are. Clients show the text.
+// notLent says why someone may not use the operator's key; 0 if the reason is not who they are. Clients show the text.
 func (a *API) notLent(err error) (status int, text string) {
 	switch or3cloud.CodeOf(err) {
 	case or3cloud.CodeUnauthenticated:
-		status, text = http.StatusUnauthorized, "Sign in to chat with the key of this server"
+		status, text = http.StatusUnauthorized, "Sign in to chat with this server's key"
 	case or3cloud.CodeForbidden:
-		status, text = http.StatusForbidden, "You may only read in this workspace, and not chat with the key of this server"
+		status, text = http.StatusForbidden, "You can only read in this workspace, and not chat with this server's key"
 	default:
 		return 0, ""
 	}
@@ -258,8 +260,8 @@ func (a *API) notLent(err error) (status int, text string) {
 	return status, text
 }
 
-// watch ends ctx when the permission for the operator's key ends. A store that cannot be read does not: an answer that is paid for
-// is worth more than a second in which no one can lose a permission either.
+// watch ends ctx when the permission for the operator's key ends. A store that cannot be read does not end it: an
+// answer that is paid for is worth more than a second in which no one can lose a permission either.
 func (a *API) watch(ctx context.Context, cancel context.CancelCauseFunc, r *http.Request, s *or3cloud.SessionContext) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
@@ -298,6 +300,6 @@ func refuse(w http.ResponseWriter, status int, text string, wait time.Duration) 
 		h.Set("Retry-After", strconv.FormatInt(httpapi.Seconds(wait), 10))
 	}
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text) // a client that went away is no fault of ours
+	_, _ = io.WriteString(w, text) // a client that has disconnected is not our error
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 )
 
-// What an upstream is sent is the chat and nothing of the session; what it streams arrives byte for byte, each piece as it comes.
+// An upstream gets the chat and nothing of the session; what it streams arrives byte for byte, each piece as it comes.
 func TestAnAnswerArrivesAsItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, nil)
@@ -90,20 +90,20 @@ func TestWithWhoseKeyAnUpstreamIsAsked(t *testing.T) {
 		{"an editor", or3cloud.RoleEditor, nil, chat, nil, 200, "Bearer " + instanceKey},
 		{"an owner", or3cloud.RoleOwner, nil, chat, nil, 200, "Bearer " + instanceKey},
 		{"a viewer", or3cloud.RoleViewer, nil, chat, nil, 403, "You may only read in this workspace"},
-		{"a stranger", "", nil, chat, nil, 401, "Sign in to chat with the key of this server"},
+		{"a stranger", "", nil, chat, nil, 401, "Sign in to chat with this server's key"},
 		{"a viewer's own key", or3cloud.RoleViewer, nil, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + ownKey},
 		{"a stranger's own key", "", nil, chat, []string{"X-Or3-Openrouter-Key", " " + ownKey + " "}, 200, "Bearer " + ownKey},
 		{"own key as a bearer", "", nil, chat, []string{"Authorization", "Bearer " + ownKey}, 200, "Bearer " + ownKey},
 		{"the header before the bearer", "", nil, chat, []string{"Authorization", "Bearer other", "X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + ownKey},
-		{"no bearer", "", nil, chat, []string{"Authorization", "Basic " + ownKey}, 401, "Sign in to chat with the key of this server"},
+		{"no bearer", "", nil, chat, []string{"Authorization", "Basic " + ownKey}, 401, "Sign in to chat with this server's key"},
 		{"own keys only, with one", "", only, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + ownKey},
 		{"own keys only, without", or3cloud.RoleOwner, only, chat, nil, 400, "User OpenRouter API key required"},
 		{"own keys never", or3cloud.RoleEditor, never, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + instanceKey},
 		{"own keys never, a viewer", or3cloud.RoleViewer, never, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 403, "You may only read in this workspace"},
 		{"a server of the operator's", or3cloud.RoleEditor, nil, local, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer sk-local-key"},
 		{"a server of the operator's, a viewer", or3cloud.RoleViewer, nil, local, []string{"X-Or3-Openrouter-Key", ownKey}, 403, "You may only read in this workspace"},
-		{"a key in the query", "", nil, chat, nil, 401, "Sign in to chat with the key of this server"},
-		{"a key in the body", "", nil, `{"model":"x","api_key":"` + ownKey + `"}`, nil, 401, "Sign in to chat with the key of this server"},
+		{"a key in the query", "", nil, chat, nil, 401, "Sign in to chat with this server's key"},
+		{"a key in the body", "", nil, `{"model":"x","api_key":"` + ownKey + `"}`, nil, 401, "Sign in to chat with this server's key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestWithWhoseKeyAnUpstreamIsAsked(t *testing.T) {
 	}
 }
 
-// Without a key for all only the servers that the operator has named are asked for all.
+// Without a key for all, only the servers that the operator has named are asked for everyone.
 func TestNoKeyForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleOwner, nil)
@@ -139,7 +139,7 @@ func TestNoKeyForAll(t *testing.T) {
 	})
 }
 
-// What is between client and server stays there, and a server knows its models by their own names.
+// What concerns only client and server stays there, and a server knows its models by their own names.
 func TestWhatAnUpstreamSees(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, nil)
@@ -191,7 +191,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// Whatever an upstream does, the client learns that there is no answer, or that the one it has is not whole.
+// Whatever an upstream does, the client learns that there is no answer, or that the one it has is incomplete.
 func TestFaultsOfAnUpstream(t *testing.T) {
 	const unreachable = "Failed to reach OpenRouter"
 	header := func(status, kind string) string { return "HTTP/1.1 " + status + "\r\nContent-Type: " + kind + "\r\n" }
@@ -324,7 +324,8 @@ func TestFaultsOfAnUpstream(t *testing.T) {
 	}
 }
 
-// What a server of models repeats of the operator's key does not reach a member, however it is cut into pieces; a user's own key is theirs.
+// If a model server repeats the operator's key, it does not reach a member, however it is cut into pieces; a user's own
+// key is theirs.
 func TestAKeyInTheStream(t *testing.T) {
 	whole := `data: {"error":{"message":"` + instanceKey + ` is no key, nor is ` + instanceKey[:len(instanceKey)-1] + `"}}` + "\n\n" + instanceKey[:12]
 	for size := 1; size <= len(whole); size++ {
@@ -353,12 +354,12 @@ func TestAKeyInTheStream(t *testing.T) {
 	})
 }
 
-// A server that no one has started, and one whose host name leads nowhere.
+// A server that is not running, and one whose host name does not resolve.
 func TestAnUpstreamThatIsNotThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, func(o *Options) { o.Upstreams = upstreams(t, settings{"OPENROUTER_API_KEY": instanceKey}) })
 		defer s.close()
-		s.raw = func(conn net.Conn) { conn.Close() } // the address is one of https
+		s.raw = func(conn net.Conn) { conn.Close() } // the address is an https one
 		if got := s.send(chat); got.status != 502 || got.text != "Failed to reach OpenRouter" {
 			t.Errorf("%+v", got)
 		}
@@ -368,8 +369,8 @@ func TestAnUpstreamThatIsNotThere(t *testing.T) {
 	})
 }
 
-// An upstream's own limits are the client's to see (429 with Retry-After), and no more than 2000 characters of what it says, as
-// JavaScript counts them.
+// An upstream's own limits are shown to the client (429 with Retry-After), and at most 2000 characters of what it says,
+// as JavaScript counts them.
 func TestWhatAnUpstreamRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, nil)
@@ -397,7 +398,8 @@ func TestWhatAnUpstreamRefuses(t *testing.T) {
 	})
 }
 
-// An answer in one piece, for whoever asks for it, and one event of 10 MB, of which no more than a piece is ever held.
+// An answer in one piece, for clients that request it, and one event of 10 MB, of which no more than a piece is ever
+// held.
 func TestLargeAnswersAndThoseInOnePiece(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, nil)
@@ -476,7 +478,7 @@ func (r rows) KeepRateWindows(_ context.Context, _ time.Time, windows []or3cloud
 	return nil
 }
 
-// What was used of a day is used after a restart, also one by kill -9 a second later.
+// What was used of a day is still used after a restart, even after kill -9 a second later.
 func TestTheDayOutlivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := rows{}
@@ -492,7 +494,7 @@ func TestTheDayOutlivesTheProcess(t *testing.T) {
 			s.close()
 			kept := maps.Clone(store)
 			limits.Close()
-			store = kept // as a process leaves it that is killed
+			store = kept // as a killed process leaves it
 		}
 		if _, ok := store["user:user:"+string(ratelimit.LLMDay)]; !ok {
 			t.Errorf("%v", store)
@@ -528,8 +530,8 @@ func TestAnswersUnderWay(t *testing.T) {
 	})
 }
 
-// Whoever loses the permission for the operator's key gets no more of an answer within two seconds, and the upstream is told. With a
-// key of one's own nothing is asked for.
+// A user who loses the permission for the operator's key gets no more of an answer within two seconds, and the upstream
+// is told. With a key of their own nothing is checked.
 func TestAnAnswerEndsWithThePermission(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -565,10 +567,10 @@ func TestAnAnswerEndsWithThePermission(t *testing.T) {
 	}
 }
 
-// bubble is when time begins in one.
+// bubble is when time begins in a bubble.
 var bubble = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A client that goes away takes its request along, whatever state that is in.
+// A client that disconnects takes its request along, whatever its state.
 func TestAClientThatGoesAway(t *testing.T) {
 	for name, answers := range map[string]bool{"before the header": false, "in the answer": true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -604,8 +606,8 @@ func TestAClientThatGoesAway(t *testing.T) {
 	}
 }
 
-// A client that stops reading holds its upstream back, which is no silence of the upstream's, and is cut off when it has taken nothing for as
-// long as every client gets for a piece.
+// A client that stops reading holds its upstream back, which does not count as silence of the upstream, and is cut off
+// when it has read nothing for as long as every client gets for a piece.
 func TestAClientThatStopsReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, nil)
@@ -641,7 +643,7 @@ func TestAClientThatStopsReading(t *testing.T) {
 	})
 }
 
-// An upstream gets its time while it takes something of a large chat, and an answer may be slow as long as it goes on.
+// An upstream gets its time while it reads a large chat, and an answer may be slow as long as it continues.
 func TestSlowIsNotSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, nil)
@@ -673,7 +675,7 @@ func (s slow) Read(p []byte) (int, error) {
 	return s.Conn.Read(p[:min(len(p), 4<<10)])
 }
 
-// Neither key nor chat is in the log, whatever becomes of a request and wherever in it a key stands.
+// Neither key nor chat is in the log, whatever happens to a request and wherever in it a key stands.
 func TestTheLogNamesNeitherKeyNorChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, func(o *Options) { o.PerMinute = 6 })
@@ -713,7 +715,7 @@ func TestTheLogNamesNeitherKeyNorChat(t *testing.T) {
 	})
 }
 
-// An idle connection that the upstream has closed meanwhile costs no answer.
+// An idle connection that the upstream has closed in the meantime costs no answer.
 func TestAConnectionThatWasIdleForTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, or3cloud.RoleEditor, nil)

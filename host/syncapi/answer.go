@@ -20,10 +20,10 @@ const chunkSize = 64 << 10
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // answer is a JSON text in pieces. A page can be megabytes: as one buffer it would be copied each time it grows, and
-// then either be kept at its largest or be made anew for the next page. It is complete before its first byte is sent,
-// so that a slow client holds no read transaction and an error can still be answered as one.
+// then either be kept at its largest size or be allocated again for the next page. It is complete before its first byte
+// is sent, so that a slow client holds no read transaction and an error can still be answered as one.
 //
-// What it takes is counted as memory of the request.
+// Its memory is counted as memory of the request.
 type answer struct {
 	tab  *membudget.Tab
 	held int64 // bytes that were taken from tab
@@ -33,7 +33,7 @@ type answer struct {
 	mine []*[chunkSize]byte // the pieces to give back
 }
 
-// errNoMemory says that there is no memory at once for an answer to grow.
+// errNoMemory says that there is no memory right now for an answer to grow.
 var errNoMemory = errors.New("no memory for the answer")
 
 // newAnswer returns an answer that begins with a text. It waits until there is memory for its first piece.
@@ -61,12 +61,12 @@ func waitFor(ctx context.Context, tab *membudget.Tab, n int64) error {
 	return err
 }
 
-// largestPage is what a page may take: its rows, the last of which may exceed it, and what their ids grow by when they
-// are quoted.
+// largestPage is what a page may take: its rows, the last of which may exceed the limit, and the growth of their ids
+// when they are quoted.
 const largestPage = 4 * or3cloud.AnswerBytes
 
-// page fills the answer with a page. read delivers the rows and holds a transaction meanwhile, so it is not made to wait: if
-// there is no memory for them, it is called again once there is enough for any page.
+// page fills the answer with a page. read delivers the rows and holds a transaction while it does, so it is not made to
+// wait: if there is no memory for them, it is called again once there is enough for any page.
 func (a *answer) page(r *http.Request, begin string, read func() error) (err error) {
 	ctx, tab := r.Context(), &httpapi.RecordOf(r).Memory
 	if *a, err = newAnswer(ctx, tab, begin); err != nil {
@@ -89,7 +89,7 @@ func (a *answer) page(r *http.Request, begin string, read func() error) (err err
 	return err
 }
 
-// room makes sure that about n bytes more fit without a copy. It waits for nobody, because a transaction may be open.
+// room makes sure that about n more bytes fit without a copy. It does not wait, because a transaction may be open.
 func (a *answer) room(n int) error {
 	if cap(a.text)-len(a.text) >= n {
 		return nil
@@ -106,7 +106,7 @@ func (a *answer) room(n int) error {
 	return nil
 }
 
-// append copies a text into the answer, over as many pieces as it takes.
+// append copies a text into the answer, over as many pieces as it needs.
 func (a *answer) append(text []byte) error {
 	for {
 		n := min(len(text), cap(a.text)-len(a.text))
@@ -134,7 +134,7 @@ func (a *answer) grow(n int) {
 	a.text = piece[:0]
 }
 
-// share puts a text into the answer that others hold as well. A large one is not copied.
+// share adds a text that others hold as well. A large one is not copied.
 func (a *answer) share(text []byte) {
 	if len(text) <= cap(a.text)-len(a.text) && len(text) < syncwire.ItemRoom {
 		a.text = append(a.text, text...)
@@ -147,7 +147,8 @@ func (a *answer) share(text []byte) {
 // send answers 200 with the text.
 func (a *answer) send(w http.ResponseWriter) { httpapi.WriteRaw(w, append(a.full, a.text)...) }
 
-// free gives the pieces back; one that a large row has made is left to the collector. The answer must not be used after it.
+// free returns the pieces; one that a large row has made is left to the garbage collector. The answer must not be used
+// after it.
 func (a *answer) free() {
 	for _, piece := range a.mine {
 		chunks.Put(piece)

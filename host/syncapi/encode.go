@@ -5,7 +5,7 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// pageEncoder writes the entries of a page while the adapter delivers them.
+// pageEncoder writes the entries of a page as the adapter delivers them.
 type pageEncoder struct {
 	answer
 	unfit unfit
@@ -15,7 +15,8 @@ type pageEncoder struct {
 // begin begins the page, perhaps again.
 func (e *pageEncoder) begin() { e.n, e.unfit = 0, unfit{} }
 
-// entry makes room for an entry with a payload, and separates it from the one before. ok is false if the entry must be left out.
+// entry makes room for an entry with a payload, and separates it from the one before. ok is false if the entry must be
+// left out.
 func (e *pageEncoder) entry(payload []byte, table, opID string) (ok bool, err error) {
 	if e.unfit.is(payload, table, opID) {
 		return false, nil
@@ -60,7 +61,7 @@ func (e *pageEncoder) copy(json []byte, n int) error {
 	return e.append(json)
 }
 
-// encodePush completes the answer to a push, which cannot fail any more. Where there is no memory for the winners they are
+// encodePush completes the answer to a push, which can no longer fail. If there is no memory for the winners they are
 // left out: clients get them with their next pull. results are changed then.
 func (a *answer) encodePush(res or3cloud.PushResult) {
 	if !a.tab.TryGrow(winnerBytes(res.Results)) {
@@ -70,7 +71,7 @@ func (a *answer) encodePush(res or3cloud.PushResult) {
 	}
 	for i := range res.Results {
 		if cap(a.text)-len(a.text) < syncwire.ItemRoom {
-			a.grow(syncwire.ItemRoom) // bounded by the number of ops
+			a.grow(syncwire.ItemRoom) // limited by the number of ops
 		}
 		if i > 0 {
 			a.text = append(a.text, ',')
@@ -90,7 +91,7 @@ func (a *answer) opResult(r *or3cloud.OpResult) {
 	}
 }
 
-// winnerBytes is what the winners hold, each once, and what telling them takes.
+// winnerBytes is what the winners hold, each once, and what writing them takes.
 func winnerBytes(results []or3cloud.OpResult) (n int64) {
 	var seen map[*or3cloud.Winner]bool
 	for i := range results {

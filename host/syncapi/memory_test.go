@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// begun returns an answer that nothing bounds.
+// begun returns an answer without limits.
 func begun(text string) answer {
 	a, err := newAnswer(context.Background(), new(membudget.Tab), text)
 	if err != nil {
@@ -47,7 +47,7 @@ func hog(t *testing.T, b *membudget.Budget) *membudget.Tab {
 	return &hogs[0]
 }
 
-// Running out of memory is a 503, which clients repeat, and a push that has got it gives it back.
+// Running out of memory is a 503, which clients repeat, and a push that has got memory returns it.
 func TestLargePushesShareTheirMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		owner, budget := hosttest.Member(or3cloud.RoleOwner), membudget.New(200<<20)
@@ -57,7 +57,7 @@ func TestLargePushesShareTheirMemory(t *testing.T) {
 			return w.Code, w.Header()
 		}
 		held := hog(t, budget)
-		var last membudget.Tab // of whoever is served beyond the common part
+		var last membudget.Tab // of requests beyond the common part
 		last.Open(budget, func() (string, bool, error) { return "last", true, nil })
 		if err := last.Grow(t.Context(), 1<<20); err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestLargePushesShareTheirMemory(t *testing.T) {
 		}
 		held.Close()
 		before, _ = budget.Held()
-		for range 2 { // what was taken is given back
+		for range 2 { // what was taken is returned
 			if code, _ := send(); code != 200 {
 				t.Error(code)
 			}
@@ -83,7 +83,7 @@ func TestLargePushesShareTheirMemory(t *testing.T) {
 	})
 }
 
-// A push that was accepted is answered whatever memory there is: its losers are plain successes then.
+// A push that was accepted is answered whatever memory there is: without memory, its losers are plain successes.
 func TestWinnersGoWhereThereIsNoMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		winner := &or3cloud.Winner{Operation: or3cloud.OpPut, Payload: bytes.Repeat([]byte(" "), 4<<20), Revision: or3cloud.Revision{Clock: 2, HLC: "h", OpID: "w"}}
@@ -134,7 +134,7 @@ func TestAnswersShareTheirWinners(t *testing.T) {
 	}
 }
 
-// A page that finds no memory while the store is being read is read again when there is some, and is whole.
+// A page that finds no memory while the store is being read is read again when there is some, and is complete.
 func TestPagesWaitForMemoryOutsideOfTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		owner, budget := hosttest.Member(or3cloud.RoleOwner), membudget.New(200<<20)
@@ -175,7 +175,7 @@ func TestPagesWaitForMemoryOutsideOfTheStore(t *testing.T) {
 	})
 }
 
-// Who is not known makes the host hold 64 KiB at most, announced or not, and gets the contract's answers below that.
+// Unknown callers make the host hold at most 64 KiB, announced or not, and get the contract's answers below that.
 func TestUnknownCallersHoldLittle(t *testing.T) {
 	nobody := &hosttest.Host{}
 	for _, announced := range []bool{true, false} {

@@ -12,15 +12,15 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// faultPause is how long a client stays away after a fault of ours.
+// faultPause is how long a client stays away after an error of ours.
 const faultPause = 5 * time.Second
 
-// stretch is how much of a push a store holds a second time, at once and about, in the form in which it keeps ops.
+// stretch is approximately how much of a push a store holds a second time at once, in the form in which it keeps ops.
 const stretch = 4 << 20
 
-// push answers no fault of ours with anything but 503: older clients keep the edits of a batch on that and drop them
-// after four answers of most other kinds, and five such answers open their circuit breaker (contract, client-behaviour
-// §3). The log has the cause.
+// push answers errors of ours only with 503: older clients keep the edits of a batch on that and drop them after four
+// answers of most other kinds, and five such answers open their circuit breaker (contract, client-behaviour §3). The
+// log has the cause.
 func (a *API) push(w http.ResponseWriter, r *http.Request) error {
 	err := a.tryPush(w, r)
 	switch or3cloud.CodeOf(err) {
@@ -67,7 +67,7 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	left.leaveOut(result.Results)
 	left.report(r)
 	in, text = syncwire.Push{}, nil
-	tab.Shrink(body) // A client that is slow to take the answer does not hold what it has sent.
+	tab.Shrink(body) // A client that is slow to read the answer does not hold what it has sent.
 	out.encodePush(result)
 	out.send(w)
 	return nil
@@ -82,7 +82,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permissio
 	return session.User.ID, a.opt.Limits.CheckWithHeaders(w, op, session.User.ID)
 }
 
-// apply hands the valid ops to the adapter in one call and puts its results and the refusals back into the order of
+// apply passes the valid ops to the adapter in one call and puts its results and the refusals back into the order of
 // the request. It moves the valid ops to the front of in.Ops.
 func (a *API) apply(ctx context.Context, userID string, in syncwire.Push) (or3cloud.PushResult, error) {
 	out := or3cloud.PushResult{Results: make([]or3cloud.OpResult, len(in.Ops))}
@@ -98,7 +98,7 @@ func (a *API) apply(ctx context.Context, userID string, in syncwire.Push) (or3cl
 		return or3cloud.PushResult{}, err
 	}
 	if len(done.Results) != len(valid) {
-		// A missing result is retried and a surplus one is refused by clients; both would look like their fault.
+		// A missing result is retried and a surplus one is refused by clients; both would look like their own error.
 		return or3cloud.PushResult{}, errors.New("the sync adapter did not answer with one result per op")
 	}
 	a.Pushed.Add(len(valid))

@@ -26,7 +26,7 @@ type Options struct {
 // API serves the endpoints on top of one adapter. Snapshots and collection are there if the adapter has them.
 type API struct {
 	opt Options
-	// Pushed counts the ops that the adapter has answered, and Refused those that it never got.
+	// Pushed counts the ops that the adapter has answered, and Refused those that never reached it.
 	Pushed, Refused metric.Counter
 }
 

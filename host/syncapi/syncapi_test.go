@@ -113,7 +113,7 @@ func TestPushAnswerIsTheBaseShapePlusApplied(t *testing.T) {
 }
 
 // Contract, sync §10.9: a client that says nothing is served as well; it only must not overwrite what it does not know.
-// In no case is the answer 426, which would stop a base client for good.
+// The answer is never 426, which would stop a base client permanently.
 func TestPushSaysWhetherTheClientKnowsWorkspaceItems(t *testing.T) {
 	for capability, want := range map[string]bool{
 		``: false, `"workspaceItemCapability":null,`: false, `"fileKindCapability":"v1",`: false, `"workspaceItemCapability":"v1",`: true,
@@ -127,7 +127,7 @@ func TestPushSaysWhetherTheClientKnowsWorkspaceItems(t *testing.T) {
 	}
 }
 
-// Sync Pitfall 17, and duplicate names inside payloads: the text goes on as it came.
+// Sync Pitfall 17, and duplicate names inside payloads: the text is passed on as it came.
 func TestPayloadsStayByteForBytePitfall17(t *testing.T) {
 	var seen or3cloud.PushRequest
 	payload := kvPayload(7)
@@ -241,7 +241,7 @@ func TestPushEnvelope(t *testing.T) {
 	}
 }
 
-// Sync §1.1: validation comes before the session, except for bodies that nobody unknown may make the host read.
+// Sync §1.1: validation comes before the session, except for bodies that unknown callers must not make the host read.
 func TestOrderOfChecks(t *testing.T) {
 	signedOut := &hosttest.Host{}
 	for _, c := range []struct {
@@ -437,7 +437,7 @@ func TestResultsOfNewerClients(t *testing.T) {
 	}
 }
 
-// Sync Pitfall 12: any version and any device is taken.
+// Sync Pitfall 12: any version and any device is accepted.
 func TestCursorIsLenientPitfall12(t *testing.T) {
 	var seen []or3cloud.CursorUpdate
 	a := &adapter{cursor: func(in or3cloud.CursorUpdate) error { seen = append(seen, in); return nil }}

@@ -22,9 +22,9 @@ import (
 type page struct {
 	changes []or3cloud.Change
 	items   []or3cloud.SnapshotItem
-	// size is how many bytes a text has at least.
+	// size is the minimum number of bytes of a text.
 	size int
-	// loose are the entries that are delivered as values all the same.
+	// loose are the entries that are delivered as values anyway.
 	loose func(i int) bool
 }
 
@@ -46,7 +46,7 @@ func (p *page) snapshot(_ or3cloud.SnapshotRequest, emit func(*or3cloud.Snapshot
 	return or3cloud.SnapshotPage{SnapshotID: "s", HighWatermark: 7}, nil
 }
 
-// texts delivers n entries as texts of at least size bytes, and the loose ones between them by one.
+// texts delivers n entries as texts of at least size bytes, and the loose ones between them one by one.
 func (p *page) texts(n int, appendEntry func(b []byte, i int) []byte, one func(i int) error, text func([]byte, int) error) error {
 	b, held := []byte(nil), 0
 	flush := func() error {
@@ -155,7 +155,7 @@ func TestAFilterForNothingKeepsTextsBack(t *testing.T) {
 	}
 }
 
-// Texts are paid for as values are.
+// Texts count as memory like values.
 func TestTextsArePaidFor(t *testing.T) {
 	var tab membudget.Tab
 	tab.Open(membudget.New(200<<20), func() (string, bool, error) { return "me", true, nil })
@@ -171,8 +171,8 @@ func TestTextsArePaidFor(t *testing.T) {
 	tab.Close()
 }
 
-// BenchmarkPull is a pull of 1,000 through the handlers, of an adapter whose changes cost nothing: as values, as they come from rows,
-// and as texts of some size, as they come from blocks.
+// BenchmarkPull is a pull of 1,000 through the handlers, from an adapter whose changes cost nothing: as values, as they
+// come from rows, and as texts of some size, as they come from blocks.
 func BenchmarkPull(b *testing.B) {
 	p := pageOf(b, 1000)
 	p.changes[3].Payload = p.changes[4].Payload
@@ -199,7 +199,7 @@ func BenchmarkPull(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				w := httptest.NewRecorder()
-				w.Body = nil // a socket takes no copy that is ours
+				w.Body = nil // a socket makes no copy of its own
 				r := hosttest.NewRequest("POST", "/api/sync/pull", pullBody)
 				rw, r := httpapi.WithRecord(w, r, httpapi.RecordOf(r))
 				if httpapi.Respond(rw, r, router.Serve); w.Code != 200 {

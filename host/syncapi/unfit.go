@@ -10,7 +10,7 @@ import (
 )
 
 // unfit counts the rows that an answer leaves out because they would stop the devices that get them: rows from before
-// there was a check at the door (contract, sync §10.5, Pitfall 15). The log line of the request tells of them.
+// ops were checked (contract, sync §10.5, Pitfall 15). The log line of the request reports them.
 type unfit struct {
 	n     int
 	first string
@@ -28,7 +28,7 @@ func (u *unfit) is(payload []byte, table, opID string) bool {
 	return true
 }
 
-// report puts what was left out into the log line of a request.
+// report adds what was left out to the log line of a request.
 func (u *unfit) report(r *http.Request) {
 	if u.n > 0 {
 		httpapi.RecordOf(r).Warning = fmt.Sprintf("left out %d rows that no client can take, the first in %s", u.n, u.first)

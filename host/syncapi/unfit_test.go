@@ -50,7 +50,7 @@ func TestOneUnfitOpIsRefusedAlone(t *testing.T) {
 	}
 }
 
-// Depth elsewhere in a push is of no concern, and a payload at the limit arrives as it was sent.
+// Depth elsewhere in a push does not matter, and a payload at the limit arrives as it was sent.
 func TestDepthThatIsAllowed(t *testing.T) {
 	var seen or3cloud.PushRequest
 	payload := deep(1, syncschema.MaxDepth)
@@ -61,7 +61,7 @@ func TestDepthThatIsAllowed(t *testing.T) {
 	}
 }
 
-// The other bodies are small and have no depth that anything needs: 400, not a fault.
+// The other bodies are small and need no depth: 400, not an internal error.
 func TestDeepBodiesOfOtherRoutes(t *testing.T) {
 	body := strings.Repeat(`{"scope":`, 1500) + `1` + strings.Repeat("}", 1500)
 	arrays := `{"tables":` + strings.Repeat("[", 8000) + strings.Repeat("]", 7000)

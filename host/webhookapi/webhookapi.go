@@ -1,5 +1,5 @@
-// Package webhookapi serves /api/webhooks, where members manage their own webhooks, and what /api/admin/webhooks does for administrators
-// (contract, workspaces-and-admin §6, §11).
+// Package webhookapi serves /api/webhooks, where members manage their own webhooks, and the equivalent of
+// /api/admin/webhooks for administrators (contract, workspaces-and-admin §6, §11).
 package webhookapi
 
 import (
@@ -48,11 +48,11 @@ type API struct {
 	people
 }
 
-// people are those whose webhooks they are.
+// people are the owners of the webhooks.
 type people interface {
-	// come says who has sent a request, and in which workspace they are.
+	// come returns the sender of a request, and the workspace they are in.
 	come(r *http.Request) (userID, workspaceID string, err error)
-	// read refuses whoever may not read the workspace of a webhook of theirs.
+	// read refuses a sender who may not read the workspace of their webhook.
 	read(r *http.Request, workspaceID string) error
 	// events are those that their webhooks may name.
 	events() []string
@@ -61,10 +61,11 @@ type people interface {
 // New returns the API of members.
 func New(o Options) *API { return &API{o, members{o.Host}} }
 
-// NewAdmin returns the API of administrators. Whoever serves its routes has let them in.
+// NewAdmin returns the API of administrators. The server of its routes must have admitted them.
 func NewAdmin(o Options) *API { return &API{o, administrators{}} }
 
-// Routes returns the endpoints of members. A new webhook belongs to the active workspace; of one that is there, its own workspace counts.
+// Routes returns the endpoints of members. A new webhook belongs to the active workspace; for an existing one, its own
+// workspace counts.
 func (a *API) Routes() []or3cloud.Route {
 	return append(a.RoutesBelow("/api/webhooks"), or3cloud.Route{Method: http.MethodPost, Path: "/api/webhooks/disable-all", Handle: a.disableAll})
 }
@@ -103,7 +104,7 @@ func (m members) read(r *http.Request, workspaceID string) error {
 
 func (members) events() []string { return or3cloud.UserEvents[:] }
 
-// administrators are those of the deployment, whom the guard of the administration has let in.
+// administrators are those of the deployment, whom the guard of the administration has admitted.
 type administrators struct{}
 
 func (administrators) come(*http.Request) (userID, workspaceID string, err error) {
@@ -122,7 +123,7 @@ func scopeOf(userID string) or3cloud.WebhookScope {
 	return or3cloud.WebhookUser
 }
 
-// own returns the webhook that a request names, if it belongs to whoever asks and its workspace is one that they may read.
+// own returns the webhook that a request names, if it belongs to the sender and they may read its workspace.
 func (a *API) own(r *http.Request) (or3cloud.Webhook, error) {
 	user, _, err := a.come(r)
 	if err != nil {
@@ -206,12 +207,12 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"webhooks": items})
 }
 
-// fields are what is said of a webhook; what is nil was not sent.
+// fields are what a request says about a webhook; what is nil was not sent.
 type fields struct {
 	URL    *string  `json:"url"`
 	Label  *string  `json:"label"`
 	Events []string `json:"events"`
-	// What follows is for administrators alone.
+	// The rest is for administrators only.
 	CustomHooks []string `json:"custom_hooks"`
 	WorkspaceID *string  `json:"workspace_id"`
 }
@@ -248,7 +249,7 @@ func (a *API) check(r *http.Request, user string) (in fields, err error) {
 
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
 
-// Create makes a webhook and returns its id. It answers with the secret, which no one is told again.
+// Create creates a webhook and returns its id. It answers with the secret, which is not shown again.
 func (a *API) Create(w http.ResponseWriter, r *http.Request) (id string, err error) {
 	httpapi.NoStore(w)
 	user, workspace, err := a.come(r)
@@ -307,7 +308,7 @@ func (a *API) update(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, hook, err)
 }
 
-// asksForNothing reports whether a change leaves a webhook without anything to tell of.
+// asksForNothing reports whether a change leaves a webhook without any event.
 func asksForNothing(hook or3cloud.Webhook, in fields) bool {
 	events, hooks := hook.Events, hook.CustomHooks
 	if in.Events != nil {
@@ -330,7 +331,7 @@ func (a *API) remove(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
-// toggle enables or disables a webhook, or turns it over if the body does not say which.
+// toggle enables or disables a webhook, or switches it over if the body does not say which.
 func (a *API) toggle(w http.ResponseWriter, r *http.Request) error {
 	hook, err := a.changeable(r)
 	if err != nil {
@@ -441,7 +442,7 @@ func (a *API) logs(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"logs": logs})
 }
 
-// test answers with what came of a delivery that is sent now. It is a success of the request also when the delivery fails.
+// test answers with the outcome of a delivery that is sent now. The request succeeds even if the delivery fails.
 func (a *API) test(w http.ResponseWriter, r *http.Request) error {
 	hook, err := a.own(r)
 	if err == nil {

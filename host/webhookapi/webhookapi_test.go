@@ -24,7 +24,7 @@ import (
 	"or3.chat/cloud/internal/webhook"
 )
 
-// store keeps webhooks in memory; what a real one does beyond that is tested with it.
+// store keeps webhooks in memory; the real one has its own tests.
 type store struct {
 	or3cloud.WebhookQueue
 	hooks      []or3cloud.Webhook
@@ -255,7 +255,7 @@ func TestDisableAll(t *testing.T) {
 	}
 }
 
-// Administrators have what members have, in a scope of their own, and more to say.
+// Administrators have what members have, in their own scope, and may say more.
 func TestWebhooksOfAdministrators(t *testing.T) {
 	b := newBench(t, webhook.Public)
 	b.routes = webhookapi.NewAdmin(b.options).RoutesBelow("/api/admin/webhooks")
@@ -289,7 +289,7 @@ func TestWebhooksOfAdministrators(t *testing.T) {
 	b.do("DELETE "+id, "", 200)
 }
 
-// What only administrators may say, members say in vain.
+// Members cannot set what only administrators may.
 func TestMembersNameNoHooks(t *testing.T) {
 	b := newBench(t, webhook.Public)
 	got := b.do("POST /api/webhooks", `{"url":"https://example.org/","events":["thread.created"],"custom_hooks":["a:action:b"],"workspace_id":"elsewhere"}`, 200)
@@ -301,7 +301,7 @@ func TestMembersNameNoHooks(t *testing.T) {
 	b.do("PATCH /api/webhooks/"+made["id"].(string), `{"custom_hooks":["a:action:b"]}`, 400)
 }
 
-// Every route asks who comes, and whose the webhook is.
+// Every route checks the sender, and whose the webhook is.
 func TestWhoMay(t *testing.T) {
 	b := newBench(t, webhook.Public)
 	mine := b.hook(nil)

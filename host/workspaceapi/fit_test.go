@@ -7,7 +7,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// A list too long for an answer loses its end, but not the active workspace.
+// A list that is too long for an answer loses its end, but not the active workspace.
 func TestListsEndAtAnswerBytes(t *testing.T) {
 	text := strings.Repeat("x", 1000)
 	items := make([]item, 5000)

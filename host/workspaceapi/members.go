@@ -46,7 +46,7 @@ type members struct {
 	manager or3cloud.MemberManager
 }
 
-// target returns the session and the workspace that a request is about, in which the user may do p.
+// target returns the session and the workspace of a request, in which the user may do p.
 func (m members) target(r *http.Request, p or3cloud.Permission, workspaceID string) (*or3cloud.SessionContext, error) {
 	s, err := m.guard(r)
 	if err != nil {
@@ -99,7 +99,7 @@ func (m members) setRole(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, m.manager.ChangeMemberRole(r.Context(), s.User.ID, s.Workspace.ID, in.UserID, in.Role))
 }
 
-// remove ends a membership: any for an owner, the own one for everybody.
+// remove ends a membership: any for an owner, their own for everyone.
 func (m members) remove(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		WorkspaceID string `json:"workspaceId"`
@@ -124,7 +124,7 @@ func (m members) remove(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, m.manager.DismissMember(r.Context(), s.User.ID, s.Workspace.ID, in.UserID))
 }
 
-// inviteItem is an invite without its token, of which nothing is kept; times are in seconds.
+// inviteItem is an invite without its token, which is not stored; times are in seconds.
 type inviteItem struct {
 	ID        string                `json:"id"`
 	Email     string                `json:"email"`

@@ -38,7 +38,7 @@ func (a *API) Routes() []or3cloud.Route {
 	}, a.memberRoutes()...)
 }
 
-// mayMake and mayChange use up a user's budgets, of workspaces that are made and of other changes. An attempt counts as
+// mayMake and mayChange use up a user's budgets, for creating workspaces and for other changes. An attempt counts as
 // well: parallel requests must not pass together.
 func (a *API) mayMake(userID string) error   { return a.limit(ratelimit.WorkspaceCreate, userID) }
 func (a *API) mayChange(userID string) error { return a.limit(ratelimit.WorkspaceChange, userID) }
@@ -57,7 +57,7 @@ const (
 
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
 
-// guard admits signed-in users who may read their own active workspace, which all these endpoints ask for.
+// guard admits signed-in users who may read their own active workspace, which all these endpoints require.
 func (a *API) guard(r *http.Request) (*or3cloud.SessionContext, error) {
 	return middleware.Member(a.opt.Host, r, or3cloud.PermWorkspaceRead)
 }
@@ -96,10 +96,10 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"workspaces": items})
 }
 
-// fit keeps a list within or3cloud.AnswerBytes. The protocol has no pages for it, so what is left out are the oldest workspaces, but
-// never the active one.
+// fit keeps a list within or3cloud.AnswerBytes. The protocol has no pages for it, so the oldest workspaces are left
+// out, but never the active one.
 func fit(items []item) []item {
-	const each = 256 // what an item takes beside its texts
+	const each = 256 // what an item takes besides its texts
 	size := 0
 	return slices.DeleteFunc(items, func(it item) bool {
 		n := each + len(it.Name)

@@ -111,7 +111,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// A store's refusal keeps its status; upstream made a 500 of it.
+// A store's refusal keeps its status; upstream turned it into a 500.
 func TestStoreErrorsKeepTheirStatus(t *testing.T) {
 	for err, status := range map[error]int{
 		or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden"):               403,

@@ -146,8 +146,8 @@ func TestASocketThatADeadProcessLeftIsReplaced(t *testing.T) {
 	}
 }
 
-// TestALongPathIsNoObstacle serves in a directory whose path is longer than a socket's path may be.
-func TestALongPathIsNoObstacle(t *testing.T) {
+// TestALongPathWorks serves in a directory whose path is longer than a socket's path may be.
+func TestALongPathWorks(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 20), strings.Repeat("path", 20))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -214,8 +214,8 @@ func TestADirectoryWithoutServerIsTold(t *testing.T) {
 	}
 }
 
-// TestAnAnswerOfAnotherProgramIsNoAnswer talks to an HTTP server that is not ours.
-func TestAnAnswerOfAnotherProgramIsNoAnswer(t *testing.T) {
+// TestAnAnswerOfAnotherProgramDoesNotCount talks to an HTTP server that is not ours.
+func TestAnAnswerOfAnotherProgramDoesNotCount(t *testing.T) {
 	dir := t.TempDir()
 	ln, err := net.Listen("unix", filepath.Join(dir, "control.sock"))
 	if err != nil {

@@ -43,7 +43,7 @@ func TestTokensOfTheOtherHost(t *testing.T) {
 	}
 }
 
-func TestWhatWasNeverSignedIsNoToken(t *testing.T) {
+func TestWhatWasNeverSignedIsNotAToken(t *testing.T) {
 	good := sign(t, Token{WorkspaceID: "w", Email: "a@b.test", Expires: at.Add(time.Hour)})
 	body, _, _ := strings.Cut(good, ".")
 	signed := func(text string) string {

@@ -68,7 +68,7 @@ func TestTheLevelChangesWhileTheProgramRuns(t *testing.T) {
 	wantTexts(t, earlier, "two")
 }
 
-func TestDetailsAreKeptForWhoeverFollows(t *testing.T) {
+func TestDetailsAreKeptForFollowers(t *testing.T) {
 	j := Open(&bytes.Buffer{}, slog.LevelWarn, false, start)
 	stop, also := j.Follow(slog.LevelDebug), j.Follow(slog.LevelDebug)
 	_, news := j.Read(0, slog.LevelDebug, 1)

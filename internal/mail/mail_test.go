@@ -286,7 +286,7 @@ func TestAServerThatRepeatsThePasswordIsNotQuoted(t *testing.T) {
 	}
 }
 
-func TestALostFarewellIsNoFailure(t *testing.T) {
+func TestALostFarewellIsNotAFailure(t *testing.T) {
 	server := smtptest.Start(t, smtptest.Options{Answer: func(command string) string {
 		if command == "QUIT" || command == "RSET" {
 			return smtptest.Drop

@@ -68,7 +68,7 @@ func TestALinkOutOfADirectoryIsExplained(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRefusalStaysAsItIs(t *testing.T) {
+func TestOtherErrorsStayAsTheyAre(t *testing.T) {
 	for _, err := range []error{
 		errors.New("a fault"), syscall.EACCES, &fs.PathError{Op: "open", Path: "/x", Err: syscall.EINVAL}, Within("/x", errors.New("a fault")),
 	} {

@@ -20,7 +20,7 @@ import (
 )
 
 // A pipe would never be read to its end, a device would be lost, and a dangling link would become a file.
-func TestWhatIsNoFileIsLeftAlone(t *testing.T) {
+func TestForeignFilesAreLeftAlone(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		make func(path string) error

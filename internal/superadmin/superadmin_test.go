@@ -80,7 +80,7 @@ func (f *fixture) accepts(t *testing.T, token string) bool {
 	return name == "admin"
 }
 
-func TestNobodyIsOneWithoutBothVariables(t *testing.T) {
+func TestNoSuperAdministratorWithoutBothVariables(t *testing.T) {
 	for _, cfg := range []config{{}, {setting.AdminUsername: "admin"}, {setting.AdminPassword: password}} {
 		if New(Options{Config: cfg}) != nil {
 			t.Errorf("%v", cfg)
@@ -210,7 +210,7 @@ func TestTheFileOfOR3Chat(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNoneLetsNobodyIn(t *testing.T) {
+func TestAnInvalidFileAdmitsNoOne(t *testing.T) {
 	for name, content := range map[string]string{"empty": "", "cut": `{"username":"admin"`, "another": `{"a":1}`, "no hash": `{"username":"admin","password_hash_bcrypt":"x"}`} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, File), []byte(content), 0o600); err != nil {

@@ -543,8 +543,8 @@ func TestTheMailServer(t *testing.T) {
 	none(t, examine(t, s))
 }
 
-// TestTheStandInIsNoServer is what others get while the stand-in has the address.
-func TestTheStandInIsNoServer(t *testing.T) {
+// TestTheStandInIsNotAServer is what others get while the stand-in has the address.
+func TestTheStandInIsNotAServer(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func TestInheritance(t *testing.T) {
 	}
 }
 
-func TestWhoeverStopsTheServerMeanwhileGetsNoSuccessor(t *testing.T) {
+func TestAServerThatIsStoppedGetsNoSuccessor(t *testing.T) {
 	p := Process{Execute: func(string, []string, []string) error { t.Error("executed"); return nil }}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

@@ -207,7 +207,7 @@ func TestFailedSignInsHaveTheirOwnTime(t *testing.T) {
 	}
 }
 
-func TestStoredLimitsNameNobody(t *testing.T) {
+func TestStoredLimitsNameNoOne(t *testing.T) {
 	in := openTest(t, nil)
 	in.at("198.51.100.7").guess("ann.miller@example.test", "wrong")
 	in.p.behind.Write(t.Context())

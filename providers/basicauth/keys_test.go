@@ -23,7 +23,7 @@ func (b *browser) duringAnswer() *or3cloud.ProviderSession {
 	return s
 }
 
-func TestChangedSecretsSignNobodyOut(t *testing.T) {
+func TestChangedSecretsSignNoOneOut(t *testing.T) {
 	cfg := config{settingJWTSecret: "jwt secret one", settingRefreshSecret: "refresh secret one"}
 	in := openTest(t, cfg)
 	b := in.signedIn("ann@example.test")

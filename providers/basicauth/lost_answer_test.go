@@ -26,7 +26,7 @@ func (b *browser) refreshLost() *browser {
 	return lost
 }
 
-func TestALostAnswerSignsNobodyOut(t *testing.T) {
+func TestALostAnswerSignsNoOneOut(t *testing.T) {
 	for name, repeat := range map[string]func(*browser) error{
 		"refresh": func(b *browser) error {
 			if a := b.post("refresh?silent=1", ""); a.text != `{"ok":true}` {

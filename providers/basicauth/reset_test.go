@@ -158,7 +158,7 @@ func TestUnknownAddressesAreTreatedLikeKnownOnes(t *testing.T) {
 	}
 }
 
-func TestNobodyCanFloodAMailbox(t *testing.T) {
+func TestNoOneCanFloodAMailbox(t *testing.T) {
 	in, server := openWithMail(t)
 	in.signedIn("ann@example.test")
 	for i := range 20 {

@@ -248,7 +248,7 @@ func TestDiskFaults(t *testing.T) {
 	}
 }
 
-func TestShortWriteIsNoSuccess(t *testing.T) {
+func TestShortWriteIsNotSuccess(t *testing.T) {
 	r := newRig(t)
 	r.disk.write = func(p []byte) (int, error) { return len(p) - 1, nil }
 	if code := r.upload("content"); code != 503 {

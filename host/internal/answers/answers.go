@@ -1,12 +1,12 @@
-// Package answers makes answers of models without the browser that has asked for them (contract, client-behaviour §11). Each is a job of
-// the store: what has come of it is there for readers, and whatever dies in between, another worker takes it up or it fails with a text.
-// Before the model is asked, the messages of the chat are written into the synced history, and so is the answer when it has ended
-// (contract, sync §10.8), so every device gets it by ordinary sync.
+// Package answers makes answers of models without the browser that asked for them (contract, client-behaviour §11).
+// Each is a job of the store: its progress is there for readers, and whatever fails in between, another worker takes it
+// up or it fails with a text. Before the model is asked, the messages of the chat are written into the synced history,
+// and so is the answer when it has ended (contract, sync §10.8), so every device gets it by ordinary sync.
 //
-//	answers.go   begins and ends answers         execution.go  what it takes to go on with one, encrypted
-//	work.go      keeps one that is made          loop.go       asks the model, and the tools that it calls
+//	answers.go   begins and ends answers         execution.go  what is needed to continue one, encrypted
+//	work.go      keeps one that is being made    loop.go       asks the model, and runs the tools that it calls
 //	calls.go     calls of tools on record        claims.go     those that a browser makes
-//	joint.go     joins a text that goes on       history.go    brings it into the history
+//	joint.go     joins a continued text          history.go    writes it into the history
 //	readers.go   wakes those who read along      notices.go    tells those who do not
 package answers
 
@@ -51,9 +51,9 @@ type Options struct {
 	Client    *completions.Client
 	// Tools are called on the server; nil if there are none.
 	Tools Tools
-	// Key encrypts what it takes to go on with an answer.
+	// Key encrypts what is needed to continue an answer.
 	Key string
-	// MayWrite asks whether a user may write in a workspace now.
+	// MayWrite reports whether a user may write in a workspace now.
 	MayWrite func(ctx context.Context, userID, workspaceID string) (bool, error)
 	// Most and MostOfUser are how many answers may be under way, Timeout is how long one may take.
 	Most, MostOfUser int
@@ -63,13 +63,14 @@ type Options struct {
 	Rand             io.Reader
 }
 
-// Memory is about what an answer under way takes at most, in bytes: what its server is asked, then its texts, and its connection.
+// Memory is approximately what an answer under way takes at most, in bytes: the request to its server, then its texts,
+// and its connection.
 const Memory = 5 << 18
 
 const (
 	// lease is how long a worker that has died keeps its answer from others (contract, client-behaviour §11).
 	lease = 30 * time.Second
-	// lookEvery is how often lost answers, and those that wait for the history, are looked for.
+	// lookEvery is how often the engine looks for lost answers, and for those that wait for the history.
 	lookEvery = 5 * time.Second
 )
 
@@ -79,7 +80,7 @@ type Engine struct {
 	sealer  *sealed.Sealer
 	owner   string // of the leases of this process
 	claims  *background.Loop
-	history *background.Loop // apart, so that an answer that cannot be written holds up no other
+	history *background.Loop // separate, so that an answer that cannot be written blocks no other
 	archive archive
 	notices notices
 	readers readers
@@ -91,7 +92,7 @@ type Engine struct {
 	running map[string]context.CancelCauseFunc // by the job
 }
 
-// New returns an engine. Start lets it work.
+// New returns an engine. Start starts its work.
 func New(o Options) (*Engine, error) {
 	sealer, err := sealed.New(o.Rand, "background answers", o.Key)
 	if err != nil {
@@ -104,21 +105,21 @@ func New(o Options) (*Engine, error) {
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.claims = background.New(background.Task{
-		Name: "the look for answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.claim,
+		Name: "the search for background answers", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.claim,
 	})
 	e.history = background.New(background.Task{
-		Name: "the history of answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.bring,
+		Name: "the history of background answers", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.bring,
 	})
 	return e, nil
 }
 
-// Start begins to work.
+// Start starts the work.
 func (e *Engine) Start() {
 	e.claims.Begin()
 	e.history.Begin()
 }
 
-// Close ends all work. Answers under way are left to whoever comes next.
+// Close ends all work. Answers under way are left to the next process.
 func (e *Engine) Close() {
 	e.stop()
 	e.claims.Close()
@@ -129,19 +130,21 @@ func (e *Engine) Close() {
 // Order asks for an answer.
 type Order struct {
 	UserID string
-	// History is the admission into the history as the client has sent it, of which Admission is what was read: it stays byte for byte. It
-	// is nil for old clients, which write the messages themselves while they are there; of Admission there are only the ids then, and perhaps none of the wish.
+	// History is the admission into the history as the client sent it, of which Admission is the parsed form: it is
+	// kept byte for byte. It is nil for old clients, which write the messages themselves while they are connected;
+	// Admission then has only ids, and perhaps none of the wish.
 	History   []byte
 	Admission syncwire.AdmissionEnvelope
-	// Asked is the model as the client calls it, To the server of it and Body what that is asked. Key is the user's own key for it; empty
-	// if the operator's is used.
+	// Asked is the model in the client's words, To its server and Body the request to it. Key is the user's own key for
+	// it; empty if the operator's is used.
 	Asked string
 	To    completions.Upstream
 	Key   string
 	// Referer is the origin of the client's pages.
 	Referer string
 	Body    []byte
-	// Browser are the functions that the browser called Device has, WholeFields says how the server sends calls of functions.
+	// Browser are the functions that the browser called Device has; WholeFields says how the server sends calls of
+	// functions.
 	Browser     []string
 	Device      string
 	WholeFields bool
@@ -149,17 +152,17 @@ type Order struct {
 
 // The errors of Begin, by which clients are told apart from others.
 var (
-	// ErrCancelled says that the wish was taken back before it came.
+	// ErrCancelled says that the wish was withdrawn before it arrived.
 	ErrCancelled = or3cloud.Errorf(or3cloud.CodeConflict, "The answer was cancelled before it began")
 	// ErrBusy says that too many answers are under way.
 	ErrBusy = or3cloud.Errorf(or3cloud.CodeRateLimited, "Server busy, try again later")
 	// ErrLarge says that a chat is too large for an answer that others can take up.
 	ErrLarge = or3cloud.Errorf(or3cloud.CodeTooLarge, "The chat is too large to be answered in the background")
-	// ErrHistory says that the history has gone another way than the client thinks.
-	ErrHistory = or3cloud.Errorf(or3cloud.CodeConflict, "The history of the chat has gone another way")
+	// ErrHistory says that the history differs from what the client expects.
+	ErrHistory = or3cloud.Errorf(or3cloud.CodeConflict, "The history of the chat has changed")
 )
 
-// Begin begins an answer and returns its job. A wish that has come before is the same answer.
+// Begin begins an answer and returns its job. A wish that has arrived before is the same answer.
 func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 	phase := jobs.HistoryAdmissionPending
 	if o.History == nil {
@@ -167,7 +170,7 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 	} else {
 		g, err := o.Admission.Generation(o.UserID)
 		if err == nil {
-			_, err = syncrule.CheckGeneration(&g, e.opt.Now()) // what makes no sense leaves no job
+			_, err = syncrule.CheckGeneration(&g, e.opt.Now()) // a wish that makes no sense leaves no job
 		}
 		if err != nil {
 			return "", err
@@ -217,7 +220,7 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 	return admitted.ID, e.admit(ctx, admitted.ID)
 }
 
-// soFar returns the texts of a message that an answer goes on with.
+// soFar returns the texts of a message that an answer continues.
 func soFar(message []byte) (content, reasoning string) {
 	var in struct {
 		Data struct {
@@ -233,7 +236,7 @@ func soFar(message []byte) (content, reasoning string) {
 	return content, reasoning
 }
 
-// name returns a name that nothing has.
+// name returns an unused name.
 func (e *Engine) name() (string, error) {
 	id := make([]byte, 16)
 	if _, err := io.ReadFull(e.opt.Rand, id); err != nil {
@@ -242,12 +245,13 @@ func (e *Engine) name() (string, error) {
 	return fmt.Sprintf("%x", id), nil
 }
 
-// Find returns the job of a wish that has come before; CodeNotFound if there is none.
+// Find returns the job of a wish that has arrived before; CodeNotFound if there is none.
 func (e *Engine) Find(ctx context.Context, userID, admissionID string) (jobs.Job, error) {
 	return e.opt.Store.FindJob(ctx, admissionID, userID)
 }
 
-// Again returns the job of a wish that comes again; "" if it has not come before. What was left undone of it is done.
+// Again returns the job of a wish that arrives again; "" if it has not arrived before. Anything left undone of it is
+// done.
 func (e *Engine) Again(ctx context.Context, userID, admissionID string) (id string, err error) {
 	job, err := e.Find(ctx, userID, admissionID)
 	switch {
@@ -259,7 +263,7 @@ func (e *Engine) Again(ctx context.Context, userID, admissionID string) (id stri
 	return job.ID, e.admit(ctx, job.ID)
 }
 
-// admit writes the messages of an answer into the history, if that was not done, and lets workers have it.
+// admit writes the messages of an answer into the history, if that has not been done, and releases it to workers.
 func (e *Engine) admit(ctx context.Context, id string) error {
 	job, err := e.opt.Store.GetJob(ctx, id, jobs.AnyUser, jobs.Place{Context: true})
 	if err != nil {
@@ -279,7 +283,7 @@ func (e *Engine) admit(ctx context.Context, id string) error {
 	return nil
 }
 
-// Abort ends an answer of a user, and reports whether it was under way. What has come of it stays.
+// Abort ends an answer of a user, and reports whether it was under way. What has arrived of it stays.
 func (e *Engine) Abort(ctx context.Context, id, userID string) (bool, error) {
 	done, err := e.opt.Store.AbortJob(ctx, id, userID)
 	if done {
@@ -288,7 +292,7 @@ func (e *Engine) Abort(ctx context.Context, id, userID string) (bool, error) {
 	return done, err
 }
 
-// Cancel takes a wish back, whether it has come or not.
+// Cancel withdraws a wish, whether it has arrived or not.
 func (e *Engine) Cancel(ctx context.Context, userID, admissionID string) (jobs.Cancellation, error) {
 	out, err := e.opt.Store.CancelAdmission(ctx, userID, admissionID)
 	if out.Aborted {
@@ -297,10 +301,10 @@ func (e *Engine) Cancel(ctx context.Context, userID, admissionID string) (jobs.C
 	return out, err
 }
 
-// errEnded is why the work at an answer that has ended otherwise is given up.
+// errEnded is why the work on an answer that has ended otherwise is given up.
 var errEnded = or3cloud.Errorf(or3cloud.CodeConflict, "The answer has ended")
 
-// ended tells everyone that an answer has ended.
+// ended tells all readers that an answer has ended.
 func (e *Engine) ended(id string) {
 	e.mu.Lock()
 	cancel := e.running[id]
@@ -317,15 +321,15 @@ func (e *Engine) Get(ctx context.Context, id, userID string, from jobs.Place) (j
 	return e.opt.Store.GetJob(ctx, id, userID, from)
 }
 
-// Watch returns a channel that holds a value when something has come of a job, until stop is called.
+// Watch returns a channel that holds a value when there is news of a job, until stop is called.
 func (e *Engine) Watch(id string) (news <-chan struct{}, stop func()) { return e.readers.watch(id) }
 
-// bring brings what waits into the history, and then tells those who were not there.
+// bring writes what waits into the history, and then notifies users who were not there.
 func (e *Engine) bring(ctx context.Context) error {
 	return errors.Join(e.archive.bring(ctx), e.notices.give(ctx))
 }
 
-// claim takes up answers that no worker has in hand.
+// claim takes up answers that no worker holds.
 func (e *Engine) claim(ctx context.Context) error {
 	for e.free() {
 		job, err := e.opt.Store.ClaimNextJob(ctx, e.owner, lease)
@@ -339,27 +343,27 @@ func (e *Engine) claim(ctx context.Context) error {
 
 func (e *Engine) free() bool { return e.UnderWay() < e.opt.Most }
 
-// UnderWay returns how many answers the workers of this process have in hand.
+// UnderWay returns how many answers the workers of this process hold.
 func (e *Engine) UnderWay() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.running)
 }
 
-// Readers returns of how many answers someone reads along.
+// Readers returns how many answers are being read along.
 func (e *Engine) Readers() int {
 	e.readers.mu.Lock()
 	defer e.readers.mu.Unlock()
 	return len(e.readers.by)
 }
 
-// begin lets a worker make an answer.
+// begin starts a worker that makes an answer.
 func (e *Engine) begin(job *jobs.Claimed) {
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	e.mu.Lock()
 	e.running[job.ID] = cancel
 	e.mu.Unlock()
-	e.readers.tell(job.ID) // its texts may begin again
+	e.readers.tell(job.ID) // its texts may start again
 	e.workers.Go(func() {
 		defer cancel(nil)
 		worker{e}.work(ctx, job)

@@ -44,7 +44,7 @@ func (r *record) ended() bool {
 	return r.Status == callComplete || r.Status == callFailed || r.Status == callSkipped
 }
 
-// said is what the model is told of a call.
+// said is what the model is told about a call.
 func (r *record) said() string {
 	if r.Result != nil {
 		return *r.Result
@@ -61,17 +61,17 @@ func (r *record) settle(result, fault string) {
 	r.Result = &result
 }
 
-// The bounds of results, in bytes.
+// The limits of results, in bytes.
 const (
-	// maxResult is how much the model is told of one call (contract, client-behaviour §15).
+	// maxResult is how much the model is told about one call (contract, client-behaviour §15).
 	maxResult = 128 << 10
-	// maxFault is how much it is told of what went wrong.
+	// maxFault is how much it is told about an error.
 	maxFault = 2000
-	// forText is how much of an answer is left for its text, whatever tools bring.
+	// forText is how much of an answer is left for its text, whatever tools return.
 	forText = 64 << 10
 )
 
-// fit leaves a result out for which an answer has no room, in bytes of JSON.
+// fit drops a result that does not fit into the answer, in bytes of JSON.
 func fit(result string, room int) string {
 	result = strings.ToValidUTF8(result, "\uFFFD")
 	if len(result) <= maxResult && len(plain(result)) <= room {
@@ -80,7 +80,7 @@ func fit(result string, room int) string {
 	return fmt.Sprintf("[The result was left out: it has %d bytes, and there is room for %d.]", len(result), max(min(room, maxResult), 0))
 }
 
-// plain returns the JSON of what has no value that JSON has not, as short as it can be.
+// plain returns the JSON of a value, as short as it can be. The value must have a JSON form.
 func plain(v any) []byte {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -96,7 +96,7 @@ type records []record
 
 // readRecords returns the calls of a job.
 func readRecords(toolCalls []byte) (out records) {
-	_ = json.Unmarshal(toolCalls, &out) // what is none of ours is none
+	_ = json.Unmarshal(toolCalls, &out) // anything else counts as none
 	return out
 }
 
@@ -120,7 +120,7 @@ func (r records) abandon() (open bool) {
 	return open
 }
 
-// json returns the calls as they are kept; nil if there were none.
+// json returns the calls in stored form; nil if there were none.
 func (r records) json() []byte {
 	if r == nil {
 		return nil
@@ -128,13 +128,13 @@ func (r records) json() []byte {
 	return plain(r)
 }
 
-// size is how many bytes they have when they are kept.
+// size is how many bytes they have in stored form.
 func (r records) size() int { return len(r.json()) }
 
-// room is how many bytes a further result may have beside text.
+// room is how many bytes a further result may have besides the text.
 func (r records) room(text int) int { return jobs.MaxText - forText - text - r.size() }
 
-// add takes calls of a model on record. Ids that are missing, long or taken become others.
+// add records calls of a model. Ids that are missing, too long or taken are replaced.
 func (r records) add(calls []completions.ToolCall, content string) records {
 	offset := jsstring.Len(content)
 	for i := range calls {

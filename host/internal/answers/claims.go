@@ -20,11 +20,11 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// claimFor is how long a browser has a call (contract, client-behaviour §15).
+// claimFor is how long a browser holds a call (contract, client-behaviour §15).
 const claimFor = 30 * time.Second
 
-// ToolClaim is a call that a browser has taken upon itself. Its digest is over all that the call is about, so that the browser can tell
-// whether it makes the one that its user has seen.
+// ToolClaim is a call that a browser has claimed. Its digest covers everything about the call, so that the browser can
+// tell whether it makes the one that its user has seen.
 type ToolClaim struct {
 	Token, Digest                    string
 	Until                            time.Time
@@ -33,7 +33,8 @@ type ToolClaim struct {
 	WorkspaceID, ThreadID, MessageID string
 }
 
-// ClaimTool gives the call that a job waits for to a browser; nil if it waits for none of it, or another tab has it.
+// ClaimTool gives the call that a job waits for to a browser; nil if it waits for none of that browser, or another tab
+// has it.
 func (e *Engine) ClaimTool(ctx context.Context, id, userID, callID, device string) (*ToolClaim, error) {
 	random, err := e.uuid()
 	if err != nil {
@@ -45,7 +46,7 @@ func (e *Engine) ClaimTool(ctx context.Context, id, userID, callID, device strin
 		return nil, err
 	}
 	x, err := e.open(job)
-	if err != nil { // the key has changed, and the answer cannot go on
+	if err != nil { // the key has changed, and the answer cannot continue
 		e.opt.Log.Warn("a browser cannot call a tool of a background answer", "job", id, "error", err)
 		return nil, nil
 	}
@@ -67,7 +68,7 @@ func (e *Engine) ClaimTool(ctx context.Context, id, userID, callID, device strin
 	return out, nil
 }
 
-// random returns the part of a token that the store knows; "" if it is no token.
+// random returns the part of a token that the store knows; "" if it is not a token.
 func random(token string) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || parts[0] != "or3ct1" || len(parts[1]) != hex.EncodedLen(sha256.Size) {
@@ -76,7 +77,7 @@ func random(token string) string {
 	return parts[2]
 }
 
-// HoldsTool reports whether a token has a call.
+// HoldsTool reports whether a token holds a call.
 func (e *Engine) HoldsTool(ctx context.Context, id, userID, callID, token string) (bool, error) {
 	known := random(token)
 	if known == "" {
@@ -85,7 +86,7 @@ func (e *Engine) HoldsTool(ctx context.Context, id, userID, callID, token string
 	return e.opt.Store.HoldsClientToolCall(ctx, id, userID, callID, known)
 }
 
-// SettleTool brings what a call in the browser has brought, or what went wrong, and reports whether the token has the call.
+// SettleTool stores the result of a call in the browser, or its error, and reports whether the token holds the call.
 func (e *Engine) SettleTool(ctx context.Context, id, userID, callID, token, result, fault string) (bool, error) {
 	known := random(token)
 	if known == "" {
@@ -124,7 +125,7 @@ func (e *Engine) uuid() (string, error) {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), nil
 }
 
-// digest is the SHA-256 of the canonical JSON of a call and what it is for, as clients make it.
+// digest is the SHA-256 of the canonical JSON of a call and its context, as clients make it.
 func digest(job *jobs.Claimed, call *record, definition []byte) (string, error) {
 	var tool any
 	if err := json.Unmarshal(definition, &tool); err != nil {
@@ -174,7 +175,7 @@ func canonical(text []byte, value any) []byte {
 
 func scalar(text []byte, t jsontext.Token) []byte {
 	if t.Kind() == '"' {
-		quoted, _ := jsontext.AppendQuote(text, t.String()) // what is no UTF-8 becomes replacement characters
+		quoted, _ := jsontext.AppendQuote(text, t.String()) // invalid UTF-8 becomes replacement characters
 		return quoted
 	}
 	return append(text, t.String()...)
@@ -194,7 +195,7 @@ func inJavaScript(a, b string) int {
 	return slices.Compare(jsstring.SortKey(a), jsstring.SortKey(b))
 }
 
-// arrayIndex returns the index of an array that a name is.
+// arrayIndex returns the array index that a name stands for.
 func arrayIndex(name string) (uint64, bool) {
 	n, err := strconv.ParseUint(name, 10, 32)
 	return n, err == nil && n < 1<<32-1 && strconv.FormatUint(n, 10) == name

@@ -8,44 +8,44 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// execution is what it takes to go on with an answer, without the operator's keys: those are asked for when they are needed.
+// execution is what is needed to continue an answer, without the operator's keys: those are read when they are needed.
 type execution struct {
 	// Server is the name of the server of the model.
 	Server string `json:"server"`
 	// Key is the user's own; empty if the operator's is used.
 	Key     string `json:"key,omitempty"`
 	Referer string `json:"referer,omitempty"`
-	// Browser are the functions that the browser called Device has, Whole says how the server sends calls of functions.
+	// Browser are the functions that the browser called Device has; Whole says how the server sends calls of functions.
 	Browser []string `json:"browser,omitempty"`
 	Device  string   `json:"device,omitempty"`
 	Whole   bool     `json:"whole,omitempty"`
-	// GoesOn says that the model goes on with Content, which was cut.
+	// GoesOn says that the model continues Content, which was cut.
 	GoesOn bool `json:"goesOn,omitempty"`
 
-	// What follows is how far the answer was at the last checkpoint: its texts, how often the model has been asked, and for how many
-	// milliseconds it was worked on in all.
+	// The rest is the state of the answer at the last checkpoint: its texts, how often the model was asked, and for how
+	// many milliseconds it was worked on in all.
 	Content   string `json:"content,omitempty"`
 	Reasoning string `json:"reasoning,omitempty"`
 	Rounds    int    `json:"rounds,omitempty"`
 	Worked    int64  `json:"worked,omitempty"`
-	// Messages are what model and tools have said since, Calls the tools that the model has called last, of which it does not have the
-	// results. Recorded is how many calls were on record.
+	// Messages are what model and tools have said since, Calls the tools that the model has called last and whose
+	// results it does not have yet. Recorded is how many calls were on record.
 	Messages []json.RawMessage      `json:"messages,omitempty"`
 	Calls    []completions.ToolCall `json:"calls,omitempty"`
 	Recorded int                    `json:"recorded,omitempty"`
 
-	// request is the chat, which stays as it came.
+	// request is the chat, as it arrived.
 	request *completions.Request
 	body    []byte
 }
 
-// place is where an execution opens again: in the job of the wish, and nowhere else.
+// place is the only place where an execution can be opened again: the job of the wish.
 func place(userID, admissionID string) string { return userID + "\x00" + admissionID }
 
 // ForTools is how much of an execution a chat with tools leaves for what model and tools say, in bytes.
 const ForTools = 128 << 10
 
-// room is how many bytes what a tool has brought may have, if the execution is to be kept with it.
+// room is how many bytes a tool result may have for the execution to be stored with it.
 func (x *execution) room() int {
 	room := jobs.MaxExecution - ForTools/2 - len(x.body) - len(x.Content) - len(x.Reasoning)
 	for _, m := range x.Messages {
@@ -54,12 +54,12 @@ func (x *execution) room() int {
 	return room
 }
 
-// seal returns an execution as it is kept: a line, and what the server is asked.
+// seal returns an execution in stored form: a line, and the request to the server.
 func (e *Engine) seal(x *execution, place string) ([]byte, error) {
 	return e.sealer.Seal(append(append(plain(x), '\n'), x.body...), place)
 }
 
-// open returns what it takes to go on with an answer.
+// open returns what is needed to continue an answer.
 func (e *Engine) open(job *jobs.Claimed) (*execution, error) {
 	text, err := e.sealer.Open(job.Execution, place(job.UserID, job.AdmissionID))
 	if err != nil {
@@ -76,7 +76,7 @@ func (e *Engine) open(job *jobs.Claimed) (*execution, error) {
 	return x, nil
 }
 
-// call returns what the server of an answer is asked next.
+// call returns the next request to the server of an answer.
 func (e *Engine) call(job *jobs.Claimed, x *execution) (completions.Call, error) {
 	to, _ := e.opt.Upstreams.Of(job.Model)
 	if to.Name != x.Server {

@@ -12,11 +12,11 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// archive brings answers into the history.
+// archive writes answers into the history.
 type archive struct {
 	opt     *Options
 	readers *readers
-	late    map[string]delay // by the job: what could not be written, such as into a workspace that is full
+	late    map[string]delay // by the job: what could not be written, for example into a workspace that is full
 }
 
 // delay is when something is tried again.
@@ -26,15 +26,15 @@ type delay struct {
 }
 
 const (
-	// atOnce is for how many answers the history is looked at in one go, beside those that are late.
+	// atOnce is for how many answers the history is read in one go, besides those that are late.
 	atOnce = 100
-	// shortestDelay and longestDelay bound how long an answer waits that could not be written.
+	// shortestDelay and longestDelay limit how long an answer waits that could not be written.
 	shortestDelay = time.Second
 	longestDelay  = time.Minute
 )
 
-// bring brings what waits into the history: messages of answers that begin, and answers that have ended. What cannot be written now
-// holds up no other: it is tried again by itself, ever more seldom.
+// bring writes what waits into the history: messages of answers that begin, and answers that have ended. What cannot be
+// written now blocks no other: it is tried again, less and less often.
 func (a *archive) bring(ctx context.Context) error {
 	pending, err := a.opt.Store.PendingHistoryJobs(ctx, atOnce+len(a.late))
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *archive) bring(ctx context.Context) error {
 			continue
 		}
 		if d.length == 0 {
-			a.opt.Log.Warn("a background answer waits for its way into the history", "job", job.ID, "reason", reason(err))
+			a.opt.Log.Warn("a background answer waits to be written into the history", "job", job.ID, "reason", reason(err))
 		}
 		d.length = min(max(2*d.length, shortestDelay), longestDelay)
 		d.until = a.opt.Now().Add(d.length)
@@ -90,7 +90,8 @@ func generation(job jobs.Job) (or3cloud.ChatGeneration, error) {
 	return in.Generation(job.UserID)
 }
 
-// writeAdmission writes the messages of an answer that begins. One that the history refuses has failed; asked says that its user hears it.
+// writeAdmission writes the messages of an answer that begins. If the history refuses them it has failed; asked says
+// that its user is told.
 func (a *archive) writeAdmission(ctx context.Context, job jobs.Job, asked bool) error {
 	g, err := generation(job)
 	if err == nil {
@@ -134,7 +135,7 @@ func (a *archive) writeAnswer(ctx context.Context, job jobs.PendingHistory) erro
 		if !final(err) {
 			return err
 		}
-		a.opt.Log.Warn("a background answer did not get into the history", "job", job.ID, "reason", reason(err))
+		a.opt.Log.Warn("a background answer was not written into the history", "job", job.ID, "reason", reason(err))
 		return a.block(ctx, job.ID, jobs.HistoryFinalizationPending)
 	}
 	phase := jobs.HistoryCommitted
@@ -145,8 +146,8 @@ func (a *archive) writeAnswer(ctx context.Context, job jobs.PendingHistory) erro
 	return err
 }
 
-// atLeast returns what a message that an answer goes on with has in the end: what it had stays, also if the answer has ended when a
-// worker was lost, and its texts had begun again.
+// atLeast returns the final content of a message that an answer continues: what it had stays, even if the answer has
+// ended after a worker was lost and its texts had started again.
 func atLeast(content, message []byte) []byte {
 	var whole string
 	had, _ := soFar(message)
@@ -160,7 +161,7 @@ func atLeast(content, message []byte) []byte {
 	return text
 }
 
-// block lets an answer wait for the history no longer.
+// block ends an answer's wait for the history.
 func (a *archive) block(ctx context.Context, id string, from jobs.HistoryPhase) error {
 	_, err := a.opt.Store.SetHistoryPhase(ctx, id, jobs.HistoryBlocked, from)
 	return err

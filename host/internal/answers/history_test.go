@@ -2,7 +2,7 @@ package answers
 
 import "testing"
 
-// What a message had before an answer went on with it is never lost, whatever has come of that.
+// What a message had before an answer continued it is never lost, whatever the outcome.
 func TestWhatAnAnswerGoesOnWithStays(t *testing.T) {
 	const message = `{"id":"a","data":{"content":"It is \"s"}}`
 	for name, c := range map[string]struct{ content, message, want string }{

@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// goOnSign is what clients ask models to begin with that go on with a text (contract, client-behaviour §10): what follows joins the text
-// as it is.
+// goOnSign is what clients ask models to begin with when they continue a text (contract, client-behaviour §10): what
+// follows joins the text as it is.
 const goOnSign = ">>"
 
-// maxRepeated is how much of the end of a text a model may say again, in bytes: clients show it that much.
+// maxRepeated is how much of the end of a text a model may repeat, in bytes: clients show it that much.
 const maxRepeated = 4800
 
-// joint joins what a model says to a text that it goes on with: its sign goes, and so does what it says again.
+// joint joins what a model says to the text that it continues: it removes the sign, and what is repeated.
 type joint struct {
 	tail    string // the end of the text
-	held    string // of what was said, until it is known what of it goes
+	held    string // of what was said, until it is known how much of it is removed
 	open    bool
 	signed  bool
 	decided bool // about the sign
@@ -30,7 +30,7 @@ func newJoint(text string) *joint {
 	return &joint{tail: tail, open: true}
 }
 
-// add returns what of a piece is new, together with what was held back.
+// add returns the new part of a piece, together with what was held back.
 func (j *joint) add(piece string) string {
 	if !j.open {
 		return piece
@@ -43,14 +43,14 @@ func (j *joint) add(piece string) string {
 		j.decided = true
 		j.held, j.signed = strings.CutPrefix(j.held, goOnSign)
 	}
-	// More may be a repetition as long as all that was said is in the end of the text, and its continuation is.
+	// More may be a repetition as long as everything said so far occurs at the end of the text, followed by more.
 	if j.held == "" || j.mayRepeat() {
 		return ""
 	}
 	return j.end()
 }
 
-// mayRepeat reports whether what is held may be the beginning of a repetition that goes on.
+// mayRepeat reports whether what is held may be the beginning of a longer repetition.
 func (j *joint) mayRepeat() bool {
 	for at := 0; ; at++ {
 		next := strings.Index(j.tail[at:], j.held)
@@ -63,7 +63,7 @@ func (j *joint) mayRepeat() bool {
 	}
 }
 
-// end returns what is new of what is held: the answer has no more, or no repetition goes on.
+// end returns the new part of what is held: the answer has no more, or no repetition continues.
 func (j *joint) end() string {
 	if !j.open {
 		return ""
@@ -82,7 +82,8 @@ func (j *joint) end() string {
 	return said
 }
 
-// parted reports whether a space belongs between the text and what follows, which a model that gives the sign has said itself.
+// parted reports whether a space belongs between the text and what follows; a model that gives the sign has included
+// it.
 func (j *joint) parted(said string) bool {
 	last, _ := utf8.DecodeLastRuneInString(j.tail)
 	first, _ := utf8.DecodeRuneInString(said)

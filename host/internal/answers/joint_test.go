@@ -15,7 +15,7 @@ func join(text string, pieces ...string) string {
 	return text + j.end()
 }
 
-// A model that goes on with a text is joined to it, whatever it says first and however its words come.
+// What a model says is joined to the text that it continues, whatever it says first and however its words arrive.
 func TestAnswersThatGoOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		text, said, want string

@@ -15,7 +15,7 @@ import (
 type queue struct {
 	Store
 	waiting []jobs.PendingHistory
-	asked   int // how often something was to be written
+	asked   int // how often something was about to be written
 }
 
 func (q *queue) PendingHistoryJobs(_ context.Context, limit int) ([]jobs.PendingHistory, error) {
@@ -46,7 +46,7 @@ func (h history) FinalizeChatGeneration(_ context.Context, g or3cloud.ChatGenera
 	return or3cloud.GenerationReceipt{}, nil
 }
 
-// Answers for which there is no room, however many, hold up no other, and are tried again ever more seldom.
+// Answers for which there is no room, however many, block no other, and are tried again less and less often.
 func TestWhatWaitsForTheHistoryHoldsUpNoOther(t *testing.T) {
 	const stuck = 3 * atOnce
 	q, now := &queue{}, time.Unix(1_771_000_000, 0)

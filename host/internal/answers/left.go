@@ -12,21 +12,21 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// Clients of February announce no history: they write the question and the answer themselves, the answer only when it has ended
-// (contract, client-behaviour §2). Of one that was closed meanwhile no other device would ever hear, so what it has left undone is done
-// here.
+// Clients of February announce no history: they write the question and the answer themselves, the answer only when it
+// has ended (contract, client-behaviour §2). If one was closed in the meantime, no other device would ever see the
+// answer, so the missing part is written here.
 
 const (
 	// leaveTime is how long a client that is still there has for writing an answer that has ended.
 	leaveTime = 10 * time.Second
-	// leftClock is the clock of an answer that its client has left. It is beyond what that client has counted to when it comes back with
-	// half of the answer: what other devices have made of the whole meanwhile must win.
+	// leftClock is the clock of an answer that its client has left. It is beyond what that client has counted to when
+	// it comes back with half of the answer: what other devices have made of the whole answer since then must win.
 	leftClock = 1 << 20
-	// lookBack is among how many messages of a chat the question is looked for, from the end.
+	// lookBack is how many messages of a chat are searched for the question, from the end.
 	lookBack = or3cloud.MaxChatMessages
 	// sparse is the distance between messages of a chat, as clients leave it.
 	sparse = 1000
-	// stopped is what clients call an answer that its user has ended.
+	// stopped is the clients' word for an answer that its user has ended.
 	stopped = "stopped"
 )
 
@@ -53,14 +53,14 @@ func (a *archive) writeLeft(ctx context.Context, job jobs.PendingHistory) error 
 	case err != nil && !final(err):
 		return err
 	case err != nil:
-		a.opt.Log.Warn("a background answer did not get into the history", "job", job.ID, "reason", reason(err))
+		a.opt.Log.Warn("a background answer was not written into the history", "job", job.ID, "reason", reason(err))
 		phase = jobs.HistoryBlocked
 	}
 	_, err = a.opt.Store.SetHistoryPhase(ctx, job.ID, phase, jobs.HistoryFinalizationPending)
 	return err
 }
 
-// row is what counts of a message.
+// row is the relevant part of a message.
 type row struct {
 	Role      string                     `json:"role"`
 	Deleted   bool                       `json:"deleted"`
@@ -76,9 +76,9 @@ func (r *row) says(name string) (text string) {
 	return text
 }
 
-// left returns the message that a client has left undone, as a generation that is whole; nil if there is nothing to do: the client has
-// written it, its user has ended, edited or deleted it, or the question is not there either, which the client brings along with the
-// answer when it is opened again.
+// left returns the message that a client has left undone, as a complete generation; nil if there is nothing to do: the
+// client has written it, its user has ended, edited or deleted it, or the question is not there either, which the
+// client sends along with the answer when it is opened again.
 func (a *archive) left(ctx context.Context, job jobs.PendingHistory) (*or3cloud.ChatGeneration, error) {
 	var end syncwire.GenerationSnapshot
 	var content string
@@ -101,7 +101,7 @@ func (a *archive) left(ctx context.Context, job jobs.PendingHistory) (*or3cloud.
 	case known.Deleted || known.Role != "assistant" || job.Status != jobs.Complete || known.says("background_job_id") != job.ID ||
 		known.says("background_job_status") != string(jobs.Failed) || !strings.HasPrefix(content, known.says("content")):
 		return nil, nil
-	default: // the client has lost sight of it, with the connection
+	default: // the client has lost the answer, with the connection
 		had = *known
 	}
 	data := had.Data
@@ -149,21 +149,22 @@ func quote(text string) json.RawMessage {
 	return quoted
 }
 
-// known returns the message of a job as the history has it, with what counts of it; nil if it has none.
+// known returns the message of a job from the history, with its relevant part; nil if it has none.
 func (a *archive) known(ctx context.Context, job jobs.Job) (message map[string]json.RawMessage, r *row, err error) {
 	_, err = a.opt.Reader.ReadChatHistory(ctx, or3cloud.ChatQuery{
 		WorkspaceID: job.WorkspaceID, UserID: job.UserID, Kind: or3cloud.ChatMessages, MessageIDs: []string{job.MessageID},
 	}, func(payload []byte) error {
 		r = &row{}
 		if json.Unmarshal(payload, r) != nil || json.Unmarshal(payload, &message) != nil {
-			return or3cloud.Errorf(or3cloud.CodeConflict, "The message is none of an answer")
+			return or3cloud.Errorf(or3cloud.CodeConflict, "The message does not belong to an answer")
 		}
 		return nil
 	})
 	return message, r, err
 }
 
-// follows returns a message behind the question of a job, as its client has put it there; nil if the history has no question.
+// follows returns a message after the question of a job, where its client would have put it; nil if the history has no
+// question.
 func (a *archive) follows(ctx context.Context, job jobs.Job) (map[string]json.RawMessage, error) {
 	cursor, err := json.Marshal(map[string]any{"thread_id": job.ThreadID, "backward": true})
 	if err != nil {
@@ -192,7 +193,8 @@ func (a *archive) follows(ctx context.Context, job jobs.Job) (map[string]json.Ra
 	}, nil
 }
 
-// orderKey is how clients order what they have put in the same place: by the time, as a hybrid logical clock has it (contract, sync §3).
+// orderKey is how clients order messages in the same place: by the time, in the form of a hybrid logical clock
+// (contract, sync §3).
 func orderKey(at time.Time) string {
 	millis := strconv.FormatInt(at.UnixMilli(), 36)
 	return strings.Repeat("0", max(0, 9-len(millis))) + millis + ":000:or3cloud"

@@ -15,7 +15,8 @@ import (
 type Tools interface {
 	// Has reports whether there is a tool of a name.
 	Has(name string) bool
-	// Call calls a tool and returns what the model is told; it is told of an error as well. Tools only read, so a call may come again.
+	// Call calls a tool and returns what the model is told; errors are told to it as well. Tools only read, so a call
+	// may be repeated.
 	Call(ctx context.Context, c ToolCall) (string, error)
 }
 
@@ -33,15 +34,15 @@ const (
 )
 
 const (
-	errRounds  failure = "The model has called tools again and again, and not answered"
-	errCalled  failure = "The model has called too many tools, or with too much"
+	errRounds  failure = "The model kept calling tools and did not answer"
+	errCalled  failure = "The model has called too many tools, or sent them too much"
 	errHandOff failure = "A tool of the browser could not be called"
 )
 
 // errHandedOff says that the answer waits for a browser.
 var errHandedOff = errors.New("the answer waits for a browser")
 
-// ask asks the server of the model, and again with what the tools that it calls have brought, until it has answered.
+// ask asks the model server, and again with the results of the tools that it calls, until it has answered.
 func (e worker) ask(ctx context.Context, a *answer) error {
 	x, err := e.open(a.job)
 	if err != nil {
@@ -53,13 +54,13 @@ func (e worker) ask(ctx context.Context, a *answer) error {
 		return err
 	}
 	began := e.opt.Now()
-	if x.Worked == 0 { // it has waited for no browser
+	if x.Worked == 0 { // it has not waited for a browser
 		began = a.job.StartedAt
 	}
 	left := e.opt.Timeout - time.Duration(x.Worked)*time.Millisecond - e.opt.Now().Sub(began)
 	ctx, stop := context.WithTimeoutCause(ctx, left, errTime)
 	defer stop()
-	if ctx.Err() != nil { // such as of a copy of the database that was put back: no one is asked
+	if ctx.Err() != nil { // for example from a restored copy of the database: no server is asked
 		return context.Cause(ctx)
 	}
 	for {
@@ -86,10 +87,10 @@ func (e worker) ask(ctx context.Context, a *answer) error {
 	}
 }
 
-// recall takes up what has come of an answer that cannot go on.
+// recall restores what has arrived of an answer that cannot continue.
 func (e worker) recall(ctx context.Context, a *answer) error {
 	if !a.job.Resumed {
-		return nil // its texts have begun again
+		return nil // its texts have started again
 	}
 	v, err := e.opt.Store.GetJob(ctx, a.job.ID, jobs.AnyUser, jobs.Place{})
 	a.content.WriteString(v.Content.Text)
@@ -98,7 +99,7 @@ func (e worker) recall(ctx context.Context, a *answer) error {
 	return err
 }
 
-// turn asks the server of the model once, and returns what it has said and which tools it calls.
+// turn asks the model server once, and returns what it has said and which tools it calls.
 func (e worker) turn(ctx context.Context, a *answer, x *execution) (said string, calls []completions.ToolCall, err error) {
 	call, err := e.call(a.job, x)
 	if errors.Is(err, completions.ErrTools) {
@@ -143,8 +144,8 @@ func (e worker) turn(ctx context.Context, a *answer, x *execution) (said string,
 	}
 }
 
-// callTools calls the tools that the model has called last, and takes down what they bring. It returns errHandedOff if the browser has
-// one of them.
+// callTools calls the tools that the model has called last, and records their results. It returns errHandedOff if the
+// browser has one of them.
 func (e worker) callTools(ctx context.Context, a *answer, x *execution) error {
 	for _, c := range x.Calls {
 		if a.hasEnded(c.ID) {
@@ -191,8 +192,8 @@ func (e worker) callTool(ctx context.Context, a *answer, c completions.ToolCall)
 // Calls reports whether a function is called on the server.
 func (e *Engine) Calls(name string) bool { return e.opt.Tools != nil && e.opt.Tools.Has(name) }
 
-// keep makes a checkpoint: who goes on with the answer asks the model for nothing again that it has said. What is on record is written
-// down first, so that nothing is claimed to be done of which no one knows.
+// keep makes a checkpoint: a worker that continues the answer does not ask the model again for what it has said. What
+// is on record is written first, so that nothing is claimed to be done that no one knows of.
 func (e worker) keep(ctx context.Context, a *answer, x *execution) error {
 	if err := e.write(ctx, a); err != nil {
 		return err
@@ -237,12 +238,12 @@ func (e worker) handOff(ctx context.Context, a *answer, x *execution, callID str
 	return errHandOff
 }
 
-// write is a flush that has to be: a store that cannot take it now is asked again.
+// write is a flush that must succeed: a store that cannot take it now is tried again.
 func (e worker) write(ctx context.Context, a *answer) error {
 	return e.insist(ctx, func() error { return e.writeDown(ctx, a) })
 }
 
-// insist does something until a store takes it, or says that it never will, a few times.
+// insist tries something a few times, until a store takes it, or says that it never will.
 func (e worker) insist(ctx context.Context, do func() error) (err error) {
 	for range keepTrying {
 		if err = do(); err == nil || final(err) || errors.Is(err, errLost) || errors.Is(err, errEnded) {
@@ -257,13 +258,13 @@ func (e worker) insist(ctx context.Context, do func() error) (err error) {
 	return err
 }
 
-// begin takes an answer up where its last checkpoint was.
+// begin continues an answer from its last checkpoint.
 func (a *answer) begin(x *execution) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.content.WriteString(x.Content)
 	a.reasoning.WriteString(x.Reasoning)
-	if a.job.Attempts > 1 && !a.job.Resumed { // the texts of the job have begun again
+	if a.job.Attempts > 1 && !a.job.Resumed { // the texts of the job have started again
 		a.fresh.WriteString(x.Content)
 		a.freshThought.WriteString(x.Reasoning)
 	}
@@ -285,7 +286,7 @@ func (a *answer) state() (content, reasoning string, calls int) {
 	return a.content.String(), a.reasoning.String(), len(a.calls)
 }
 
-// called takes calls on record, and reports whether there is room for them.
+// called records calls, and reports whether there is room for them.
 func (a *answer) called(calls []completions.ToolCall) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -301,7 +302,7 @@ func (a *answer) hasEnded(id string) bool {
 	return r != nil && r.ended()
 }
 
-// result is what the model is told of a call.
+// result is what the model is told about a call.
 func (a *answer) result(id string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// failedTitle is over the reason for which a user has no answer.
+// failedTitle is the title above the reason why a user has no answer.
 const failedTitle = "AI response failed"
 
 // notices tell users of answers that have ended without them (contract, client-behaviour §13).
@@ -18,7 +18,8 @@ type notices struct {
 	readers *readers
 }
 
-// give gives all notices that are due. What dies in between is done again: a notification under the same id is the same.
+// give sends all notices that are due. If it is interrupted, it sends them again: a notification under the same id is
+// the same.
 func (n *notices) give(ctx context.Context) error {
 	if n.opt.Notifier == nil {
 		return nil
@@ -42,7 +43,7 @@ func (n *notices) give(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// tell tells the user of a job that has ended, if there is something to tell.
+// tell notifies the user of a job that has ended, if there is something to tell.
 func (n *notices) tell(ctx context.Context, job *jobs.Job) error {
 	notice := noticeOf(job)
 	if n.opt.Notifier == nil || notice.Type == "" {
@@ -52,16 +53,16 @@ func (n *notices) tell(ctx context.Context, job *jobs.Job) error {
 	if !final(err) {
 		return fmt.Errorf("the notification of job %s: %w", job.ID, err)
 	}
-	if err != nil { // such as to someone who is no member any more
-		n.opt.Log.Debug("a user is not told of a background answer", "job", job.ID, "reason", reason(err))
+	if err != nil { // for example to a former member
+		n.opt.Log.Debug("a user was not told about a background answer", "job", job.ID, "reason", reason(err))
 	}
 	return nil
 }
 
-// failedLeft reports whether a job has failed whose client shows no reason, whether it reads along or not.
+// failedLeft reports whether a job has failed whose client does not show the reason, whether it reads along or not.
 func failedLeft(job *jobs.Job) bool { return job.Status == jobs.Failed && isLeft(*job) }
 
-// noticeOf returns what a user is told of the end of an answer; nothing if the chat has gone on without it.
+// noticeOf returns the notification for the end of an answer; nothing if the chat has continued without it.
 func noticeOf(job *jobs.Job) or3cloud.Notification {
 	n := or3cloud.Notification{
 		ID:          or3cloud.NotificationID("ai.background", job.ID),
@@ -82,8 +83,8 @@ func noticeOf(job *jobs.Job) or3cloud.Notification {
 	return n
 }
 
-// Refused tells a user why an answer has not begun, if their client does not: once in a minute for the same status, so that who asks
-// again and again fills no log.
+// Refused tells a user why an answer has not begun, if their client does not: once a minute for the same status, so
+// that repeated attempts do not fill the log.
 func (e *Engine) Refused(ctx context.Context, userID, workspaceID, threadID, why string, status int) {
 	if e.opt.Notifier == nil || workspaceID == "" {
 		return
@@ -96,7 +97,7 @@ func (e *Engine) Refused(ctx context.Context, userID, workspaceID, threadID, why
 		WorkspaceID: workspaceID, UserID: userID, ThreadID: threadID, Type: or3cloud.NotifyAnswerFailed, Title: failedTitle, Body: why,
 	})
 	if err != nil {
-		e.opt.Log.Debug("a user is not told why a background answer has not begun", "reason", reason(err))
+		e.opt.Log.Debug("a user was not told why a background answer has not begun", "reason", reason(err))
 	}
 }
 

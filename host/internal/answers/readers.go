@@ -35,7 +35,7 @@ func (r *readers) watched(id string) bool {
 	return len(r.by[id]) > 0
 }
 
-// tell wakes the readers of a job. It never waits: who has not looked yet sees all that has come when it does.
+// tell wakes the readers of a job. It never waits: a reader that has not looked yet sees everything when it does.
 func (r *readers) tell(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// flushEvery is how often what has come is written down: a token is no transaction.
+	// flushEvery is how often what has arrived is stored: a token is not worth a transaction.
 	flushEvery = 250 * time.Millisecond
-	// renewEvery is how often a worker says that it lives, and asks whether the user may still write.
+	// renewEvery is how often a worker shows that it lives, and checks whether the user may still write.
 	renewEvery = lease / 3
-	// keepTrying is how often the end of an answer is written down before another worker has to make it again.
+	// keepTrying is how often storing the end of an answer is tried before another worker has to make it again.
 	keepTrying = 5
 )
 
@@ -34,8 +34,8 @@ const (
 	errLong     failure = "The answer has become too long"
 	errTime     failure = "The answer has taken too long"
 	errMayWrite failure = "The permission to write in this workspace has ended"
-	errKey      failure = "The answer cannot go on: the key of background answers has changed"
-	errUpstream failure = "The answer cannot go on: the server of its model is gone"
+	errKey      failure = "The answer cannot continue: the key of background answers has changed"
+	errUpstream failure = "The answer cannot continue: its model server is gone"
 )
 
 // errLost says that another worker has the answer.
@@ -48,14 +48,14 @@ type answer struct {
 
 	mu                  sync.Mutex
 	content, reasoning  strings.Builder // all of it
-	fresh, freshThought strings.Builder // what is not written down yet
+	fresh, freshThought strings.Builder // what is not stored yet
 	usage               []byte
 	chunks              int
 	calls               records
 	recorded            int  // how many bytes they have
-	recalled            bool // calls have changed that are not written down yet
+	recalled            bool // calls have changed that are not stored yet
 
-	writing sync.Mutex // what has come is written down once
+	writing sync.Mutex // only one goroutine stores at a time
 	joint   *joint
 }
 
@@ -81,7 +81,7 @@ func (e worker) work(ctx context.Context, job *jobs.Claimed) {
 	err := e.follow(ctx, cancel, a, done)
 	switch {
 	case errors.Is(err, errEnded), errors.Is(err, errLost), errors.Is(err, errHandedOff):
-		return // another end stays, or someone else goes on
+		return // another end stays, or another worker continues
 	case err != nil && e.ctx.Err() != nil:
 		e.handBack(job.ID)
 		return
@@ -92,12 +92,12 @@ func (e worker) work(ctx context.Context, job *jobs.Claimed) {
 		CompletedAt: e.opt.Now(), Seen: e.readers.watched(job.ID),
 	}
 	if err != nil {
-		end.Status, end.Seen = jobs.Failed, end.Seen && !isLeft(job.Job) // such a client shows no reason
+		end.Status, end.Seen = jobs.Failed, end.Seen && !isLeft(job.Job) // such a client does not show the reason
 		end.Error, end.Cause = e.explain(a, err)
 	}
 	err = e.save(job.ID, end)
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
-		return // it has gone with its user or its workspace
+		return // it was removed with its user or its workspace
 	}
 	if err != nil {
 		e.opt.Log.Warn("the end of a background answer was not written", "job", job.ID, "error", err)
@@ -106,14 +106,14 @@ func (e worker) work(ctx context.Context, job *jobs.Claimed) {
 	if ended := job.Job; isLeft(ended) && end.Status == jobs.Failed { // at once, not when the history has it
 		ended.Status, ended.Error = end.Status, end.Error
 		if err := e.notices.tell(context.WithoutCancel(ctx), &ended); err != nil {
-			e.opt.Log.Debug("a user is told later of a background answer", "job", job.ID, "error", err)
+			e.opt.Log.Debug("a user will be told about a background answer later", "job", job.ID, "error", err)
 		}
 	}
 	e.opt.Log.Info("a background answer has ended", "job", job.ID, "status", end.Status, "user", job.UserID, "workspace", job.WorkspaceID,
 		"attempts", job.Attempts, "seconds", int(end.CompletedAt.Sub(job.StartedAt).Seconds()))
 }
 
-// save writes the end of an answer down, also one that comes while the server stops.
+// save stores the end of an answer, even if the server is stopping.
 func (e worker) save(id string, end jobs.TerminalSnapshot) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), lease/2)
 	defer cancel()
@@ -130,7 +130,7 @@ func (e worker) save(id string, end jobs.TerminalSnapshot) (err error) {
 	return err
 }
 
-// handBack lets whoever comes next take an answer up without waiting for the end of the lease.
+// handBack lets the next worker take an answer up without waiting for the end of the lease.
 func (e worker) handBack(id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), time.Second)
 	defer cancel()
@@ -139,14 +139,14 @@ func (e worker) handBack(id string) {
 	}
 }
 
-// follow writes down what comes until all has come, and returns how it has ended.
+// follow stores what arrives until all has arrived, and returns how it has ended.
 func (e worker) follow(ctx context.Context, cancel context.CancelCauseFunc, a *answer, done <-chan error) error {
 	flush, renew := time.NewTicker(flushEvery), time.NewTicker(renewEvery)
 	defer flush.Stop()
 	defer renew.Stop()
 	for {
 		select {
-		case err := <-done: // what is not written yet goes with the end
+		case err := <-done: // what is not stored yet is stored with the end
 			return err
 		case <-flush.C:
 			if err := e.flush(ctx, a); err != nil {
@@ -164,7 +164,7 @@ func (e worker) follow(ctx context.Context, cancel context.CancelCauseFunc, a *a
 	}
 }
 
-// flush writes down what has come. What a store cannot take now it gets with the next piece.
+// flush stores what has arrived. What a store cannot take now it gets with the next piece.
 func (e worker) flush(ctx context.Context, a *answer) error {
 	if err := e.writeDown(ctx, a); errors.Is(err, errEnded) || errors.Is(err, errLost) {
 		return err
@@ -172,7 +172,7 @@ func (e worker) flush(ctx context.Context, a *answer) error {
 	return nil
 }
 
-// writeDown writes down what has come.
+// writeDown stores what has arrived.
 func (e worker) writeDown(ctx context.Context, a *answer) error {
 	a.writing.Lock()
 	defer a.writing.Unlock()
@@ -209,7 +209,7 @@ func (e worker) writeDown(ctx context.Context, a *answer) error {
 	return nil
 }
 
-// renew keeps the lease, if the user may still write. A store that cannot say so does not end an answer that is paid for.
+// renew keeps the lease, if the user may still write. A store that cannot tell does not end an answer that is paid for.
 func (e worker) renew(ctx context.Context, a *answer) error {
 	if err := e.permit(ctx, a.job); err != nil {
 		return err
@@ -236,7 +236,7 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// add adds a piece, and reports whether all of it has room.
+// add adds a piece, and reports whether all of it fits.
 func (a *answer) add(event completions.Event) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -266,17 +266,17 @@ type refusal struct {
 // Error implements error.
 func (r refusal) Error() string {
 	if r.text == "" {
-		return fmt.Sprintf("OpenRouter has answered %d", r.status)
+		return fmt.Sprintf("OpenRouter answered with status %d", r.status)
 	}
 	return r.text
 }
 
-// explain returns why an answer has failed: what the user is told, and what operators are, which is in the log where they can do something
-// about it. What servers of models say may be about the chat, so operators do not read it.
+// explain returns why an answer has failed: a text for the user, and one for the operator, which is in the log when the
+// operator can do something about it. What model servers say may be about the chat, so operators do not read it.
 func (e worker) explain(a *answer, err error) (text, cause string) {
 	to, _ := e.opt.Upstreams.Of(a.job.Model)
 	server := func(format string, args ...any) string {
-		return fmt.Sprintf("the server of models %s: ", to) + fmt.Sprintf(format, args...)
+		return fmt.Sprintf("the model server %s: ", to) + fmt.Sprintf(format, args...)
 	}
 	warn := func(cause string) string {
 		e.opt.Log.Warn("a background answer has failed", "job", a.job.ID, "reason", cause)
@@ -292,13 +292,13 @@ func (e worker) explain(a *answer, err error) (text, cause string) {
 		}
 		return own.Error(), own.Error()
 	case errors.As(err, &refused):
-		cause := server("it has answered %d", refused.status)
+		cause := server("it answered with status %d", refused.status)
 		if refused.status >= http.StatusInternalServerError || refused.status == http.StatusUnauthorized {
 			warn(cause)
 		}
 		return refused.Error(), cause
 	case errors.As(err, &fault):
-		cause := warn(server("it has reported a fault in the middle of its answer"))
+		cause := warn(server("it reported an error in the middle of its answer"))
 		if a.key != "" {
 			return strings.ReplaceAll(fault.Error(), a.key, "[key]"), cause
 		}
@@ -308,9 +308,9 @@ func (e worker) explain(a *answer, err error) (text, cause string) {
 	case errors.Is(err, completions.ErrSilent), errors.Is(err, completions.ErrCut), errors.Is(err, completions.ErrBroken):
 		return "The answer was broken off", warn(server("%v", err))
 	case errors.Is(err, completions.ErrEvent):
-		return "The answer of OpenRouter was not understood", warn(server("%v", err))
+		return "The answer from OpenRouter could not be read", warn(server("%v", err))
 	case errors.Is(err, completions.ErrCalls):
-		const text = "The model has called a tool that it was not offered"
+		const text = "The model called a tool that it was not offered"
 		return text, text
 	}
 	return "Failed to reach OpenRouter", warn(server("%v", err))

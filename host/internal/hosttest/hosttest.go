@@ -1,5 +1,5 @@
-// Package hosttest lets the tests of the endpoint packages play the host: a session that is simply there, and requests
-// that pass the router and the error adapter as they do in the real one.
+// Package hosttest stands in for the host in the tests of the endpoint packages: a fixed session, and requests that
+// pass the router and the error adapter as in the real one.
 package hosttest
 
 import (
@@ -18,7 +18,7 @@ import (
 type Host struct {
 	// Current is the session; the zero value is signed out.
 	Current or3cloud.SessionContext
-	// Err, if set, is what Session fails with.
+	// Err, if set, is the error of Session.
 	Err error
 	// Roles are the user's roles in other workspaces than the current one.
 	Roles map[string]or3cloud.Role
@@ -69,7 +69,7 @@ func (h *Host) ClientIP(*http.Request) string { return h.IP }
 // RequestHost implements or3cloud.Front.
 func (h *Host) RequestHost(r *http.Request) (string, bool) { return r.Host, true }
 
-// Do sends a JSON request to routes and returns the answer. A body of "" is none.
+// Do sends a JSON request to routes and returns the answer. An empty body means none.
 func Do(t testing.TB, routes []or3cloud.Route, method, target, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	return Send(t, routes, NewRequest(method, target, body))
@@ -107,7 +107,7 @@ func Router(t testing.TB, routes []or3cloud.Route) *httpapi.Router {
 	return &router
 }
 
-// Share makes the requests of a router share a budget of memory. All of them are the host's user's.
+// Share makes the requests of a router share a budget of memory. All of them belong to the host's user.
 func (h *Host) Share(router *httpapi.Router, b *membudget.Budget) *httpapi.Router {
 	router.Budget = b
 	router.Caller = func(r *http.Request) (string, error) {

@@ -1,7 +1,8 @@
-// Package lineage lets models read what a compacted chat has left out: the messages of the chats from which it was made (contract,
-// sync §10.8, client-behaviour §15: get_message and search_parent). A compacted chat begins with a summary, which says of which
-// messages it was made. Only these are read, and on demand the rest of the same chats: whatever a model asks for, nothing outside of the
-// line of parents, and nothing that the user may not read, which the store checks again with each query.
+// Package lineage lets models read what a compacted chat has left out: the messages of the chats that it was made from
+// (contract, sync §10.8, client-behaviour §15: get_message and search_parent). A compacted chat begins with a summary,
+// which says which messages it was made from. Only these are read, and on demand the rest of the same chats: whatever a
+// model asks for, it gets nothing outside the line of parents, and nothing that the user may not read, which the store
+// checks again with each query.
 //
 //	lineage.go   the tools      scope.go   which messages there are
 //	message.go   get_message    search.go  search_parent
@@ -30,11 +31,11 @@ const (
 // Tools are the tools. They are safe for concurrent use.
 type Tools struct {
 	reader or3cloud.ChatHistoryReader
-	sealer *sealed.Sealer // of the places at which searches go on
+	sealer *sealed.Sealer // of the places where searches continue
 	now    func() time.Time
 }
 
-// New returns the tools of a sync provider. Searches of one process do not go on in another.
+// New returns the tools of a sync provider. Searches of one process do not continue in another.
 func New(reader or3cloud.ChatHistoryReader, rand io.Reader, now func() time.Time) (*Tools, error) {
 	key := make([]byte, 32)
 	if _, err := io.ReadFull(rand, key); err != nil {
@@ -50,22 +51,22 @@ func New(reader or3cloud.ChatHistoryReader, rand io.Reader, now func() time.Time
 // Has implements answers.Tools.
 func (*Tools) Has(name string) bool { return name == getMessage || name == searchParent }
 
-// Ready reports whether a user's chat was compacted, and all is there that the tools need to read what it was made of.
+// Ready reports whether a user's chat was compacted, and everything is there that the tools need to read its origin.
 func (t *Tools) Ready(ctx context.Context, userID, workspaceID, threadID string) bool {
 	_, err := t.scope(ctx, who{userID, workspaceID, threadID})
 	return err == nil
 }
 
-// who reads, and from which chat.
+// who is the reader, and the chat they read from.
 type who struct{ userID, workspaceID, threadID string }
 
-// incomplete is why the past of a chat cannot be read, as the model is told.
+// incomplete is why the past of a chat cannot be read, in the words for the model.
 type incomplete string
 
 // Error implements error.
 func (i incomplete) Error() string { return string(i) }
 
-// unread is told of what the store does not say.
+// unread stands for what the store does not say.
 const unread incomplete = "The history of this chat cannot be read here."
 
 // refused is what a model is told instead of a result.
@@ -111,7 +112,7 @@ func (t *Tools) Call(ctx context.Context, c answers.ToolCall) (string, error) {
 
 var errArguments = or3cloud.Errorf(or3cloud.CodeInvalid, "The arguments do not fit the tool")
 
-// thread reads a thread, and returns what changes with it.
+// thread reads a thread, and returns its revision.
 func (t *Tools) thread(ctx context.Context, by who, id string) (out thread, revision string, err error) {
 	if len(id) > or3cloud.MaxChatID {
 		return out, "", incomplete("A chat of this line cannot be read.")
@@ -123,12 +124,12 @@ func (t *Tools) thread(ctx context.Context, by who, id string) (out thread, revi
 		return out, "", err
 	}
 	if page.Thread == nil || json.Unmarshal(page.Thread, &out) != nil || out.ID != id || bool(out.Deleted) {
-		return out, "", incomplete("A chat from which this one was made is gone, or not here yet.")
+		return out, "", incomplete("A chat that this one was made from is gone, or not here yet.")
 	}
 	return out, page.Revision, nil
 }
 
-// messages calls do for messages of the workspace that are there.
+// messages calls do for messages of the workspace that exist.
 func (t *Tools) messages(ctx context.Context, by who, ids []string, do func(m *message)) error {
 	for _, id := range ids {
 		if id == "" || len(id) > or3cloud.MaxChatID {
@@ -141,7 +142,7 @@ func (t *Tools) messages(ctx context.Context, by who, ids []string, do func(m *m
 	return err
 }
 
-// each reads the messages of an answer of the store. What is no message is none.
+// each reads the messages of an answer of the store. What is not a message is skipped.
 func each(do func(m *message)) func(payload []byte) error {
 	return func(payload []byte) error {
 		var m message

@@ -104,7 +104,7 @@ func call(t *testing.T, tools *Tools, name, arguments string) (out struct {
 	return out
 }
 
-// A search in a long chat goes on at its cursors until it has looked at everything, once.
+// A search in a long chat continues at its cursors until it has looked at everything, once.
 func TestSearchesGoOn(t *testing.T) {
 	for name, more := range map[string]string{"of a summary": "", "of whole chats": `,"include_after_compaction":true`} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestSearchesGoOn(t *testing.T) {
 	}
 }
 
-// What became of a message is told, and what is large is cut.
+// The tools say what happened to a message, and cut large ones.
 func TestMessagesOfThePast(t *testing.T) {
 	s, tools, _ := long(t, 40)
 	s.messages["m1"] = fmt.Sprintf(`{"id":"m1","thread_id":"p","role":"user","index":1,"clock":2,"data":{"content":[{"type":"text","text":%q}]}}`, strings.Repeat("日", 20_000))

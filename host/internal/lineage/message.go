@@ -9,8 +9,8 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// The bounds of get_message: characters of the message and of each neighbour, bytes of all, and how many messages are looked at for a
-// neighbour, and for what has replaced a message.
+// The limits of get_message: characters of the message and of each neighbour, bytes in total, and how many messages are
+// searched for a neighbour, and for the replacement of a message.
 const (
 	messageText   = 8000
 	neighbourText = 2000
@@ -26,7 +26,7 @@ type found struct {
 	Replacements []string    `json:"replacement_message_ids"`
 	Message      described   `json:"message"`
 	Neighbours   []described `json:"neighbors"`
-	// Incomplete says that a neighbour was not found near by.
+	// Incomplete says that a neighbour was not found nearby.
 	Incomplete bool `json:"neighbors_incomplete"`
 }
 
@@ -50,7 +50,7 @@ func (t *Tools) message(ctx context.Context, by who, arguments string) (any, err
 	switch {
 	case err != nil:
 		return nil, err
-	case m == nil && in.Beyond, m != nil && !s.permits(m, in.Beyond): // of what is outside it is not told whether it is there
+	case m == nil && in.Beyond, m != nil && !s.permits(m, in.Beyond): // outside the scope, the tool does not even say whether a message exists
 		return no("out_of_scope")
 	case m == nil:
 		return no("unavailable")
@@ -92,7 +92,7 @@ func (t *Tools) message(ctx context.Context, by who, arguments string) (any, err
 		}
 		out.Message.Text, _ = excerpt(out.Message.Text, max(n, 0))
 		if out.Message.Truncated = true; out.Message.Text == "" {
-			return nil, incomplete("The message cannot be told.")
+			return nil, incomplete("The message cannot be read.")
 		}
 	}
 	return out, t.unchanged(ctx, s)
@@ -106,7 +106,7 @@ func size(v any) int {
 	return len(text)
 }
 
-// neighbour returns the message before or behind another one, and whether there is none if it is nil.
+// neighbour returns the message before or after another one; if it is nil, none says whether there is none.
 func (t *Tools) neighbour(ctx context.Context, s *scope, m *message, back, beyond bool) (next *message, complete bool, err error) {
 	fits := func(other *message) bool {
 		return next == nil && other.ID != m.ID && !bool(other.Deleted) && other.Data.Superseded == "" && s.permits(other, beyond)
@@ -133,7 +133,7 @@ func (t *Tools) neighbour(ctx context.Context, s *scope, m *message, back, beyon
 	for i := at + step; at >= 0 && i >= 0 && i < len(s.refs) && len(ids) < lookFor; i += step {
 		ids = append(ids, s.refs[i].messageID)
 	}
-	const few = 5 // there is one among them mostly
+	const few = 5 // usually there is one among them
 	for chunk := range slices.Chunk(ids, few) {
 		err := t.messages(ctx, s.by, chunk, func(other *message) {
 			if fits(other) {

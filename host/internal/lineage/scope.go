@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// The bounds of a line. They are far beyond what people make, and no model can make a line longer.
+// The limits of a line. They are far beyond what people make, and no model can make a line longer.
 const (
 	maxPath      = 64
-	maxScopeSize = 256 << 10 // of what a summary was made of, in bytes (contract, sync §10.8)
+	maxScopeSize = 256 << 10 // of the sources of a summary, in bytes (contract, sync §10.8)
 	maxCaptured  = 20_000    // messages of a line
 )
 
@@ -25,7 +25,7 @@ func (t *truth) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// thread is what counts of a thread.
+// thread is the relevant part of a thread.
 type thread struct {
 	ID        string `json:"id"`
 	Parent    string `json:"parent_thread_id"`
@@ -38,7 +38,7 @@ type thread struct {
 // compacted is the mode of a thread that begins with a summary.
 const compacted = "compacted"
 
-// message is what counts of a message.
+// message is the relevant part of a message.
 type message struct {
 	ID       string          `json:"id"`
 	ThreadID string          `json:"thread_id"`
@@ -60,7 +60,8 @@ type data struct {
 	Superseded string
 }
 
-// UnmarshalJSON implements json.Unmarshaler. What is none of it is left out, so that one wrong member hides no message.
+// UnmarshalJSON implements json.Unmarshaler. Members of the wrong type are left out, so that one of them hides no
+// message.
 func (d *data) UnmarshalJSON(text []byte) error {
 	var in map[string]json.RawMessage
 	if json.Unmarshal(text, &in) != nil {
@@ -98,7 +99,7 @@ func (m *message) text() string {
 	return strings.Join(said, "\n")
 }
 
-// summary is what a compaction was made of (contract, client-behaviour §15).
+// summary is what a compaction was made from (contract, client-behaviour §15).
 type summary struct {
 	Version   int             `json:"version"`
 	Source    string          `json:"source_thread_id"`
@@ -125,23 +126,25 @@ type captured struct {
 	Inherited string `json:"inherited_scope_message_id"`
 }
 
-// ref is a message of which a summary was made.
+// ref is a message that a summary was made from.
 type ref struct{ threadID, messageID string }
 
 // scope is what may be read from a chat.
 type scope struct {
 	by who
-	// path leads from the chat to the first of its line; the chats behind the first are its ancestors, with their revisions.
+	// path leads from the chat to the first of its line; the chats after the first are its ancestors, with their
+	// revisions.
 	path      []thread
 	revisions map[string]string
-	// members are the messages of which the summaries were made, by their threads, with their clocks then; refs are the same in order.
+	// members are the messages that the summaries were made from, by their threads, with their clocks at that time;
+	// refs are the same in order.
 	members map[string]map[string]int64
 	refs    []ref
-	// landmarks are what summaries call some of them.
+	// landmarks are the summaries' names for some of them.
 	landmarks map[string][]string
 }
 
-// proximity is how far a thread is from the chat; 0 if it is no ancestor.
+// proximity is how far a thread is from the chat; 0 if it is not an ancestor.
 func (s *scope) proximity(threadID string) int {
 	return max(slices.IndexFunc(s.path, func(t thread) bool { return t.ID == threadID }), 0)
 }
@@ -157,12 +160,12 @@ func (s *scope) has(id string) bool {
 	return slices.ContainsFunc(s.refs, func(r ref) bool { return r.messageID == id })
 }
 
-// scope finds out what may be read from a chat. The lines between chats decide, and not what a summary says of them.
+// scope finds out what may be read from a chat. The lines between chats decide, not what a summary says about them.
 func (t *Tools) scope(ctx context.Context, by who) (*scope, error) {
 	s := &scope{by: by, revisions: map[string]string{}, members: map[string]map[string]int64{}, landmarks: map[string][]string{}}
 	for id := by.threadID; id != ""; {
 		if len(s.path) == maxPath || slices.ContainsFunc(s.path, func(t thread) bool { return t.ID == id }) {
-			return nil, incomplete("The line of this chat has no end.")
+			return nil, incomplete("The ancestry of this chat is endless.")
 		}
 		thread, revision, err := t.thread(ctx, by, id)
 		if err != nil {
@@ -208,7 +211,7 @@ func (t *Tools) scope(ctx context.Context, by who) (*scope, error) {
 
 // anchored refuses a chat that does not branch off at a message of its parent.
 func (t *Tools) anchored(ctx context.Context, by who, child thread, parent string) error {
-	const none incomplete = "A message at which this line branches off is gone, or not here yet."
+	const none incomplete = "A message where this line branches off is gone, or not here yet."
 	if child.Anchor == "" {
 		return none
 	}
@@ -245,11 +248,12 @@ func (t *Tools) summary(ctx context.Context, s *scope, id string) (*summary, *ca
 	return made, scope, nil
 }
 
-// narrow takes in what a summary was made of. An older summary takes away from what the newer one has of the same chat, and adds nothing.
+// narrow adds what a summary was made from. An older summary removes from what the newer one has of the same chat, and
+// adds nothing.
 func (s *scope) narrow(made *summary, from *captured, order map[string][]string) error {
 	for _, segment := range from.Segments {
 		if s.proximity(segment.ThreadID) == 0 {
-			return incomplete("A summary of this line was made of another chat.")
+			return incomplete("A summary of this line was made from another chat.")
 		}
 		of := make(map[string]int64, len(segment.Messages))
 		var ids []string
@@ -270,7 +274,7 @@ func (s *scope) narrow(made *summary, from *captured, order map[string][]string)
 		total += len(of)
 	}
 	if total > maxCaptured {
-		return incomplete("The summaries of this chat were made of too much.")
+		return incomplete("The summaries of this chat were made from too many messages.")
 	}
 	for _, l := range made.Landmarks {
 		if _, member := s.members[l.ThreadID][l.MessageID]; member && !slices.Contains(s.landmarks[l.MessageID], l.Kind) {
@@ -280,7 +284,7 @@ func (s *scope) narrow(made *summary, from *captured, order map[string][]string)
 	return nil
 }
 
-// unchanged refuses what was read if one of the chats has changed meanwhile.
+// unchanged refuses what was read if one of the chats has changed in the meantime.
 func (t *Tools) unchanged(ctx context.Context, s *scope) error {
 	for id, revision := range s.revisions {
 		_, now, err := t.thread(ctx, s.by, id)
@@ -288,7 +292,7 @@ func (t *Tools) unchanged(ctx context.Context, s *scope) error {
 			return err
 		}
 		if now != revision {
-			return incomplete("The history has changed meanwhile. Try again.")
+			return incomplete("The history has changed in the meantime. Try again.")
 		}
 	}
 	return nil
@@ -301,7 +305,7 @@ type described struct {
 	Role      string `json:"role"`
 	Text      string `json:"text"`
 	Truncated bool   `json:"truncated"`
-	// Changed says that the message is another than when the summary was made, Outside that it is not of the summary.
+	// Changed says that the message has changed since the summary was made, Outside that it is not part of the summary.
 	Changed bool `json:"changed_since_compaction"`
 	Outside bool `json:"outside_compaction_scope"`
 }
@@ -312,7 +316,7 @@ func (s *scope) describe(m *message, most int) described {
 	return described{m.ID, m.ThreadID, m.Role, text, cut, member && clock != m.Clock, !member}
 }
 
-// excerpt returns the beginning of a text of a number of characters, and whether there is more.
+// excerpt returns the first characters of a text, and whether there is more.
 func excerpt(text string, most int) (string, bool) {
 	n := 0
 	for at := range text {

@@ -17,7 +17,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// The bounds of one search_parent (contract, client-behaviour §15), after which a search goes on at a cursor.
+// The limits of one search_parent (contract, client-behaviour §15), after which a search continues at a cursor.
 const (
 	maxQuery    = 256 // characters
 	maxRows     = 500
@@ -30,10 +30,10 @@ const (
 	searchLife  = 10 * time.Minute
 )
 
-// kinds are what messages can be asked for by.
+// kinds are the kinds of messages that can be searched for.
 var kinds = []string{"decision", "code", "file", "constraint", "open-question", "tool-result"}
 
-// place is where a search goes on.
+// place is where a search continues.
 type place struct {
 	// At is the next of the messages of the summaries, or the next of the ancestors, in which Cursor is the next page.
 	At      int    `json:"at"`
@@ -56,7 +56,7 @@ type hits struct {
 	Status  string      `json:"status"`
 	Results []described `json:"results"`
 	Scanned int         `json:"scanned_rows"`
-	// Unavailable are messages of the summaries that are not there any more, or not yet.
+	// Unavailable are messages of the summaries that no longer exist, or not yet.
 	Unavailable int    `json:"unavailable_rows"`
 	Bytes       int    `json:"scanned_bytes"`
 	Complete    bool   `json:"scan_complete"`
@@ -156,7 +156,7 @@ func order(a, b bool) int {
 	return -1
 }
 
-// kindsOf is what a message can be asked for by.
+// kindsOf are the kinds that a message counts as.
 func (s *scope) kindsOf(m *message) []string {
 	of := slices.Clone(s.landmarks[m.ID])
 	if m.Role == "tool" {
@@ -207,9 +207,9 @@ func (t *Tools) nextPage(ctx context.Context, s *scope, from *place, look func(m
 	return page.Examined, from.At == len(ancestors), nil
 }
 
-const errCursor incomplete = "The cursor is none of this search, or has expired. Begin the search again."
+const errCursor incomplete = "The cursor does not belong to this search, or has expired. Start the search again."
 
-// open returns where a search goes on.
+// open returns where a search continues.
 func (t *Tools) open(cursor, binding string) (p place, err error) {
 	if cursor == "" {
 		return p, nil
@@ -224,7 +224,7 @@ func (t *Tools) open(cursor, binding string) (p place, err error) {
 	return p, nil
 }
 
-// seal returns the cursor at which a search goes on.
+// seal returns the cursor at which a search continues.
 func (t *Tools) seal(p place, binding string) (string, error) {
 	p.Expires = t.now().Add(searchLife).UnixMilli()
 	text, err := json.Marshal(p)
@@ -236,7 +236,7 @@ func (t *Tools) seal(p place, binding string) (string, error) {
 	}
 	cursor := base64.RawURLEncoding.EncodeToString(text)
 	if len(cursor) > or3cloud.MaxChatCursor {
-		return "", incomplete("The search cannot go on from here.")
+		return "", incomplete("The search cannot continue from here.")
 	}
 	return cursor, nil
 }

@@ -1,4 +1,4 @@
-// Package seats bounds how many long answers are under way at once, for each owner and in all.
+// Package seats limits how many long answers are under way at once, for each owner and in total.
 package seats
 
 import (
@@ -20,7 +20,7 @@ var (
 	ErrTotal = errors.New("no seat is left")
 )
 
-// Seats counts those that are taken. It is safe for concurrent use.
+// Seats counts the seats that are taken. It is safe for concurrent use.
 type Seats struct {
 	bounds Bounds
 
@@ -47,7 +47,7 @@ func (s *Seats) Take(owner string) (leave func(), err error) {
 	return func() { s.free(owner) }, nil
 }
 
-// Taken returns how many an owner has taken, and how many are taken in all.
+// Taken returns how many an owner has taken, and how many are taken in total.
 func (s *Seats) Taken(owner string) (its, all int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

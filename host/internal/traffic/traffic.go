@@ -1,4 +1,5 @@
-// Package traffic counts what a server answers: by the pattern of the route, never by the path that a request has chosen.
+// Package traffic counts what a server answers: by the pattern of the route, never by the path, which the client
+// chooses.
 package traffic
 
 import (
@@ -19,15 +20,16 @@ import (
 const (
 	// Client is the files and pages of the client.
 	Client = "client"
-	// other is every path that nothing answers.
+	// other is every path without a handler.
 	other = "other"
 )
 
 // Traffic is what has been answered so far.
 type Traffic struct {
-	// All has every answer but streams of events, which last as long as their readers like.
+	// All has every answer except streams of events, which last as long as their readers like.
 	All *metric.Histogram
-	// Answered are all answers, and Faults those which say that the server has failed or is not ready. Bytes are those of their bodies.
+	// Answered are all answers, and Faults those that say that the server has failed or is not ready. Bytes are those
+	// of their bodies.
 	Answered, Faults, Bytes metric.Counter
 
 	open   atomic.Int64
@@ -42,7 +44,7 @@ type series struct {
 	duration *metric.Histogram
 }
 
-// New returns a Traffic that has seen nothing.
+// New returns an empty Traffic.
 func New() *Traffic { return &Traffic{All: durations()} }
 
 func durations() *metric.Histogram {
@@ -50,7 +52,7 @@ func durations() *metric.Histogram {
 	return metric.Durations(ms, 2500*time.Microsecond, 5*ms, 10*ms, 25*ms, 50*ms, 100*ms, 250*ms, 500*ms, time.Second, 2500*ms, 5*time.Second, 10*time.Second)
 }
 
-// Count is the step that counts. It stands where the record of the request is made already.
+// Count is the step that counts. It comes after the step that makes the record of the request.
 func (t *Traffic) Count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -77,7 +79,7 @@ func (t *Traffic) Count(next http.Handler) http.Handler {
 	})
 }
 
-// at returns the series of a place. There are as many places as routes with their methods, and a few beside them.
+// at returns the series of a place. There are as many places as routes with their methods, and a few more.
 func (t *Traffic) at(p place) *series {
 	if s, ok := t.routes.Load(p); ok {
 		return s.(*series)
@@ -86,7 +88,7 @@ func (t *Traffic) at(p place) *series {
 	return s.(*series)
 }
 
-// method is that of a request which no route answers, if it is one that HTTP has.
+// method is the method of a request without a route, if it is one of HTTP's.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -100,8 +102,8 @@ func (t *Traffic) Open() int64 { return t.open.Load() }
 
 // Metrics implements metric.Reporter.
 func (t *Traffic) Metrics(context.Context) ([]metric.Family, error) {
-	requests := metric.By(metric.Total, "http_requests_total", "Requests that were answered, by route, method and class of the status.", "route", "method", "code")
-	took := metric.By(metric.Spread, "http_request_duration_seconds", "Time until the end of an answer, streams of events excepted.", "route", "method")
+	requests := metric.By(metric.Total, "http_requests_total", "Requests that were answered, by route, method and status class.", "route", "method", "code")
+	took := metric.By(metric.Spread, "http_request_duration_seconds", "Time until the end of an answer, except for event streams.", "route", "method")
 	t.routes.Range(func(at, seen any) bool {
 		p, s := at.(place), seen.(*series)
 		for i := range s.classes {
@@ -119,7 +121,7 @@ func (t *Traffic) Metrics(context.Context) ([]metric.Family, error) {
 	}
 	return []metric.Family{
 		requests, took,
-		metric.Of(metric.Gauge, "http_requests_in_flight", "Requests under way, streams of events among them.", float64(t.Open())),
+		metric.Of(metric.Gauge, "http_requests_in_flight", "Requests under way, including event streams.", float64(t.Open())),
 		t.Bytes.Family("http_response_bytes_total", "Bytes of the bodies that were sent."),
 	}, nil
 }

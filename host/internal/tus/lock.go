@@ -8,8 +8,8 @@ import (
 	"github.com/tus/tusd/v2/pkg/memorylocker"
 )
 
-// locker gives one request its locks. Who waits for a lock interrupts the one who has it, and tusd does so by closing the body:
-// before there is one the interruption would be lost, and the waiting request with it.
+// locker gives one request its locks. A request that waits for a lock interrupts the one that holds it, and tusd does
+// so by closing the body: before there is a body the interruption would be lost, and the waiting request with it.
 type locker struct {
 	locks        *memorylocker.MemoryLocker
 	interruption *interruption
@@ -46,7 +46,7 @@ type interruption struct {
 // ask interrupts the request, now or as soon as it reads.
 func (i *interruption) ask() { i.note(&i.asked) }
 
-// begin says that the request reads its body from now on.
+// begin says that the request now reads its body.
 func (i *interruption) begin() { i.note(&i.reading) }
 
 func (i *interruption) note(happened *bool) {

@@ -44,8 +44,8 @@ func serve(t *testing.T, ctx context.Context, h *Handler, store Store, method st
 	return answer
 }
 
-// TestStalledRequestGivesWay lets a client that lost its connection ask how far it is, while its last request is still held to
-// be alive: asked before that one reads its body, or while it does.
+// TestStalledRequestGivesWay lets a client that lost its connection ask for its offset while its last request is still
+// considered alive: before that one reads its body, or while it does.
 func TestStalledRequestGivesWay(t *testing.T) {
 	for name, early := range map[string]bool{"before it reads": true, "while it reads": false} {
 		t.Run(name, func(t *testing.T) {

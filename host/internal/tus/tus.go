@@ -1,5 +1,5 @@
-// Package tus speaks version 1 of the tus protocol for resumable uploads, by the handler of tusd. What is uploaded, by whom
-// and whether they may is decided before a request comes here; nothing of tusd is seen outside of the package.
+// Package tus speaks version 1 of the tus protocol for resumable uploads, with the handler of tusd. What is uploaded,
+// by whom and whether they may is decided before a request gets here; nothing of tusd is visible outside the package.
 package tus
 
 import (
@@ -19,29 +19,29 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// networkTimeout ends an upload from which nothing has come for so long.
+// networkTimeout ends an upload that has sent nothing for this long.
 const networkTimeout = 60 * time.Second
 
-// Version is the version of the protocol that is spoken. Extensions are those of its extensions that are; the caller removes what
-// has expired.
+// Version is the version of the protocol that is supported, Extensions are its supported extensions; the caller removes
+// what has expired.
 const (
 	Version    = "1.0.0"
 	Extensions = "creation,creation-with-upload,expiration,termination"
 )
 
-// ContentType is that of a request whose body goes into an upload.
+// ContentType is that of a request whose body is added to an upload.
 const ContentType = "application/offset+octet-stream"
 
-// slowestUpload is how many bytes a second a body has to make on the whole.
+// slowestUpload is how many bytes a second a body must average.
 const slowestUpload = 4 << 10
 
-// Store is where one request finds its upload. Errors are answered as they are.
+// Store is where one request finds its upload. Errors are returned to the client as they are.
 type Store interface {
 	// Create begins an upload and returns its id.
 	Create(ctx context.Context) (id string, err error)
 	// Find returns the size of an upload and how much of it is durable.
 	Find(ctx context.Context, id string) (size, offset int64, err error)
-	// Append takes bytes until body ends, and returns how many are durable.
+	// Append reads bytes until body ends, and returns how many are durable.
 	Append(ctx context.Context, id string, offset int64, body io.Reader) (int64, error)
 	// Finish is called when all bytes are there.
 	Finish(ctx context.Context, id string) error
@@ -63,13 +63,13 @@ func Metadata(r *http.Request) map[string]string {
 	return handler.ParseMetadataHeader(r.Header.Get("Upload-Metadata"))
 }
 
-// Size is how large the upload is to be that a request creates. Its size has to be known at the beginning.
+// Size is the size of the upload that a request creates. It has to be known at the beginning.
 func Size(r *http.Request) (int64, bool) {
 	size, err := strconv.ParseInt(r.Header.Get("Upload-Length"), 10, 64)
 	return size, err == nil && size >= 0
 }
 
-// Serve answers one request on the upload id, or without an id one that creates an upload.
+// Serve answers one request about the upload id, or without an id one that creates an upload.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string, store Store) error {
 	data := &dataStore{store: store}
 	composer := handler.NewStoreComposer()
@@ -88,7 +88,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string, store
 	}
 	inner := r.Clone(r.Context())
 	inner.URL = &url.URL{Path: "/" + id}
-	inner.Header.Del(methodOverride) // Method has decided what the request is
+	inner.Header.Del(methodOverride) // Method has determined the method
 	data.body = &refusable{ReadCloser: inner.Body, data: data, start: time.Now()}
 	inner.Body = data.body
 	out := &answer{ResponseWriter: w, data: data, base: h.base}
@@ -102,8 +102,8 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string, store
 
 const methodOverride = "X-HTTP-Method-Override"
 
-// Method returns the method that a POST stands for (tus 1.0.0, X-HTTP-Method-Override). No other method stands for another one.
-// It is empty where several are named, of which a proxy may have seen another one.
+// Method returns the method that a POST stands for (tus 1.0.0, X-HTTP-Method-Override). No other method stands for
+// another one. It is empty where several are named, of which a proxy may have seen another one.
 func Method(r *http.Request) string {
 	switch named := r.Header.Values(methodOverride); {
 	case r.Method != http.MethodPost || len(named) == 0:
@@ -115,7 +115,7 @@ func Method(r *http.Request) string {
 	}
 }
 
-// Discover answers OPTIONS: what is spoken, and how large an upload may be.
+// Discover answers OPTIONS: what is supported, and how large an upload may be.
 func Discover(w http.ResponseWriter, maxSize int64) {
 	h := w.Header()
 	h.Set("Tus-Version", Version)
@@ -124,8 +124,8 @@ func Discover(w http.ResponseWriter, maxSize int64) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// answer lets everything of tusd's through but the answers for faults, which are the host's to give, and the absolute URL of
-// a new upload, which would have to guess the scheme behind a proxy.
+// answer passes everything of tusd's through but the error answers, which are the host's to give, and the absolute URL
+// of a new upload, which would have to guess the scheme behind a proxy.
 type answer struct {
 	http.ResponseWriter
 	data  *dataStore
@@ -169,7 +169,7 @@ func (a *answer) Write(p []byte) (int, error) {
 	return a.ResponseWriter.Write(p)
 }
 
-// dataStore is a Store in tusd's terms. It keeps the first fault, of which tusd only learns that there is one.
+// dataStore is a Store in tusd's terms. It keeps the first error, of which tusd only learns that there is one.
 type dataStore struct {
 	store        Store
 	body         *refusable
@@ -207,20 +207,21 @@ func (d *dataStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableU
 	return u.(*upload)
 }
 
-// refusable is a body that the host breaks off when its sender loses the permission to send it. tusd would take the
-// refusal for a fault of the network.
+// refusable is a body that the host cuts off when its sender loses the permission to send it. tusd would take the
+// refusal for a network error.
 type refusable struct {
 	io.ReadCloser
 	data     *dataStore
 	start    time.Time
 	received int64
-	// malformed is the refusal of a body that is broken. What came before the break counts, as where a connection breaks off.
+	// malformed is the error for a body that is broken. What came before the break counts, as when a connection is cut.
 	malformed error
 }
 
 // Read implements io.Reader.
 func (b *refusable) Read(p []byte) (int, error) {
-	// Each read has its own time, and a sender that trickles must not go on for ever. What has come by then counts.
+	// Each read has its own time limit, and a sender that trickles must not go on forever. What has arrived by then
+	// counts.
 	if time.Since(b.start) > networkTimeout+time.Duration(b.received/slowestUpload)*time.Second {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -238,7 +239,8 @@ func (b *refusable) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readFor is what a Store gets of a body. It ends with the refusal if there was one, where tusd says that it has just ended.
+// readFor is the body that a Store gets. It ends with the refusal if there was one, where tusd says that it has just
+// ended.
 func (d *dataStore) readFor(from io.Reader) io.Reader { return &storeBody{from, d} }
 
 type storeBody struct {
@@ -267,12 +269,12 @@ func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 	return handler.FileInfo{ID: u.id, Size: size, Offset: offset}, u.note(err)
 }
 
-// WriteChunk implements handler.Upload. It goes on when the connection has gone, with what has come by then.
+// WriteChunk implements handler.Upload. It continues when the connection has gone, with what has arrived by then.
 func (u *upload) WriteChunk(ctx context.Context, offset int64, body io.Reader) (int64, error) {
 	u.interruption.begin()
 	n, err := u.store.Append(context.WithoutCancel(ctx), u.id, offset, u.readFor(body))
 	if err == nil && u.body.malformed == nil {
-		_, _ = u.body.Read(make([]byte, 1)) // the store has all bytes; whether the body ends as it should is told by its end alone
+		_, _ = u.body.Read(make([]byte, 1)) // the store has all bytes; only the end of the body shows whether it ends as it should
 	}
 	if err == nil && u.body.malformed != nil {
 		return n, errStore
@@ -280,7 +282,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, body io.Reader) (
 	return n, u.note(err)
 }
 
-// FinishUpload implements handler.Upload. tusd calls it after a fault of the body as well.
+// FinishUpload implements handler.Upload. tusd calls it after an error of the body as well.
 func (u *upload) FinishUpload(ctx context.Context) error {
 	if u.body.malformed != nil {
 		return errStore
@@ -298,7 +300,7 @@ func (u *upload) GetReader(context.Context) (io.ReadCloser, error) {
 	return nil, handler.ErrNotImplemented
 }
 
-// silent is the log handler that tusd writes to; the host logs requests itself.
+// silent is the log handler for tusd; the host logs requests itself.
 type silent struct{}
 
 func (silent) Enabled(context.Context, slog.Level) bool  { return false }

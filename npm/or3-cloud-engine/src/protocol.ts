@@ -163,7 +163,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** WorkspaceAccessStore.setMemberRole; who is no member becomes one. */
+        /** WorkspaceAccessStore.setMemberRole; a user who is not a member becomes one. */
         post: operations["access/set-member-role"];
         delete?: never;
         options?: never;
@@ -180,7 +180,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** WorkspaceAccessStore.softDeleteWorkspace. The time is the engine's own. */
+        /** WorkspaceAccessStore.softDeleteWorkspace. The engine sets the time. */
         post: operations["access/soft-delete-workspace"];
         delete?: never;
         options?: never;
@@ -197,7 +197,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** WorkspaceAccessStore.upsertMember. An address that no user has is 404: invite its owner. */
+        /** WorkspaceAccessStore.upsertMember. An address without a user is 404: invite its owner. */
         post: operations["access/upsert-member"];
         delete?: never;
         options?: never;
@@ -316,7 +316,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Whether a session that was proven has not ended. */
+        /** Whether a session that was proven is still alive. */
         post: operations["auth/check-session"];
         delete?: never;
         options?: never;
@@ -331,7 +331,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What may not be believed any more of what auth/session has said. The first event is named "watching", the others "revoked"; when the stream ends, nothing that is remembered may be believed. */
+        /** What can no longer be relied on of what auth/session has said. The first event is named "watching", the others "revoked"; when the stream ends, nothing that is remembered may be believed. */
         get: operations["auth/revocations"];
         put?: never;
         post?: never;
@@ -350,7 +350,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** AuthProvider.getSession: who has sent a request. The first one of an account may bring an invite, which is accepted. */
+        /** AuthProvider.getSession: who sent a request. The first one of an account may bring an invite, which is accepted. */
         post: operations["auth/session"];
         delete?: never;
         options?: never;
@@ -452,7 +452,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** BackgroundJobProvider.cleanupExpired. The engine does it by itself as well. */
+        /** BackgroundJobProvider.cleanupExpired. The engine also does it in the background. */
         post: operations["jobs/cleanup-expired"];
         delete?: never;
         options?: never;
@@ -707,7 +707,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Writes a notification for a member into the log of a workspace, once under its id. */
+        /** Writes a notification for a member into the log of a workspace, once per id. */
         post: operations["notifications/notify"];
         delete?: never;
         options?: never;
@@ -860,7 +860,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What a signed URL of the provider's routes is good for, whoever shows it. */
+        /** What a signed URL of the provider's routes allows, regardless of who presents it. */
         post: operations["storage/read-transfer"];
         delete?: never;
         options?: never;

@@ -48,7 +48,7 @@ func FuzzParseSums(f *testing.F) {
 	})
 }
 
-func TestReadErrorOfABlockIsNoDamage(t *testing.T) {
+func TestReadErrorOfABlockIsNotDamage(t *testing.T) {
 	v := &File{File: failingFile{}, sums: &Sums{size: 1, sums: []uint32{0}}}
 	if _, err := v.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) || errors.Is(err, ErrDamaged) {
 		t.Errorf("%v", err)

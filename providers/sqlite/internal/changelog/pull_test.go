@@ -20,7 +20,7 @@ import (
 
 // Entries that were never checked are passed to the host as values, in their place among the texts, so that the host
 // checks them.
-func TestUncheckedEntriesAreNoTexts(t *testing.T) {
+func TestUncheckedEntriesAreNotTexts(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)
 	var ops []or3cloud.Op
