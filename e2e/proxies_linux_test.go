@@ -424,7 +424,7 @@ func TestBehindAProxyThatSaysTooLittle(t *testing.T) {
 		{"nothing but the upstream's name", true, []string{
 			"proxy_set_header Host $host;", "proxy_set_header Host backend;", "    proxy_set_header X-Forwarded-Host $http_host;\n", "",
 		}, 403, "/api/basic-auth/refresh", "X-Forwarded-Host", publicURL},
-		{"not trusted", false, []string{"    proxy_set_header Connection \"\";\n", ""}, 503, "/api/basic-auth/refresh", "which are redirected for ever",
+		{"not trusted", false, []string{"    proxy_set_header Connection \"\";\n", ""}, 503, "/api/basic-auth/refresh", "which are redirected forever",
 			func(string) setup { return withEnv("OR3_TRUSTED_PROXIES", "loopback") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -242,7 +242,7 @@ func TestMembersAreAdministered(t *testing.T) {
 		eve.acts(403, "Forbidden", "POST", members+path, body)
 		bob.acts(401, "Unauthorized", "POST", members+path, body)
 	}
-	ann.acts(409, "Another workspace is active by now", "POST", members+"upsert",
+	ann.acts(409, "Another workspace is now active", "POST", members+"upsert",
 		fmt.Sprintf(`{"expectedWorkspaceId":%q,"emailOrProviderId":"eve@example.test","role":"owner"}`, eve.workspace))
 	r.hasRole(t, eve, ann.workspace, "")
 }
@@ -381,7 +381,7 @@ func TestInvitesAreAdministered(t *testing.T) {
 		}
 		p.acts(400, "Invalid request", "POST", invites+"revoke", in(`"inviteId":""`))
 		p.acts(404, "Invite not found", "POST", invites+"revoke", in(`"inviteId":"nothing"`))
-		p.acts(409, "uses this server already", "POST", invites+"create", in(`"email":"ann@example.test"`))
+		p.acts(409, "already uses this server", "POST", invites+"create", in(`"email":"ann@example.test"`))
 	}
 	admin.acts(403, "Workspace admin session required", "POST", invites+"create", `{"email":"bob@example.test"}`)
 	admin.acts(400, "Workspace not resolved", "GET", invites+"list", "")
@@ -601,7 +601,7 @@ func TestPluginsOfAWorkspaceAreKept(t *testing.T) {
 	for _, stale := range []string{first, "none", "x"} {
 		ann.acts(409, "Another administrator has changed this", "POST", enable, fmt.Sprintf(`{"pluginId":"c","enabled":true,"version":%q}`, stale))
 	}
-	ann.acts(409, "Another workspace is active", "POST", enable, fmt.Sprintf(`{"pluginId":"c","enabled":true,"expectedWorkspaceId":%q}`, eve.workspace))
+	ann.acts(409, "Another workspace is now active", "POST", enable, fmt.Sprintf(`{"pluginId":"c","enabled":true,"expectedWorkspaceId":%q}`, eve.workspace))
 	ann.acts(200, `"enabled":["b"]`, "POST", enable, fmt.Sprintf(`{"pluginId":"core:tasks","enabled":false,"expectedWorkspaceId":%q}`, ann.workspace))
 	admin.acts(200, `"enabledPlugins":["b"]`, "GET", "/api/admin/workspace?workspaceId="+ann.workspace, "")
 	eve.acts(403, "Forbidden", "POST", enable, fmt.Sprintf(`{"workspaceId":%q,"pluginId":"c","enabled":true}`, ann.workspace))

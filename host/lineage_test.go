@@ -160,7 +160,7 @@ func TestSummariesThatLie(t *testing.T) {
 	p.put("messages", 10, summary(10, "p", "m3", "o", ""))
 	ready("of another chat")
 	p.put("messages", 11, summary(11, "o", "m3", "p", ""))
-	ready("made of another chat")
+	ready("made from another chat")
 	p.put("messages", 12, summary(12, "p", "m2", "p", ""))
 	ready("at another message")
 	p.put("messages", 13, summary(13, "p", "m3", "p", `,"inherited_scope_message_id":"s"`))

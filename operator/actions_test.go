@@ -251,7 +251,7 @@ func TestLongActionsRunOn(t *testing.T) {
 		if runs := h.Runs(); len(runs) != 1 || runs[0].EndedAt != nil || runs[0].WorkspaceID != "w" {
 			t.Errorf("%+v", runs)
 		}
-		if _, _, err := h.Begin(gone, wait, time.Second); or3cloud.CodeOf(err) != or3cloud.CodeConflict || !strings.Contains(err.Error(), "runs already") {
+		if _, _, err := h.Begin(gone, wait, time.Second); or3cloud.CodeOf(err) != or3cloud.CodeConflict || !strings.Contains(err.Error(), "already running") {
 			t.Error(err)
 		}
 		h.adapter.release <- struct{}{}

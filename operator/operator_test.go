@@ -120,7 +120,7 @@ func TestBadQuestionsAreRefused(t *testing.T) {
 func TestATestMessageWantsOneAddress(t *testing.T) {
 	for _, to := range []string{"", "ann", "Ann <ann@example.org>", "ann@example.org, bob@example.org", "ann@example.org\r\nRCPT TO:<bob@example.org>"} {
 		r := MailTest{URL: "smtp://127.0.0.1:1", From: "cloud@example.org", To: to}.Run(t.Context())
-		if r.OK || r.Step != "" || r.Error != strconv.Quote(to)+" is no e-mail address" {
+		if r.OK || r.Step != "" || r.Error != strconv.Quote(to)+" is not an e-mail address" {
 			t.Errorf("%q: %+v", to, r)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/program/changes"
 )
 
-// actionCommand groups the commands about what providers can be made to do.
+// actionCommand groups the commands for actions of providers.
 func actionCommand(a app) *cobra.Command {
 	var flags settingFlags
 	asks := askers{a, &flags}
@@ -42,7 +42,7 @@ func actionCommand(a app) *cobra.Command {
 	return cmd
 }
 
-// jobCommand groups the commands about answers in the background.
+// jobCommand groups the commands for background answers.
 func jobCommand(a app) *cobra.Command {
 	var flags settingFlags
 	cmd := group("job", answers.Short, answers.Commands(askers{a, &flags}.show)...)

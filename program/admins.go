@@ -72,7 +72,7 @@ func (a users) adminList() *cobra.Command {
 	})
 }
 
-// adminName is how a deployment administrator is called.
+// adminName is the name of a deployment administrator.
 func adminName(a operator.Admin) string {
 	if a.Email == "" {
 		return a.UserID

@@ -1,5 +1,5 @@
-// Package program is OR3 Cloud as a library: its command line and its server, without a provider. A main function that calls
-// Main with the Register functions of providers, those of this module or others, is a complete program.
+// Package program is OR3 Cloud as a library: its command line and its server, without a provider. A main function that
+// calls Main with the Register functions of providers, from this module or others, is a complete program.
 package program
 
 import (
@@ -34,24 +34,24 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Main runs OR3 Cloud with the providers that are registered, and ends the process: with 0 on success, 1 if something was
-// refused or failed, and 2 for a mistake on the command line. It is all that a main function has to call; so a program with
+// Main runs OR3 Cloud with the registered providers, and exits: with 0 on success, 1 if something was refused or
+// failed, and 2 for a mistake on the command line. It is the only call that a main function needs; so a program with
 // other providers than those of this module is three lines (docs/providers.md).
 func Main(register ...func(*or3cloud.Registry) error) {
 	os.Exit(newApp(register...).main(os.Args[1:]))
 }
 
-// Commands returns the command line, for whoever documents it.
+// Commands returns the command line, for its documentation.
 func Commands() *cobra.Command { return newApp().root() }
 
-// release is the version that the linker was told: -ldflags "-X or3.chat/cloud/program.release=v1.2.3", as "make dist" does. It is for builds
-// from a source archive, of which the Go tool records none.
+// release is the version that the linker was given: -ldflags "-X or3.chat/cloud/program.release=v1.2.3", as "make dist"
+// does. It is for builds from a source archive, for which the Go tool records none.
 var release string
 
 // buildVersion is the version of this build.
 func buildVersion() string { return version.This(release).Version }
 
-// thisBuild is what this build says of itself.
+// thisBuild describes this build.
 func (a app) thisBuild() (version.Info, error) {
 	registry, err := registered(a.register)
 	if err != nil {
@@ -60,17 +60,17 @@ func (a app) thisBuild() (version.Info, error) {
 	return version.This(release).With(registry), nil
 }
 
-// app is the program with everything that it takes from outside, so that tests can give it something else.
+// app is the program with everything that it gets from outside, so that tests can replace it.
 type app struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
-	// logJSON is what OR3_LOG_FORMAT=auto means.
+	// logJSON is the meaning of OR3_LOG_FORMAT=auto.
 	logJSON  bool
 	environ  []string
 	now      func() time.Time
 	rand     io.Reader
 	register []func(*or3cloud.Registry) error
-	// process is how this process was started and what may replace it.
+	// process says how this process was started and what may replace it.
 	process handover.Process
 }
 
@@ -81,7 +81,7 @@ func newApp(register ...func(*or3cloud.Registry) error) app {
 	}
 }
 
-// errReported is returned by commands that have told the user what is wrong already.
+// errReported is returned by commands that have already told the user what is wrong.
 var errReported = errors.New("reported")
 
 // main runs the program with its arguments and returns the exit code.
@@ -104,7 +104,7 @@ func (a app) main(args []string) int {
 	return 1
 }
 
-// oneLine is a text without line ends, so that what a supervisor collects line by line stays together.
+// oneLine is a text without line ends, so that a supervisor that collects lines keeps it together.
 func oneLine(text string) string {
 	return strings.Join(strings.Split(strings.TrimSpace(text), "\n"), "; ")
 }
@@ -137,7 +137,7 @@ func (a app) root() *cobra.Command {
 	return root
 }
 
-// init sets a directory up.
+// init sets up a directory.
 func (a app) init() *cobra.Command {
 	cmd := initialize.Command(initialize.Options{
 		Stdin: a.stdin, Stdout: a.stdout, Environ: a.environ, Rand: a.rand, Register: a.register,
@@ -154,7 +154,7 @@ func (a app) init() *cobra.Command {
 	return cmd
 }
 
-// providers lists them.
+// providers lists the providers.
 func (a app) providers() *cobra.Command {
 	var f settingFlags
 	cmd := providers.ListCommand(a.stdout, func() (*config.Config, *or3cloud.Registry, error) {
@@ -166,7 +166,7 @@ func (a app) providers() *cobra.Command {
 	return cmd
 }
 
-// build builds a program with others.
+// build builds a program with other providers.
 func (a app) build() *cobra.Command {
 	cmd := providers.Command(providers.Options{
 		Stdout: a.stdout, Stderr: a.stderr, Environ: a.environ, Register: a.register, Version: buildVersion(),
@@ -176,7 +176,7 @@ func (a app) build() *cobra.Command {
 	return cmd
 }
 
-// healthcheckCommand asks the running server how it is.
+// healthcheckCommand asks the running server for its health.
 func healthcheckCommand(a app) *cobra.Command {
 	var f settingFlags
 	cmd := probe.Command(a.stdout, func() (probe.Server, error) {
@@ -191,14 +191,14 @@ func healthcheckCommand(a app) *cobra.Command {
 	return cmd
 }
 
-// versionCommand says what this build is.
+// versionCommand prints the version of this build.
 func versionCommand(a app) *cobra.Command {
 	cmd := version.Command(a.stdout, a.thisBuild)
 	cmd.Args = noArguments
 	return cmd
 }
 
-// noArguments refuses arguments that are no flags.
+// noArguments refuses arguments that are not flags.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -236,7 +236,7 @@ func didYouMean(near string) string {
 // settingFlags are the flags that override variables.
 type settingFlags struct {
 	envFile string
-	// partial says that providers which are not compiled in are another host's.
+	// partial says that another host has the providers that are not compiled in.
 	partial bool
 	// nuxt says that the configuration is that of a Nuxt host, which has providers of OR3 Chat as well. It implies partial.
 	nuxt               bool
@@ -276,7 +276,7 @@ func (a app) sources(f settingFlags) config.Sources {
 type settings struct {
 	*config.Config
 	registry *or3cloud.Registry
-	known    *or3cloud.Registry // those that settings are known of: all that are compiled in, and in a Nuxt host those of OR3 Chat
+	known    *or3cloud.Registry // those whose settings are known: all that are compiled in, and in a Nuxt host those of OR3 Chat
 	problems []or3cloud.Problem
 	warnings []or3cloud.Problem
 	home     owner.Home // of commands
@@ -329,17 +329,18 @@ func (a app) load(f settingFlags) (settings, error) {
 	return s, nil
 }
 
-// loadServer is load for what needs the configuration of a server: it also has to know where people find it.
+// loadServer is load for commands that need the configuration of a server: it also has to know where people reach it.
 func (a app) loadServer(f settingFlags) (settings, error) {
 	s, err := a.load(f)
-	if err == nil && (!f.nuxt || s.needsDisk()) { // what is not kept here makes links of its own
+	if err == nil && (!f.nuxt || s.needsDisk()) { // a host without data here makes its own links
 		problems, warnings := config.CheckLinks(s.Config)
 		s.problems, s.warnings = append(s.problems, problems...), append(s.warnings, warnings...)
 	}
 	return s, err
 }
 
-// accept is loadServer for what starts: it refuses a configuration with problems, and writes the warnings to the log that it returns.
+// accept is loadServer for commands that start a server: it refuses a configuration with problems, and writes the
+// warnings to the log that it returns.
 func (a app) accept(f settingFlags) (settings, *logx.Journal, error) {
 	s, err := a.loadServer(f)
 	if err != nil {
@@ -363,7 +364,7 @@ func (a app) accept(f settingFlags) (settings, *logx.Journal, error) {
 // report prints all problems at once.
 func (a app) report(problems []or3cloud.Problem) { a.reportProblems(problems, "nothing was started") }
 
-// reportProblems is report with what has not been done because of them.
+// reportProblems is report with what was not done because of them.
 func (a app) reportProblems(problems []or3cloud.Problem, undone string) {
 	noun := "problem"
 	if len(problems) > 1 {

@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/program/console"
 )
 
-// asking is a command while it runs that asks the instance and prints the answer.
+// asking is a running command that sends requests to the instance and prints the answers.
 type asking struct {
 	app
 	*settingFlags
@@ -22,13 +22,14 @@ type asking struct {
 	settings *settings // after the first call
 }
 
-// askers are commands that ask the instance. They share flags.
+// askers are commands that send requests to the instance. They share flags.
 type askers struct {
 	app
 	flags *settingFlags
 }
 
-// complete completes a command: it takes as many arguments as its usage names, perhaps the one in brackets as well, and knows --json.
+// complete completes a command: it takes as many arguments as its usage names, perhaps also the one in brackets, and
+// knows --json.
 func (a askers) complete(cmd *cobra.Command, arguments int, run func(context.Context, *asking, []string) error) *cobra.Command {
 	c := &asking{app: a.app, settingFlags: a.flags, Console: console.Console{In: a.stdin, Out: a.stderr}}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -42,7 +43,7 @@ func (a askers) complete(cmd *cobra.Command, arguments int, run func(context.Con
 	return cmd
 }
 
-// show completes a command that asks once, and says how a person reads the answer.
+// show completes a command that sends one request, and says how to print the answer.
 func (a askers) show(cmd *cobra.Command, arguments int, do answers.Do) *cobra.Command {
 	return a.complete(cmd, arguments, func(ctx context.Context, c *asking, args []string) (err error) {
 		var out any
@@ -54,7 +55,7 @@ func (a askers) show(cmd *cobra.Command, arguments int, do answers.Do) *cobra.Co
 	})
 }
 
-// ask asks the instance.
+// ask sends a request to the instance.
 func ask[Q, A any](ctx context.Context, c *asking, what operator.UseCase[Q, A], question Q) (answer A, err error) {
 	err = c.reach(ctx, func(desk operator.Caller) error {
 		answer, err = what.Ask(ctx, desk, question)
@@ -63,7 +64,7 @@ func ask[Q, A any](ctx context.Context, c *asking, what operator.UseCase[Q, A], 
 	return answer, err
 }
 
-// reach runs what asks the instance, more than once maybe.
+// reach runs something that sends requests to the instance, perhaps several.
 func (c *asking) reach(ctx context.Context, run func(operator.Caller) error) error {
 	if c.settings == nil {
 		s, err := c.loadData(*c.settingFlags)
@@ -84,7 +85,7 @@ func (c *asking) print(answer any, words func(io.Writer)) error {
 	return console.PrintJSON(c.stdout, answer)
 }
 
-// act runs a command that answers nothing but that it is done.
+// act runs a command whose answer is only that it is done.
 func act[Q any](ctx context.Context, c *asking, what operator.UseCase[Q, operator.Done], question Q, format string, args ...any) error {
 	out, err := ask(ctx, c, what, question)
 	if err != nil {

@@ -18,10 +18,10 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// buildsVariable has TestBuilds run: it links the program six times, which "scripts/matrix builds" has time for.
+// buildsVariable enables TestBuilds, which links the program six times; only "scripts/matrix builds" has time for that.
 const buildsVariable = "OR3_TEST_BUILDS"
 
-// traces are what a line of a log would say of a provider.
+// traces are patterns of log lines about a provider.
 var traces = map[string]*regexp.Regexp{
 	"basic-auth": regexp.MustCompile(`(?i)\bbasic-?auth\b|OR3_BASIC_AUTH_`),
 	"sqlite":     regexp.MustCompile(`(?i)sqlite`),
@@ -33,13 +33,12 @@ var traces = map[string]*regexp.Regexp{
 	"s3":         regexp.MustCompile(`(?i)\bs3\b`),
 }
 
-// advice is what the line about a missing provider says of those that could take its place.
+// advice is what the line about a missing provider says about possible replacements.
 var advice = regexp.MustCompile(`to a provider that is compiled in \([^)]*\)`)
 
-// TestBuilds builds the program with or3-cloud build: without providers, with those of this module, without each of them, and with the
-// example of another module. Each says what it has, serves what is selected and nothing else, and its log has no line about a provider
-// that is not (requirement 6.2).
-//
+// TestBuilds builds the program with or3-cloud build: without providers, with those of this module, without each of
+// them, and with the example of another module. Each reports what it has, serves what is selected and nothing else, and
+// its log has no line about a provider that is not (requirement 6.2).
 //walk:follows operations.md or3-cloud build --without basic-auth --with example.org/mycloud/household=../mycloud
 func TestBuilds(t *testing.T) {
 	if os.Getenv(buildsVariable) == "" {
@@ -55,7 +54,7 @@ func TestBuilds(t *testing.T) {
 	}
 	top := t.TempDir()
 	base := filepath.Join(top, "or3-cloud")
-	if err := os.Symlink(self, base); err != nil { // TestMain goes by the name
+	if err := os.Symlink(self, base); err != nil { // TestMain decides by the name
 		t.Fatal(err)
 	}
 	household := "example.org/mycloud/household=" + example
@@ -63,7 +62,7 @@ func TestBuilds(t *testing.T) {
 	withoutFiles, withoutSync := []string{"OR3_STORAGE_ENABLED=false"}, []string{"OR3_SYNC_ENABLED=false"}
 	legacy := []string{"AUTH_PROVIDER=clerk", "OR3_SYNC_PROVIDER=convex", "NUXT_PUBLIC_STORAGE_PROVIDER=convex"} // missing, so that nothing is served
 	key := []string{"AUTH_PROVIDER=household", "HOUSEHOLD_KEY=a key that the whole household knows"}
-	// A boot is a configuration that a program is started with, and the domains of endpoints that it has then.
+	// A boot is a configuration to start a program with, and the domains of endpoints that it then has.
 	type boot struct {
 		environ []string
 		serves  string
@@ -164,7 +163,7 @@ var domains = []struct{ name, method, path string }{
 	{"sync", http.MethodPost, "/api/sync/pull"},
 }
 
-// start starts a program, waits until every route is served, stops it, and returns everything that it has said and the domains that it has
+// start starts a program, waits until every route is served, stops it, and returns its output and the domains that it
 // served.
 func start(t *testing.T, program string, environ []string) (log, serves string) {
 	t.Helper()
@@ -205,6 +204,6 @@ func start(t *testing.T, program string, environ []string) (log, serves string) 
 	if err := patience.Receive(t, "the end of the server", ended); err != nil || !ready {
 		t.Fatalf("%v: ready %v, %v\n%s", environ, ready, err, &said)
 	}
-	// The path of the directory says the name of the test.
+	// The path of the directory contains the name of the test.
 	return strings.ReplaceAll(said.String(), dir, "DIR"), strings.Join(served, " ")
 }

@@ -53,7 +53,7 @@ type shownValue struct {
 	// Length is the number of characters of a secret.
 	Length int           `json:"length,omitempty"`
 	Origin config.Origin `json:"origin"`
-	// Group and Label are what the reference calls the setting.
+	// Group and Label are the setting's in the reference.
 	Group string `json:"group,omitempty"`
 	Label string `json:"label,omitempty"`
 }
@@ -86,7 +86,7 @@ func (c configCommand) run() error {
 	return nil
 }
 
-// noClient is the problem of a directory in which no client is found.
+// noClient is the problem of a directory without a client.
 func noClient(err error) or3cloud.Problem {
 	return or3cloud.Problem{
 		Variable: "--web", Fault: oneLine(oserror.Explain(err).Error()), Fix: "Give the directory of a client, or leave the flag out.",
@@ -133,12 +133,12 @@ func (c configCommand) printTable(s settings, more []shownValue) error {
 	return w.Flush()
 }
 
-// derived is a line for what is no setting but follows from where the program runs.
+// derived is a line for something that is not a setting but follows from the environment.
 func derived(name string, origin config.Origin, value string) shownValue {
 	return shownValue{Name: name, Origin: origin, Value: &value}
 }
 
-// The limit of the process's memory, and how much of it all requests together may hold.
+// The memory limit of the process, and how much of it all requests together may hold.
 const (
 	memoryLimit  = "memory.limit"
 	memoryBudget = "memory.budget"
@@ -153,7 +153,7 @@ func memory() []shownValue {
 	}
 }
 
-// recognised returns what --web leads to.
+// recognised returns what --web resolves to.
 func (c configCommand) recognised(s settings) ([]shownValue, error) {
 	if c.web == "" {
 		return nil, nil

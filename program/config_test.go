@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/internal/membudget"
 )
 
-// Operators see how much memory requests may take, and who says so.
+// Operators see how much memory requests may take, and where the limit comes from.
 func TestConfigStatesTheMemoryForRequests(t *testing.T) {
 	want := membudget.Read()
 	a, out, errs := testApp(nil)
@@ -44,7 +44,6 @@ func TestConfigStatesTheMemoryForRequests(t *testing.T) {
 }
 
 // Operators see which rate limits follow from the settings, and what is wrong with those that they have written.
-//
 //walk:follows operations.md OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":60000,"maxRequests":200}}
 func TestConfigShowsTheRateLimits(t *testing.T) {
 	for _, c := range []struct {
@@ -85,7 +84,7 @@ func TestConfigShowsTheRateLimits(t *testing.T) {
 	}
 }
 
-// What OR3 Chat's own host makes of its administration is no matter of the engine behind it.
+// The settings of OR3 Chat's own host for its administration do not concern the engine behind it.
 func TestNoEngineMindsTheAdministrationOfItsHost(t *testing.T) {
 	a := newApp(registerProviders)
 	a.environ = []string{"OR3_STRICT_CONFIG=true", "OR3_DATA_DIR=" + t.TempDir(), "OR3_ADMIN_USERNAME=admin", "OR3_ADMIN_PASSWORD=x", "OR3_ADMIN_JWT_EXPIRY=soon",

@@ -30,7 +30,8 @@ const (
 	handoverPoll     = 50 * time.Millisecond
 )
 
-// desk answers the operator where the data is open: in the server, or in the process of the command if there is none.
+// desk answers the operator where the data is open: in the server, or in the process of the command if there is no
+// server.
 func (s settings) desk(data *instance.Instance, addr net.Addr) *operator.Desk {
 	return operator.New(data, s.links(addr, data.Options().AccountPage))
 }
@@ -39,8 +40,8 @@ func (s settings) links(addr net.Addr, accountPage string) operator.Links {
 	return operator.Links{PublicURL: s.String(setting.PublicURL), BasePath: s.String(setting.BasePath), Strict: s.Strict(), Addr: addr, AccountPage: accountPage}
 }
 
-// startControl opens the control socket, with more than what the operator asks the instance, and returns what closes it. People are served also where no socket can be made, as on
-// some file systems.
+// startControl opens the control socket, for the operator's use cases and more, and returns a function that closes it.
+// The server runs even if no socket can be made, as on some file systems.
 func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, more ...control.Commands) (stop func() error) {
 	nothing := func() error { return nil }
 	path, err := s.DataPath()
@@ -59,7 +60,7 @@ func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.
 	return server.Close
 }
 
-// operate runs a command: in the server that has the data directory open, or else on the data directory itself.
+// operate runs a command: in the server that has the data directory open, or otherwise on the data directory itself.
 func (a app) operate(ctx context.Context, s settings, run func(operator.Caller) error) error {
 	path, err := s.DataPath()
 	if err != nil {
@@ -86,7 +87,7 @@ func (a app) operate(ctx context.Context, s settings, run func(operator.Caller) 
 	}
 }
 
-// mustExist refuses a data directory that is not there: no command but serve makes one.
+// mustExist refuses a data directory that does not exist: only serve creates one.
 func mustExist(path string) error {
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +96,7 @@ func mustExist(path string) error {
 	return err
 }
 
-// operateHere opens the data directory and what it holds, without listening, and runs a command on it.
+// operateHere opens the data directory and its contents, without listening, and runs a command on it.
 func (a app) operateHere(ctx context.Context, s settings, path string, run func(operator.Caller) error) (err error) {
 	if len(s.problems) > 0 {
 		a.report(s.problems)
@@ -135,7 +136,8 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	return run(s.desk(data, configuredAddr(s)).Commands())
 }
 
-// accountPage is the path of the page for one-time links, which will be there once a server runs: not in a Nuxt host, which brings its client.
+// accountPage is the path of the page for one-time links, which exists while a server runs, except in a Nuxt host,
+// which brings its own client.
 func (s settings) accountPage() string {
 	if setup.HostOf(".") == setup.HostNuxt {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"or3.chat/cloud/program/version"
 )
 
-// TestDistCarriesTheVersion runs the build command of "make dist" for a small program, and asks the program.
+// TestDistCarriesTheVersion runs the build command of "make dist" for a small program, and asks that for its version.
 func TestDistCarriesTheVersion(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a binary")

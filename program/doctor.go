@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/web"
 )
 
-// doctor looks at the installation.
+// doctor examines the installation.
 func (a app) doctor() *cobra.Command {
 	var f settingFlags
 	var client string
@@ -34,7 +34,7 @@ func (a app) doctor() *cobra.Command {
 	return cmd
 }
 
-// patient is what the doctor looks at.
+// patient is what the doctor examines.
 func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor.Subject, error) {
 	s, err := a.loadServer(f)
 	if err != nil {
@@ -57,7 +57,7 @@ func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor
 	if at := version.This(release).CommitTime; at != nil {
 		of.Built = *at
 	}
-	if identify, err := host.Identify(s.Config); err == nil { // else the configuration says what is wrong
+	if identify, err := host.Identify(s.Config); err == nil { // otherwise the configuration says what is wrong
 		of.Identify = identify
 	}
 	if !s.needsDisk() {
@@ -67,10 +67,10 @@ func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor
 	if err != nil {
 		return of, err
 	}
-	// What the server's user cannot reach is a fault, whatever root can.
+	// What the server's user cannot reach is an error, even if root can.
 	if s.home, err = owner.Look(path); err != nil {
 		of.Problems = append(of.Problems, doctor.Split(setting.DataDir, err))
-		return of, nil // there is nothing to look at
+		return of, nil // there is nothing to examine
 	}
 	of.DataDir = s.home.Path
 	if server, err := control.Dial(ctx, of.DataDir); err == nil {

@@ -20,8 +20,7 @@ import (
 	"or3.chat/cloud/program/doctor"
 )
 
-// TestDoctorInScripts follows what the guide tells to type.
-//
+// TestDoctorInScripts runs the commands of the guide.
 //walk:follows operations.md or3-cloud doctor
 //walk:follows operations.md or3-cloud doctor --offline --env-file /etc/or3-cloud.env
 //walk:follows operations.md or3-cloud doctor --json
@@ -63,7 +62,7 @@ func TestDoctorInScripts(t *testing.T) {
 	}
 }
 
-// TestDoctorReportsWhateverTheDataDirectoryIs, for programs too: what it cannot look at is a finding.
+// TestDoctorReportsWhateverTheDataDirectoryIs, for programs too: what it cannot examine is a finding.
 func TestDoctorReportsWhateverTheDataDirectoryIs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "data")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -110,7 +109,8 @@ func TestDoctorOfRootChangesNothing(t *testing.T) {
 	}
 }
 
-// TestDoctorAsksTheProviders has each of them find something: a directory in which no file can be made, because it lies below a file.
+// TestDoctorAsksTheProviders makes each of them find something: a directory in which no file can be created, because it
+// is below a file.
 func TestDoctorAsksTheProviders(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -134,7 +134,7 @@ func TestDoctorAsksTheProviders(t *testing.T) {
 	}
 }
 
-// TestDoctorBesideAServer looks at a server that runs behind a proxy, and at what that sends.
+// TestDoctorBesideAServer examines a server that runs behind a proxy, and what that sends.
 func TestDoctorBesideAServer(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -160,7 +160,7 @@ func TestDoctorBesideAServer(t *testing.T) {
 		t.Run(c.trusted, func(t *testing.T) {
 			dir := t.TempDir()
 			program := filepath.Join(dir, "or3-cloud")
-			if err := os.Symlink(self, program); err != nil { // TestMain goes by the name
+			if err := os.Symlink(self, program); err != nil { // TestMain decides by the name
 				t.Fatal(err)
 			}
 			run := func(args ...string) *exec.Cmd {
@@ -203,7 +203,7 @@ func TestDoctorBesideAServer(t *testing.T) {
 	}
 }
 
-// installPackage makes what an installed package is known by.
+// installPackage creates the files that identify an installed package.
 func installPackage(t *testing.T, dir, name string) {
 	t.Helper()
 	at := filepath.Join(dir, "node_modules", name)
@@ -215,8 +215,8 @@ func installPackage(t *testing.T, dir, name string) {
 	}
 }
 
-// TestDoctorOfANuxtHost looks at directories that set-up has written for OR3 Chat's own server, and at what goes wrong in them. They need no
-// provider of this program, which is not what listens there.
+// TestDoctorOfANuxtHost examines directories that set-up has written for OR3 Chat's own server, with things that go
+// wrong in them. They need no provider of this program, which does not listen there.
 func TestDoctorOfANuxtHost(t *testing.T) {
 	const list = "or3.providers.generated.json"
 	clerk := "SSR_AUTH_ENABLED=true\nAUTH_PROVIDER=clerk\nOR3_SYNC_PROVIDER=convex\nNUXT_PUBLIC_STORAGE_PROVIDER=convex\nOR3_STRICT_CONFIG=true\n" +

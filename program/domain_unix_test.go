@@ -38,7 +38,7 @@ func ports(t *testing.T) (addrs [2]string, numbers [2]int, files [2]*os.File) {
 	return addrs, numbers, files
 }
 
-// visit sends a request on a connection of its own and returns the answer without its body.
+// visit sends a request on its own connection and returns the answer without its body.
 func visit(c *http.Client, url string) (*http.Response, error) {
 	res, err := c.Get(url)
 	if err != nil {
@@ -49,9 +49,9 @@ func visit(c *http.Client, url string) (*http.Response, error) {
 	return res, err
 }
 
-// TestADomainIsServedThroughUpgrades starts the program with a domain, as its own user and as systemd would, and gets a certificate. Then
-// the program executes itself anew, again and again, and no request is refused, neither by HTTPS nor in plain HTTP.
-//
+// TestADomainIsServedThroughUpgrades starts the program with a domain, as its own user and as systemd would, and gets a
+// certificate. Then the program executes itself again and again, and no request is refused, neither over HTTPS nor over
+// plain HTTP.
 //walk:follows operations.md or3-cloud serve --domain chat.example.org
 //walk:follows operations.md OR3_DOMAIN=chat.example.org
 //walk:follows README.md or3-cloud serve --domain chat.example.org
@@ -163,7 +163,7 @@ func TestADomainIsServedThroughUpgrades(t *testing.T) {
 	}
 }
 
-// TestWhatKeepsADomainFromBeingServedIsSaid starts with addresses that cannot be had.
+// TestWhatKeepsADomainFromBeingServedIsSaid starts with addresses that are not available.
 func TestWhatKeepsADomainFromBeingServedIsSaid(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

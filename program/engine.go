@@ -29,7 +29,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// engineCommand runs the engine of a data directory, or joins the one that runs.
+// engineCommand runs the engine of a data directory, or joins the running one.
 type engineCommand struct {
 	app
 	settingFlags
@@ -64,10 +64,10 @@ func (a app) engine() *cobra.Command {
 
 // announcement is what a starter reads from standard output, in one line.
 type announcement struct {
-	// Socket is short enough for the system. It is good as long as this process lives.
+	// Socket is short enough for the system. It is valid as long as this process lives.
 	Socket  string `json:"socket,omitempty"`
 	Address string `json:"address,omitempty"`
-	// Place is the file that says the same, and the secret.
+	// Place is the file that says the same, and has the secret.
 	Place    string         `json:"place"`
 	Version  string         `json:"version"`
 	Protocol place.Versions `json:"protocol"`
@@ -91,8 +91,8 @@ func (c engineCommand) run(ctx context.Context) error {
 	if err := owner.RefuseRoot(path, s.Bool(setting.SharedVolume)); err != nil {
 		return err
 	}
-	// Whoever started us may have died, and the readers of our log with it, while another host needs the engine: a line that no one
-	// reads must not end the process, as writing to a broken pipe does otherwise.
+	// Our starter may have died, and the readers of our log with it, while another host needs the engine: a line that
+	// no one reads must not end the process, as a write to a broken pipe otherwise would.
 	signal.Ignore(syscall.SIGPIPE)
 	e := engineRun{engineCommand: c, settings: s, log: log.Logger, path: path, looks: int(handoverPatience / handoverPoll)}
 	if c.attached {
@@ -101,7 +101,7 @@ func (c engineCommand) run(ctx context.Context) error {
 	return e.attend(ctx)
 }
 
-// ending returns a channel that is closed when nothing more can be read.
+// ending returns a channel that is closed when there is nothing more to read.
 func ending(r io.Reader) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
@@ -117,11 +117,11 @@ type engineRun struct {
 	settings
 	log      *slog.Logger
 	path     string          // of the data directory
-	orphaned <-chan struct{} // closed when whoever started us is gone; nil if that is no matter
-	looks    int             // how often an engine is looked for where another process has the data directory
+	orphaned <-chan struct{} // closed when our starter is gone; nil if that does not matter
+	looks    int             // how often to look for an engine where another process has the data directory
 }
 
-// attend sees to it that there is an engine until ctx ends, no one needs it any more, or it cannot be.
+// attend makes sure that there is an engine until ctx ends, no one needs it any more, or it cannot run.
 func (e engineRun) attend(ctx context.Context) error {
 	waited := 0
 	for {
@@ -139,7 +139,7 @@ func (e engineRun) attend(ctx context.Context) error {
 		case !errors.Is(joinErr, place.ErrAbsent):
 			return joinErr
 		}
-		// Whoever has the directory is about to be an engine, or to end, or is no engine.
+		// The holder of the directory is about to become an engine, or to end, or is not an engine.
 		if waited++; waited > e.looks {
 			return fmt.Errorf("%w. It is no engine: a server (or3-cloud serve) and an engine cannot share a data directory", err)
 		}
@@ -153,7 +153,7 @@ func (e engineRun) attend(ctx context.Context) error {
 	}
 }
 
-// join keeps the engine of the data directory alive until it ends. left says that we went first.
+// join keeps the engine of the data directory alive until it ends. left says that we left first.
 func (e engineRun) join(ctx context.Context) (left bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -190,7 +190,7 @@ func (e engineRun) join(ctx context.Context) (left bool, err error) {
 	}
 }
 
-// whileThere is err, or nil if we were told to go.
+// whileThere is err, or nil if we were told to stop.
 func whileThere(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -198,7 +198,7 @@ func whileThere(ctx context.Context, err error) error {
 	return err
 }
 
-// serve is the engine, if no other process has the data directory: then the error is datadir.ErrInUse.
+// serve is the engine, if no other process has the data directory: otherwise the error is datadir.ErrInUse.
 func (e engineRun) serve(ctx context.Context) (err error) {
 	dir, err := datadir.Open(e.path, datadir.Options{
 		Now: e.now, Rand: e.rand, Strict: e.Strict(), Shared: e.Bool(setting.SharedVolume), Log: e.log,
@@ -232,7 +232,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 		err = errors.Join(err, <-served, front.Close(), ln.Withdraw())
 	}()
 	if err := front.Open(serving); err != nil {
-		return whileThere(serving, err) // told to stop before it was ready, which is no fault
+		return whileThere(serving, err) // told to stop before it was ready, which is not an error
 	}
 	held.Opened(e.log)
 	source := metrics.Of(instance.Measured(data))

@@ -23,7 +23,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// starter is a host that has started the engine command, and reads what it says.
+// starter is a host that has started the engine command, and reads its output.
 type starter struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -41,7 +41,7 @@ func startEngine(t *testing.T, data string, args ...string) *starter {
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "or3-cloud")
-	if err := os.Symlink(self, program); err != nil { // TestMain goes by the name
+	if err := os.Symlink(self, program); err != nil { // TestMain decides by the name
 		t.Fatal(err)
 	}
 	s := &starter{t: t, cmd: exec.Command(program, append([]string{"engine", "--data", data}, args...)...), log: &patience.Output{}, lines: make(chan announcement, 8), ended: make(chan error, 1)}
@@ -87,7 +87,7 @@ func (s *starter) gone() error {
 	return patience.Receive(s.t, "the end of the engine command", s.ended)
 }
 
-// request asks the engine for a user, who may be nobody.
+// request sends a request to the engine for a user, who may be empty.
 func (a announcement) request(t *testing.T, secret, user, path, body string) (status int, text string) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -160,7 +160,7 @@ func TestOneEngineForAllStarters(t *testing.T) {
 	if !b.Joined || b.PID != a.PID || b.Socket != a.Socket || b.Version != a.Version {
 		t.Fatalf("%+v", b)
 	}
-	// The engine outlives its starter as long as the other is there.
+	// The engine outlives its starter while the other is there.
 	first.stdin.Close()
 	for range 3 {
 		if !b.ready(t, "") {
@@ -247,7 +247,7 @@ func TestASignalEndsTheEngineAndItsGuestGoesOn(t *testing.T) {
 	if !guest.said().Joined {
 		t.Fatal("a second engine")
 	}
-	first.stdin.Close() // is no matter
+	first.stdin.Close() // does not matter
 	if !a.ready(t, "") {
 		t.Fatal("ended with standard input")
 	}
@@ -325,7 +325,7 @@ func TestAnEngineOnALoopbackAddress(t *testing.T) {
 	}
 }
 
-// A host of its own has no /metrics for what the engine knows, so the engine answers itself.
+// Strict mode does not require providers that are the host's own, and reports when there is nothing to serve.
 func TestAnEngineIsMeasured(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -363,7 +363,7 @@ func TestAnEngineIsMeasured(t *testing.T) {
 	}
 }
 
-// Strict mode misses no provider that is the host's own, and says when there is nothing to serve.
+// looking is an engine command in this process that looks only a few times.
 func TestAnEngineServesWhatItHas(t *testing.T) {
 	t.Setenv("NODE_ENV", "production")
 	t.Setenv("AUTH_PROVIDER", "clerk")
@@ -385,7 +385,7 @@ func TestAnEngineServesWhatItHas(t *testing.T) {
 	}
 }
 
-// looking is an engine command in this process that looks only a few times.
+// What a killed engine has left behind is not an engine either.
 func looking(t *testing.T, data string) error {
 	t.Helper()
 	a := newApp(registerProviders)
@@ -413,7 +413,7 @@ func TestADirectoryThatIsHeldByNoEngine(t *testing.T) {
 	if err := looking(t, data); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "or3-cloud serve") {
 		t.Errorf("%v", err)
 	}
-	// What a killed engine has left behind is no engine either.
+	// An engine that cannot start says why, exits with 1 and leaves nothing that looks like an engine.
 	if err := os.WriteFile(place.File(data), []byte(`{"socket":"/gone","pid":1}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -454,7 +454,8 @@ func TestAnEngineOfAnotherVersionIsNotJoined(t *testing.T) {
 	}
 }
 
-// What cannot be started says why, ends with 1 and leaves nothing that looks like an engine.
+// TestAnEngineEndsInOrderWhenNoOneReadsItsLog is about a host that was killed: its ends of our pipes are closed, and
+// the engine still writes to them, serves others or shuts down.
 func TestAnEngineThatCannotStart(t *testing.T) {
 	foreign := t.TempDir()
 	if err := os.WriteFile(filepath.Join(foreign, "letter.txt"), nil, 0o644); err != nil {

@@ -21,11 +21,11 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// example is the module of which docs/providers.md prints the source.
+// example is the module whose source is printed in docs/providers.md.
 const example = "../examples/provider"
 
-// TestAProgramWithAProviderOfAnotherModule builds examples/provider, which can import nothing but exported packages, and with what its
-// go.mod demands, runs its tests, starts it and signs in.
+// TestAProgramWithAProviderOfAnotherModule builds examples/provider, which can import only exported packages, with the
+// versions that its go.mod requires, runs its tests, starts it and signs in.
 //
 //walk:follows providers.md go test ./...
 //walk:follows providers.md go build -o mycloud .

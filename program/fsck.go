@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/program/stored"
 )
 
-// checkFile lies in the data directory and remembers a check that was interrupted.
+// checkFile is in the data directory and remembers a check that was interrupted.
 const checkFile = "fsck.json"
 
 // fsckCommandLine is "or3-cloud fsck".
@@ -93,7 +93,7 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 		return errors.New("interrupted; the next or3-cloud fsck goes on from here")
 	}
 	if err != nil && len(check.Faults) > 0 {
-		// What a damaged database does to the check of the files is no news.
+		// The effect of a damaged database on the check of the files is not news.
 		fmt.Fprintf(c.stderr, "or3-cloud: the files were not checked: %v\n", console.Spoken(err))
 		err = nil
 	}

@@ -31,7 +31,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// buildProgram returns the program as it is released, under a name that is the test's own. It is compiled for the first test that asks.
+// buildProgram returns the program as it is released, at a path of the test's own. It is compiled for the first test
+// that needs it.
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
@@ -56,7 +57,7 @@ var built = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// killAtEnd ends a server with the test, and shows its log if that has failed.
+// killAtEnd ends a server with the test, and shows its log if the test has failed.
 func killAtEnd(t *testing.T, server *exec.Cmd, log fmt.Stringer) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -68,7 +69,7 @@ func killAtEnd(t *testing.T, server *exec.Cmd, log fmt.Stringer) {
 	})
 }
 
-// fresh sends one request on a connection of its own.
+// fresh sends one request on its own connection.
 func fresh(method, url string) (status int, retryAfter string, err error) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience.Limit}
 	req, err := http.NewRequest(method, url, nil)
@@ -84,11 +85,11 @@ func fresh(method, url string) (status int, retryAfter string, err error) {
 	return res.StatusCode, res.Header.Get("Retry-After"), err
 }
 
-// manyQuestions lets a client ask for its session as often as it can.
+// manyQuestions lets a client resolve its session as often as it can.
 const manyQuestions = `OR3_RATE_LIMIT_OVERRIDES_JSON={"auth:session":{"windowMs":60000,"maxRequests":1000000}}`
 
-// TestUpgradeKeepsThePortOpen sends requests all the time, each on a connection of its own, while the program executes
-// itself anew: each is answered with 200 or with 503 and Retry-After (contract, client-behaviour Pitfall 1).
+// TestUpgradeKeepsThePortOpen sends requests all the time, each on its own connection, while the program executes
+// itself again: each is answered with 200 or with 503 and Retry-After (contract, client-behaviour Pitfall 1).
 func TestUpgradeKeepsThePortOpen(t *testing.T) {
 	program := buildProgram(t)
 	server := exec.Command(program, "serve", "--addr", "127.0.0.1:0")
@@ -165,7 +166,8 @@ func TestUpgradeKeepsThePortOpen(t *testing.T) {
 	if answers[200] == 0 {
 		t.Error("no request was served")
 	}
-	// A program that does not run is no upgrade. A name that is replaced, as installers do it, is what is executed.
+	// A program that does not run does not count as an upgrade. What is executed is the file that was renamed into
+	// place, as installers do.
 	broken := filepath.Join(filepath.Dir(program), "broken")
 	if err := os.WriteFile(broken, []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -205,7 +207,7 @@ func TestSocketActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	// The variables name the process, so a shell sets them and turns into the program.
+	// The variables name the process, so a shell sets them and executes the program.
 	server := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve --addr 127.0.0.1:0`, program)
 	server.Dir, server.ExtraFiles = dir, []*os.File{f}
 	if err := server.Start(); err != nil {
@@ -226,7 +228,7 @@ func TestSocketActivation(t *testing.T) {
 	}
 }
 
-// execution is what a process would have turned into.
+// execution is what a process would have executed in its place.
 type execution struct {
 	program string
 	argv    []string
@@ -234,7 +236,7 @@ type execution struct {
 	environ []string
 }
 
-// inheritanceVariable is where a process finds the socket of the one before it, and inheritance what it finds there.
+// inheritanceVariable is where a process finds the socket of its predecessor, and inheritance what it finds there.
 const inheritanceVariable = "_OR3_CLOUD_INHERITANCE"
 
 type inheritance struct {
@@ -293,7 +295,7 @@ func faulty(t *testing.T, prepare func(program string), faults ...int64) (execut
 		if err := json.Unmarshal([]byte(strings.TrimPrefix(environ[i], inheritanceVariable+"=")), &e.left); err != nil {
 			t.Error(err)
 		}
-		// The socket is open: a client is not refused and waits for the successor, which answers it.
+		// The socket is open: a client is not refused, but waits for the successor, which answers it.
 		answered := make(chan string, 1)
 		dialled := make(chan struct{})
 		go func() {
@@ -394,8 +396,8 @@ func TestAFaultOfAProviderRestartsTheProgram(t *testing.T) {
 	}
 }
 
-// TestAFaultIsNotAnUpgrade puts something else in the place of the program before the fault: the program that runs is
-// executed, and not what no one has tried.
+// TestAFaultIsNotAnUpgrade puts something else in the place of the program before the fatal error: the program that
+// runs is executed, and not one that has not been tried.
 func TestAFaultIsNotAnUpgrade(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("other systems have no name for the program that runs")
@@ -441,7 +443,7 @@ func TestFaultsAreCountedOverNewStarts(t *testing.T) {
 	}
 }
 
-// The socket is the same file with the same mode after an upgrade, and goes with the last server.
+// The socket is the same file with the same mode after an upgrade, and is removed with the last server.
 func TestAnUpgradeKeepsTheSocket(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -449,7 +451,7 @@ func TestAnUpgradeKeepsTheSocket(t *testing.T) {
 	}
 	dir := t.TempDir()
 	program, path := filepath.Join(dir, "or3-cloud"), filepath.Join(dir, "s")
-	if err := os.Symlink(self, program); err != nil { // TestMain goes by the name
+	if err := os.Symlink(self, program); err != nil { // TestMain decides by the name
 		t.Fatal(err)
 	}
 	server := exec.Command(program, "serve", "--addr", "unix:"+path)

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/program/initialize"
 )
 
-// runInit runs init with standard input, of which it says no terminal is there.
+// runInit runs init with standard input that is not a terminal.
 func runInit(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "stdin")
@@ -30,8 +30,7 @@ func runInit(t *testing.T, stdin string, args ...string) (stdout, stderr string,
 	return out.String(), errs.String(), code
 }
 
-// TestInitInScripts follows what the guide tells to type where there is no terminal.
-//
+// TestInitInScripts runs the commands of the guide for use without a terminal.
 //walk:follows operations.md or3-cloud init --yes --preset personal-local
 //walk:follows operations.md or3-cloud init --yes --set OR3_PUBLIC_URL=https://cloud.example.org --with systemd,caddy
 //walk:follows operations.md or3-cloud init --dry-run --json --answers answers.json
@@ -86,7 +85,7 @@ func TestInitInScripts(t *testing.T) {
 	}
 }
 
-// names are those in a directory, of directories with a slash.
+// names are the names in a directory, those of directories with a slash.
 func names(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -103,7 +102,7 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// TestInitPrintsPlansAsJSON for programs: complete, without secrets, with what stands in the way.
+// TestInitPrintsPlansAsJSON for programs: complete, without secrets, with the problems.
 func TestInitPrintsPlansAsJSON(t *testing.T) {
 	const password = "violet harbour 19 maps"
 	dir := t.TempDir()

@@ -31,7 +31,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// shots is a folder for the screens of the wizard, to look at.
+// shots is a folder for the screens of the wizard, for people to look at.
 var shots = flag.String("shots", "", "write the screens of the wizard into this folder")
 
 // The keys of a terminal.
@@ -54,13 +54,13 @@ type tty struct {
 	pty   *os.File
 	ended chan error
 
-	mu     sync.Mutex // of screen, but for what it answers
+	mu     sync.Mutex // of screen, except for its replies
 	screen *vt.Emulator
 
 	shot int
 }
 
-// newTTY starts the program in a terminal of so many columns and rows.
+// newTTY starts the program in a terminal with this many columns and rows.
 func newTTY(t *testing.T, dir string, columns, rows int, dark bool, args ...string) *tty {
 	t.Helper()
 	return newTTYOf(t, "xterm-256color", dir, columns, rows, dark, args...)
@@ -74,7 +74,7 @@ func newTTYOf(t *testing.T, term, dir string, columns, rows int, dark bool, args
 		t.Fatal(err)
 	}
 	program := filepath.Join(t.TempDir(), "or3-cloud")
-	if err := os.Symlink(self, program); err != nil { // TestMain goes by the name
+	if err := os.Symlink(self, program); err != nil { // TestMain decides by the name
 		t.Fatal(err)
 	}
 	w := &tty{t: t, dir: dir, ended: make(chan error, 1), screen: vt.NewEmulator(columns, rows)}
@@ -102,7 +102,7 @@ func newTTYOf(t *testing.T, term, dir string, columns, rows int, dark bool, args
 			}
 		}
 	}()
-	go func() { // what the terminal answers
+	go func() { // what the terminal replies
 		buf := make([]byte, 4<<10)
 		for {
 			n, err := w.screen.Read(buf)
@@ -143,7 +143,7 @@ func (w *tty) all() string {
 	return w.screen.String()
 }
 
-// look keeps the screen for whoever wants to look at it, and checks that what is on it can be read (WCAG 2.2, 1.4.3).
+// look saves the screen for people to look at, and checks that everything on it is readable (WCAG 2.2, 1.4.3).
 func (w *tty) look() {
 	w.t.Helper()
 	w.shot++
@@ -269,8 +269,8 @@ func startsStrictly(t *testing.T, dir string) {
 	}
 }
 
-// passesDoctor has a directory looked at, as it is, and wants warnings of these variables alone. What is public is at no address that a test
-// could ask, and clock and disk are the machine's.
+// passesDoctor examines a directory, as it is, and expects warnings about these variables only. Public addresses are
+// not ones that a test could contact, and clock and disk are the machine's.
 func passesDoctor(t *testing.T, dir string, warnings ...string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -321,8 +321,7 @@ const (
 	askDecision = "What now?"
 )
 
-// TestWizardWritesEveryPreset goes through each preset in a real terminal, and starts a server with what came of it.
-//
+// TestWizardWritesEveryPreset goes through each preset in a real terminal, and starts a server with the result.
 //walk:follows operations.md or3-cloud init
 //walk:follows README.md or3-cloud init
 func TestWizardWritesEveryPreset(t *testing.T) {
@@ -374,7 +373,7 @@ func TestWizardWritesEveryPreset(t *testing.T) {
 	}
 }
 
-// TestWizardOfANuxtHost writes the legacy preset, which is for such a host alone. The doctor knows what it is looking at.
+// TestWizardOfANuxtHost writes the legacy preset, which is only for such a host. The doctor knows what it is examining.
 func TestWizardOfANuxtHost(t *testing.T) {
 	for _, size := range []struct {
 		columns, rows int
@@ -397,7 +396,7 @@ func TestWizardOfANuxtHost(t *testing.T) {
 			if diff := cmp.Diff([]string{".env", "nuxt.config.ts", "or3.providers.generated.json"}, entries(t, dir)); diff != "" {
 				t.Errorf("-want +written\n%s", diff)
 			}
-			passesDoctor(t, dir, "or3-provider-clerk", "or3-provider-convex") // which are still to be installed
+			passesDoctor(t, dir, "or3-provider-clerk", "or3-provider-convex") // which have yet to be installed
 			for _, name := range []string{"or3-provider-clerk", "or3-provider-convex"} {
 				installPackage(t, dir, name)
 			}
@@ -406,7 +405,7 @@ func TestWizardOfANuxtHost(t *testing.T) {
 	}
 }
 
-// TestInitOfANuxtHostPassesTheDoctor: what a host with our packages gets is complete, but for the packages.
+// TestInitOfANuxtHostPassesTheDoctor: what a host with our packages gets is complete, except for the packages.
 func TestInitOfANuxtHostPassesTheDoctor(t *testing.T) {
 	for _, preset := range []string{"recommended", "personal-local", "local-only"} {
 		t.Run(preset, func(t *testing.T) {
@@ -499,7 +498,7 @@ func TestWizardLeavesNothingWhenItIsInterrupted(t *testing.T) {
 	}
 }
 
-// TestWizardGoesOnAnotherTime: answers are kept on request, without secrets, and gone when they have been used.
+// TestWizardGoesOnAnotherTime: answers are kept on request, without secrets, and deleted when they have been used.
 func TestWizardGoesOnAnotherTime(t *testing.T) {
 	dir := t.TempDir()
 	w := newTTY(t, dir, 80, 24, true, "init")
@@ -552,7 +551,8 @@ func TestWizardAsksNoTerminalThatShowsNoPages(t *testing.T) {
 	}
 }
 
-// TestWizardReadsAndKeepsAnswersInAFileAlone: a pipe would never be read to its end, and a link may lead to what is another's.
+// TestWizardReadsAndKeepsAnswersInAFileAlone: reading a pipe might never end, and a link may lead to someone else's
+// file.
 func TestWizardReadsAndKeepsAnswersInAFileAlone(t *testing.T) {
 	for name, put := range map[string]func(path string) error{
 		"a pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },

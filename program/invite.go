@@ -77,7 +77,7 @@ func parseLifetime(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// workspace returns the workspace with an id or name, or the only one there is. Which of several is meant is asked.
+// workspace returns the workspace with an id or name, or the only one there is. It asks which of several is meant.
 func (c *asking) workspace(ctx context.Context, name string) (or3cloud.WorkspaceSummary, error) {
 	return c.choose(ctx, operator.WorkspaceQuery{Name: name})
 }

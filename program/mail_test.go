@@ -10,7 +10,7 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// testApp is the program with an environment and nothing else of this machine.
+// testApp is the program with an environment and nothing else from this machine.
 func testApp(environ []string) (a app, stdout, stderr *bytes.Buffer) {
 	a, stdout, stderr = newApp(registerProviders), &bytes.Buffer{}, &bytes.Buffer{}
 	a.stdout, a.stderr, a.environ = stdout, stderr, environ

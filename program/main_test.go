@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(withBuildDir{m}, programs)
 }
 
-// buildDir is where tests keep what they compile for all of them.
+// buildDir is where tests keep what they compile for each other.
 var buildDir string
 
 // withBuildDir runs the tests with a buildDir.
@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestEveryCommandTeaches reads the help of each command: what it does, and how it is called.
+// TestEveryCommandTeaches reads the help of each command: what it does, and how to call it.
 func TestEveryCommandTeaches(t *testing.T) {
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
@@ -84,8 +84,8 @@ func TestEveryCommandTeaches(t *testing.T) {
 	visit(newApp(registerProviders).root())
 }
 
-// httpCommand is "http SOCKET METHOD PATH STATUS [TEXT]": it sends a request to a server, as soon as that is ready, and compares the
-// status and a part of the body.
+// httpCommand is "http SOCKET METHOD PATH STATUS [TEXT]": it sends a request to a server, as soon as that is ready, and
+// compares the status and a part of the body.
 func httpCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: http SOCKET METHOD PATH STATUS [TEXT]")
@@ -128,7 +128,7 @@ func modeCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// TestTheSecondSignalAborts leaves a request hanging, so that the first signal has something to wait for.
+// TestTheSecondSignalAborts leaves a request unfinished, so that the first signal has something to wait for.
 func TestTheSecondSignalAborts(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -136,7 +136,7 @@ func TestTheSecondSignalAborts(t *testing.T) {
 	}
 	dir := t.TempDir()
 	program, socket := filepath.Join(dir, "or3-cloud"), filepath.Join(dir, "s")
-	if err := os.Symlink(self, program); err != nil { // TestMain goes by the name
+	if err := os.Symlink(self, program); err != nil { // TestMain decides by the name
 		t.Fatal(err)
 	}
 	server := exec.Command(program, "serve", "--addr", "unix:"+socket)

@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/program/monitor"
 )
 
-// watchCommands returns the commands that ask a server while it runs.
+// watchCommands returns the commands that query a running server.
 func watchCommands(a app) []*cobra.Command {
 	var flags settingFlags
 	commands := monitor.New(monitor.Options{
@@ -28,7 +28,7 @@ func watchCommands(a app) []*cobra.Command {
 	return commands
 }
 
-// askRunning asks the server that runs on the data directory.
+// askRunning queries the server that runs on the data directory.
 func askRunning(ctx context.Context, a app, flags settingFlags, ask func(operator.Caller) error) error {
 	s, err := a.loadData(flags)
 	if err != nil {

@@ -2,8 +2,8 @@ package program
 
 import "or3.chat/cloud/program/owner"
 
-// loadData is load for commands that work on the data directory. They do so as its owner, even if root runs them: the server
-// could not open what root has made there.
+// loadData is load for commands that work on the data directory. They do so as its owner, even if root runs them: the
+// server could not open what root has created there.
 func (a app) loadData(f settingFlags) (settings, error) {
 	s, err := a.load(f)
 	if err != nil {

@@ -27,15 +27,15 @@ import (
 	"or3.chat/cloud/program/version"
 )
 
-// service is the server of a user without name or login, with a data directory of its own.
+// service is the server of a user without name or login, with its own data directory.
 type service struct {
 	t *testing.T
-	// program can be run by the user, and data lies in a directory that only root makes things in.
+	// The user can run program, and data is in a directory in which only root creates things.
 	program, data, socket string
 	uid, gid              uint32
 }
 
-// newService makes the data directory of a service. Root has to be at hand.
+// newService makes the data directory of a service. It needs root.
 func newService(t *testing.T) *service {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -52,7 +52,7 @@ func newService(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := os.ReadFile(self) // TestMain goes by the name
+	program, err := os.ReadFile(self) // TestMain decides by the name
 	if err == nil {
 		err = os.WriteFile(s.program, program, 0o755)
 	}
@@ -89,7 +89,7 @@ func (s *service) command(args ...string) *exec.Cmd {
 	return c
 }
 
-// start starts the server as its user, and returns when every route is served, with what stops it.
+// start starts the server as its user, and returns when every route is served, with a function that stops it.
 func (s *service) start() (stop func()) {
 	s.t.Helper()
 	c := s.command("serve")
@@ -156,7 +156,7 @@ func (s *service) foreign() (found []string) {
 	return found
 }
 
-// leaves returns the commands that have no commands below them, by their path.
+// leaves returns the commands without subcommands, by their path.
 func leaves(c *cobra.Command) (paths []string) {
 	if !c.HasSubCommands() {
 		return []string{strings.TrimPrefix(c.CommandPath(), version.Name+" ")}
@@ -167,11 +167,12 @@ func leaves(c *cobra.Command) (paths []string) {
 	return paths
 }
 
-// TestNoCommandOfRootLeavesFilesOfRoot runs every command of the program as root on the data directory of another user, while the
-// server of that user runs and while it does not, and starts the server after each. A new command needs a row.
+// TestNoCommandOfRootLeavesFilesOfRoot runs every command of the program as root on the data directory of another user,
+// while the server of that user runs and while it does not, and starts the server after each. A new command needs a
+// row.
 func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 	type row struct {
-		command string // as the tree has it
+		command string // as in the tree
 		args    []string
 		code    int
 	}
@@ -298,7 +299,7 @@ func (s *service) client(jar http.CookieJar) *http.Client {
 	}}
 }
 
-// signIn signs a user in and asks for the session, as a browser does.
+// signIn signs a user in and resolves the session, as a browser does.
 func (s *service) signIn(email string) {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -336,8 +337,8 @@ func (s *service) firstWorkspace() string {
 	return id
 }
 
-// TestRootReachesWhatItsOwnerCannotWalkTo has a directory above the data directory that only root may pass, as systemd makes
-// one for DynamicUser=.
+// TestRootReachesWhatItsOwnerCannotWalkTo has a directory above the data directory that only root may pass, as systemd
+// makes one for DynamicUser=.
 func TestRootReachesWhatItsOwnerCannotWalkTo(t *testing.T) {
 	s := newService(t)
 	s.start()()
@@ -441,7 +442,7 @@ func TestWhoseADataDirectoryIs(t *testing.T) {
 	})
 }
 
-// TestTheCommandThatRootIsToldStartsTheServer follows the refusal of a server that root has started.
+// TestTheCommandThatRootIsToldStartsTheServer runs the command in the refusal of a server that root has started.
 func TestTheCommandThatRootIsToldStartsTheServer(t *testing.T) {
 	s := newService(t)
 	if _, err := exec.LookPath("setpriv"); err != nil {
@@ -467,7 +468,8 @@ func TestTheCommandThatRootIsToldStartsTheServer(t *testing.T) {
 	}
 }
 
-// TestRootMayTakeAnEmptyDirectory is the container whose process is root and whose data directory was made by a user of the machine.
+// TestRootMayTakeAnEmptyDirectory is the container whose process is root and whose data directory was created by a user
+// of the machine.
 func TestRootMayTakeAnEmptyDirectory(t *testing.T) {
 	s := newService(t)
 	for range 2 {

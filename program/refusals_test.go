@@ -23,7 +23,7 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 )
 
-// unprivileged is the user that the program runs as when the tests run as root, whom no permission stops.
+// unprivileged is the user that runs the program when the tests run as root, whom permissions do not stop.
 const unprivileged = 65534
 
 // station is a directory in which an unprivileged user can run the program, with a data directory that a server has used.
@@ -69,7 +69,7 @@ func (s station) must(err error) {
 	}
 }
 
-// give makes everything below a path the unprivileged user's.
+// give gives everything below a path to the unprivileged user.
 func (s station) give(path string) {
 	s.t.Helper()
 	if os.Geteuid() != 0 {
@@ -129,7 +129,7 @@ func copyTree(t *testing.T, from, to string) {
 	}
 }
 
-// command is the program in a directory of the station, as an unprivileged user and with nothing set but env.
+// command is the program in a directory of the station, as an unprivileged user and with only env set.
 func (s station) command(dir string, env []string, args ...string) *exec.Cmd {
 	c := exec.Command(s.program, args...)
 	c.Dir = filepath.Join(s.dir, dir)
@@ -140,20 +140,21 @@ func (s station) command(dir string, env []string, args ...string) *exec.Cmd {
 	return c
 }
 
-// refusal is a state in which the program cannot start, and what it has to say.
+// refusal is a state in which the program cannot start, and what it must say.
 type refusal struct {
 	name string
-	// breaks makes the state in a directory that has a used data directory. It may return what undoes it.
+	// breaks creates the state in a directory that has a used data directory. It may return a function that undoes it.
 	breaks func(t *testing.T, dir string) (undo func())
 	env    []string
 	args   []string // those of a start if nil
 	code   int      // 1 if 0
-	// file is what is named: below the directory, or as it is if it begins with "=".
+	// file is the file that is named: below the directory, or as it is if it begins with "=".
 	file        string
 	reason, fix string
 }
 
-// TestRefusedStartsNameFileReasonAndFix breaks what a start needs, one thing at a time, and reads what the real program says.
+// TestRefusedStartsNameFileReasonAndFix breaks what a start needs, one thing at a time, and reads what the real program
+// says.
 func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 	s := newStation(t)
 	shut := func(name string) func(*testing.T, string) func() {
@@ -409,7 +410,8 @@ func (s station) runRefused(t *testing.T, c *exec.Cmd, dir string, tc refusal) {
 	}
 }
 
-// explained reports whether docs/troubleshooting.md has a message that is in an output. The steps in front of a reason are none.
+// explained reports whether docs/troubleshooting.md has a message that occurs in an output. The steps before a reason
+// do not count.
 func explained(t *testing.T, output string) bool {
 	t.Helper()
 	refusals, err := docs.Refusals()
@@ -459,7 +461,8 @@ func TestASecondStartDoesNotSeemToRun(t *testing.T) {
 	})
 }
 
-// TestPortsBelow1024TakeAPrivilege asks for port 80 without one. Where the kernel gives it to everyone, there is nothing to see.
+// TestPortsBelow1024TakeAPrivilege asks for port 80 without one. Where the kernel gives it to everyone, there is
+// nothing to test.
 func TestPortsBelow1024TakeAPrivilege(t *testing.T) {
 	if start, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"); err != nil || slices.Contains([]string{"0", "80"}, strings.TrimSpace(string(start))) {
 		t.Skip("every process may listen on port 80 here")

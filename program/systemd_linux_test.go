@@ -14,7 +14,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// documentedUnit returns the first unit of docs/operations.md that comes after a text, so that what is documented is what is tested.
+// documentedUnit returns the first unit of docs/operations.md after a text, so that the test uses what is documented.
 func documentedUnit(t *testing.T, after string) string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/operations.md")
@@ -38,7 +38,7 @@ func documentedUnit(t *testing.T, after string) string {
 	return ""
 }
 
-// manager is systemd as the first process of its own namespaces, in which nothing of the machine changes: it has its own
+// manager is systemd as the first process of its own namespaces, so that nothing on the machine changes: it has its own
 // /etc, /run, /var/lib and /usr/local/bin.
 type manager struct {
 	t   *testing.T
@@ -67,7 +67,7 @@ func startManager(t *testing.T, units map[string]string) *manager {
 			t.Fatal(err)
 		}
 	}
-	for _, path := range []string{dir, filepath.Dir(dir)} { // another user is to get through
+	for _, path := range []string{dir, filepath.Dir(dir)} { // another user must get through
 		if err := os.Chmod(path, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func (m *manager) write(path, text string, mode os.FileMode) {
 	}
 }
 
-// path is where a path that systemd sees is for us.
+// path is our path for a path that systemd sees.
 func (m *manager) path(inside string) string { return fmt.Sprintf("/proc/%d/root%s", m.pid, inside) }
 
 // systemctl runs a command of the operator.
@@ -167,7 +167,7 @@ func (m *manager) show(property string) string {
 	return m.must("show", "or3-cloud", "--value", "-p", property)
 }
 
-// install puts a program in the place of the documented one, as installers do.
+// install replaces the documented program, as installers do.
 func (m *manager) install(put func(path string) error) {
 	m.t.Helper()
 	path := filepath.Join(m.bin, "or3-cloud")
@@ -197,9 +197,8 @@ OR3_BASIC_AUTH_REFRESH_SECRET=ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=
 OR3_STORAGE_FS_TOKEN_SECRET='MTIzNDU2Nzg5MGFiY2RlZmFiY2RlZjEyMzQ1Njc4OTA='
 `
 
-// TestTheDocumentedUnit starts the unit of docs/operations.md in systemd, upgrades the service, tries to upgrade it to something
-// else, restarts and stops it.
-//
+// TestTheDocumentedUnit starts the unit of docs/operations.md in systemd, upgrades the service, tries to upgrade it to
+// something else, restarts and stops it.
 //walk:follows operations.md [Unit] Description=OR3 Cloud
 //walk:follows operations.md systemctl reload or3-cloud
 func TestTheDocumentedUnit(t *testing.T) {
@@ -276,7 +275,8 @@ func TestTheDocumentedUnit(t *testing.T) {
 	}
 }
 
-// TestAServerThatHangsIsStartedAgain runs the unit with a watchdog that waits less, and stops the process as a debugger does.
+// TestAServerThatHangsIsStartedAgain runs the unit with a watchdog that waits less, and stops the process as a debugger
+// does.
 func TestAServerThatHangsIsStartedAgain(t *testing.T) {
 	m := startManager(t, map[string]string{
 		"or3-cloud.service": documentedUnit(t, "\n## systemd\n"), "or3-cloud.service.d/watchdog.conf": "[Service]\nWatchdogSec=4s\n",
@@ -293,7 +293,8 @@ func TestAServerThatHangsIsStartedAgain(t *testing.T) {
 	m.waitLog("SIGABRT")
 }
 
-// TestAFileOfRootWithEnvFile is the unit that was documented before: a file that only root may read, read by the server itself.
+// TestAFileOfRootWithEnvFile is the unit that was documented before: the server itself reads a file that only root may
+// read.
 func TestAFileOfRootWithEnvFile(t *testing.T) {
 	m := startManager(t, map[string]string{
 		"or3-cloud.service": "[Service]\nExecStart=/usr/local/bin/or3-cloud serve --env-file /etc/or3-cloud.env\nDynamicUser=yes\nStateDirectory=or3-cloud\n",

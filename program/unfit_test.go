@@ -8,7 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// unfitPrograms are or3-cloud with one fault that shows only when it opens the data. A link to the test binary with
+// unfitPrograms are or3-cloud with one defect that shows only when it opens the data. A link to the test binary with
 // such a name is one of them (TestMain).
 var unfitPrograms = map[string]func(){
 	"or3-cloud-refuses-the-data": opensWith(func(context.Context) error {
@@ -34,7 +34,7 @@ func opensWith(f func(context.Context) error) func() {
 	return withProvider(func(ctx context.Context, _ *or3cloud.Instance) error { return f(ctx) })
 }
 
-// withProvider is the program with a last provider that f may change when it was opened.
+// withProvider is the program with a last provider that f may change once it is open.
 func withProvider(f func(context.Context, *or3cloud.Instance) error) func() {
 	return func() {
 		Main(func(r *or3cloud.Registry) error {

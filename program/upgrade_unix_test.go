@@ -35,7 +35,7 @@ type upgrading struct {
 	answers, unavailable atomic.Int64
 }
 
-// upgradeSecret is of the server's environment, which is not for programs that no one knows.
+// upgradeSecret is in the server's environment, which unknown programs must not get.
 const upgradeSecret = "a-secret-of-the-server-0123456789abcdef"
 
 // serveForUpgrade starts the server; its program is a link to the test binary.
@@ -45,7 +45,7 @@ func serveForUpgrade(t *testing.T, change func(*app)) *upgrading {
 	u := &upgrading{t: t, socket: filepath.Join(dir, "s"), program: filepath.Join(dir, "bin", "or3-cloud"), log: &patience.Output{}, ended: make(chan error, 1)}
 	a := newApp(registerProviders)
 	a.stdout, a.stderr, a.logJSON = u.log, u.log, true
-	// Candidates are the test binary, whose directory for coverage they must know.
+	// Candidates are the test binary, which must know its directory for coverage.
 	a.environ = append(os.Environ(), "OR3_DATA_DIR="+filepath.Join(dir, "data"), "OR3_ADDR=unix:"+u.socket, "OR3_LIMITS_ENABLED=false",
 		"OR3_BASIC_AUTH_JWT_SECRET="+upgradeSecret)
 	a.process.Program, a.process.Argv = u.program, []string{"or3-cloud", "serve"}
@@ -81,7 +81,8 @@ func serveForUpgrade(t *testing.T, change func(*app)) *upgrading {
 	return u
 }
 
-// ask sends a request on a connection of its own. It is lost if it gets no answer, or one after which clients do not come again.
+// ask sends a request on its own connection. It is lost if it gets no answer, or one after which clients do not try
+// again.
 func (u *upgrading) ask(ctx context.Context) {
 	client := http.Client{Timeout: patience.Limit, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -107,7 +108,7 @@ func (u *upgrading) ask(ctx context.Context) {
 	u.answers.Add(1)
 }
 
-// become puts the test binary, under a name by which TestMain knows what it is, in the place of the program.
+// become replaces the program by the test binary, under a name that tells TestMain what it is.
 func (u *upgrading) become(name string) {
 	u.t.Helper()
 	self, err := os.Executable()
@@ -125,12 +126,12 @@ func (u *upgrading) become(name string) {
 	}
 }
 
-// script puts a shell script in the place of the program.
+// script replaces the program by a shell script.
 func (u *upgrading) script(text string) {
 	u.replace(func(path string) error { return os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755) })
 }
 
-// replace does what installers do: the new file gets the name when it is complete.
+// replace does what installers do: the new file gets its name when it is complete.
 func (u *upgrading) replace(put func(path string) error) {
 	u.t.Helper()
 	temp := u.program + ".new"
@@ -139,7 +140,7 @@ func (u *upgrading) replace(put func(path string) error) {
 	}
 }
 
-// upgrade asks for an upgrade and waits until a text has come into the log once more. It returns what the log says.
+// upgrade requests an upgrade and waits until a text appears in the log once more. It returns what the log says.
 func (u *upgrading) upgrade(text string) string {
 	u.t.Helper()
 	before := len(u.log.String())
@@ -170,7 +171,7 @@ func (u *upgrading) served() {
 	patience.Until(u.t, "more answers", func() bool { return good() > before+3 })
 }
 
-// end stops the server, which must be an orderly end.
+// end stops the server, which must end normally.
 func (u *upgrading) end() {
 	u.t.Helper()
 	u.stop()
@@ -182,8 +183,8 @@ func (u *upgrading) end() {
 	}
 }
 
-// TestAnUpgradeToWhatIsNotTheProgramChangesNothing puts all kinds of files in the place of the program. The server says
-// what is wrong and what helps, and goes on without even a 503.
+// TestAnUpgradeToWhatIsNotTheProgramChangesNothing replaces the program by all kinds of files. The server says what is
+// wrong and what helps, and goes on without even a 503.
 func TestAnUpgradeToWhatIsNotTheProgramChangesNothing(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -271,8 +272,8 @@ func TestAnUpgradeToWhatIsNotTheProgramChangesNothing(t *testing.T) {
 	u.end()
 }
 
-// TestAnUpgradeThatCannotOpenTheDataIsUndone gives the data to programs that accept the configuration and then fail. The
-// server opens the data again, and meanwhile clients are asked to wait.
+// TestAnUpgradeThatCannotOpenTheDataIsUndone gives the data to programs that accept the configuration and then fail.
+// The server opens the data again, and clients are asked to wait until then.
 func TestAnUpgradeThatCannotOpenTheDataIsUndone(t *testing.T) {
 	u := serveForUpgrade(t, nil)
 	for name, want := range map[string]string{
@@ -297,8 +298,8 @@ func TestAnUpgradeThatCannotOpenTheDataIsUndone(t *testing.T) {
 	u.end()
 }
 
-// TestAnUpgradeThatIsNotExecutedIsUndone lets the last step of a sound upgrade fail, again and again, and counts what the
-// process holds.
+// TestAnUpgradeThatIsNotExecutedIsUndone lets the last step of a good upgrade fail, again and again, and counts what
+// the process holds.
 func TestAnUpgradeThatIsNotExecutedIsUndone(t *testing.T) {
 	var executed atomic.Int64
 	u := serveForUpgrade(t, func(a *app) {
@@ -321,9 +322,9 @@ func TestAnUpgradeThatIsNotExecutedIsUndone(t *testing.T) {
 		u.upgrade("no upgrade")
 		u.served()
 	}
-	undone() // whatever is made once
+	undone() // whatever is allocated once
 	const times = 3
-	// Connections of requests come and go, so the least of several looks is what counts.
+	// Connections of requests come and go, so the least of several counts is what matters.
 	least := func() int {
 		n := held()
 		for range 8 {
@@ -405,7 +406,7 @@ func TestStoppingDuringAnUpgradeEndsBoth(t *testing.T) {
 	}
 }
 
-// ended reports whether a process has ended; one that waits for its parent to notice counts.
+// ended reports whether a process has ended; a zombie counts.
 func ended(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return true
@@ -435,7 +436,7 @@ func TestAProgramThatHangsIsGivenUp(t *testing.T) {
 	u.end()
 }
 
-// TestRequestsForAnUpgradeWaitForTheirTurn asks for a second upgrade while the first is under way.
+// TestRequestsForAnUpgradeWaitForTheirTurn requests a second upgrade while the first is under way.
 func TestRequestsForAnUpgradeWaitForTheirTurn(t *testing.T) {
 	u := serveForUpgrade(t, nil)
 	gate := filepath.Join(t.TempDir(), "go")

@@ -241,7 +241,7 @@ func (a users) revoke() *cobra.Command {
 	})
 }
 
-// confirmSessions shows at a terminal the sessions that are going to end, one or all, and asks.
+// confirmSessions shows at a terminal the sessions that will end, one or all, and asks.
 func (c *asking) confirmSessions(ctx context.Context, name, session string, yes bool) error {
 	if yes || !c.IsTerminal() {
 		return nil

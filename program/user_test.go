@@ -17,8 +17,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// signInCommand is "signin SOCKET EMAIL PASSWORD": it signs in as a browser does and asks for the session, with which the user begins.
-// With "!" the sign-in must be refused because the account is switched off.
+// signInCommand is "signin SOCKET EMAIL PASSWORD": it signs in as a browser does and resolves the session, which
+// creates the user. With "!" the sign-in must be refused because the account is switched off.
 func signInCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: signin SOCKET EMAIL PASSWORD")

@@ -39,8 +39,8 @@ func (a app) workspace() *cobra.Command {
 	return cmd
 }
 
-// complete is that of askers, for commands whose first argument names a workspace. A script whose variable is empty means none, and
-// not the only one there is.
+// complete is that of askers, for commands whose first argument names a workspace. A script whose variable is empty
+// means none, and not the only one there is.
 func (a workspaces) complete(cmd *cobra.Command, arguments int, run func(context.Context, *asking, []string) error) *cobra.Command {
 	cmd = a.askers.complete(cmd, arguments, run)
 	counted := cmd.Args
@@ -72,7 +72,7 @@ func (a workspaces) list() *cobra.Command {
 			for _, ws := range out.Workspaces {
 				table.Row(ws.Name, ws.Owner, ws.Members, shown.Moment(ws.CreatedAt), ws.ID)
 			}
-			_ = table.Flush() // the terminal is gone, then
+			_ = table.Flush() // the terminal is gone
 		})
 	})
 }
@@ -143,7 +143,7 @@ func (a workspaces) restore() *cobra.Command {
 	})
 }
 
-// group is a command that only has others below it.
+// group is a command that only has subcommands.
 func group(use, short string, below ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: noArguments, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(below...)
@@ -171,12 +171,12 @@ func (a workspaces) membersList() *cobra.Command {
 			for _, m := range out.Members {
 				table.Row(m.Email, m.Role, m.UserID)
 			}
-			_ = table.Flush() // the terminal is gone, then
+			_ = table.Flush() // the terminal is gone
 		})
 	})
 }
 
-// change runs what is about one member and says what it did.
+// change runs a change about one member and prints what it did.
 func (c *asking) change(
 	ctx context.Context, what operator.UseCase[operator.Membership, operator.Member], workspace string, in operator.Membership, format string,
 ) error {
@@ -280,7 +280,7 @@ func (a workspaces) invitesList() *cobra.Command {
 			for _, i := range out.Invites {
 				table.Row(i.Email, i.Role, i.Status, shown.Moment(i.ExpiresAt), i.ID)
 			}
-			_ = table.Flush() // the terminal is gone, then
+			_ = table.Flush() // the terminal is gone
 		})
 	})
 }

@@ -89,7 +89,7 @@ func TestProvidersAreGenerated(t *testing.T) {
 	}
 }
 
-// TestSettingsDescribeThemselves: what the reference is made from, and dialogs will be, is there for every setting and true.
+// TestSettingsDescribeThemselves: every setting has what the reference and dialogs are made from, and it is correct.
 func TestSettingsDescribeThemselves(t *testing.T) {
 	reg := &or3cloud.Registry{}
 	for _, register := range providers {
@@ -154,7 +154,8 @@ func TestSettingsDescribeThemselves(t *testing.T) {
 	}
 }
 
-// TestBuildWithoutProvidersOrPage builds the program with the tags that leave everything optional out, and serves a directory.
+// TestBuildWithoutProvidersOrPage builds the program with the tags that leave everything optional out, and serves a
+// directory.
 func TestBuildWithoutProvidersOrPage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a binary")

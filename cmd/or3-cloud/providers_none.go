@@ -4,5 +4,5 @@ package main
 
 import or3cloud "or3.chat/cloud"
 
-// providers are none: this binary serves static files only.
+// providers is empty: this binary serves static files only.
 var providers []func(*or3cloud.Registry) error

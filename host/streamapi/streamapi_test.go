@@ -89,7 +89,7 @@ func TestWithWhoseKeyAnUpstreamIsAsked(t *testing.T) {
 	}{
 		{"an editor", or3cloud.RoleEditor, nil, chat, nil, 200, "Bearer " + instanceKey},
 		{"an owner", or3cloud.RoleOwner, nil, chat, nil, 200, "Bearer " + instanceKey},
-		{"a viewer", or3cloud.RoleViewer, nil, chat, nil, 403, "You may only read in this workspace"},
+		{"a viewer", or3cloud.RoleViewer, nil, chat, nil, 403, "You can only read in this workspace"},
 		{"a stranger", "", nil, chat, nil, 401, "Sign in to chat with this server's key"},
 		{"a viewer's own key", or3cloud.RoleViewer, nil, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + ownKey},
 		{"a stranger's own key", "", nil, chat, []string{"X-Or3-Openrouter-Key", " " + ownKey + " "}, 200, "Bearer " + ownKey},
@@ -99,9 +99,9 @@ func TestWithWhoseKeyAnUpstreamIsAsked(t *testing.T) {
 		{"own keys only, with one", "", only, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + ownKey},
 		{"own keys only, without", or3cloud.RoleOwner, only, chat, nil, 400, "User OpenRouter API key required"},
 		{"own keys never", or3cloud.RoleEditor, never, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + instanceKey},
-		{"own keys never, a viewer", or3cloud.RoleViewer, never, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 403, "You may only read in this workspace"},
+		{"own keys never, a viewer", or3cloud.RoleViewer, never, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 403, "You can only read in this workspace"},
 		{"a server of the operator's", or3cloud.RoleEditor, nil, local, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer sk-local-key"},
-		{"a server of the operator's, a viewer", or3cloud.RoleViewer, nil, local, []string{"X-Or3-Openrouter-Key", ownKey}, 403, "You may only read in this workspace"},
+		{"a server of the operator's, a viewer", or3cloud.RoleViewer, nil, local, []string{"X-Or3-Openrouter-Key", ownKey}, 403, "You can only read in this workspace"},
 		{"a key in the query", "", nil, chat, nil, 401, "Sign in to chat with this server's key"},
 		{"a key in the body", "", nil, `{"model":"x","api_key":"` + ownKey + `"}`, nil, 401, "Sign in to chat with this server's key"},
 	} {

@@ -1,4 +1,4 @@
-// Package actions is how the command line shows the actions of providers, and takes the question for one.
+// Package actions prints the actions of providers on the command line, and reads requests for them.
 package actions
 
 import (
@@ -17,22 +17,22 @@ import (
 	"or3.chat/cloud/program/console"
 )
 
-// List returns the command that lists actions, which does nothing yet.
+// List returns the command that lists actions, without its implementation.
 func List() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "Show how the providers fare, and which actions they have", Example: "  or3-cloud action list\n  or3-cloud action list --json",
 	}
 }
 
-// Question is what the flags and the argument of the command that runs an action ask for.
+// Question is the request in the flags and the argument of the command that runs an action.
 type Question struct {
-	// Workspace is the id or the name of the workspace that it is done to; empty for none.
+	// Workspace is the id or the name of the workspace for the action; empty for none.
 	Workspace string
 	Yes       bool
 	set       []string
 }
 
-// Run returns the command that runs an action with its flags, which does nothing yet.
+// Run returns the command that runs an action, with its flags, without its implementation.
 func (q *Question) Run() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run ACTION",
@@ -49,7 +49,8 @@ func (q *Question) Run() *cobra.Command {
 	return cmd
 }
 
-// Ask asks a desk for the action. An error of Payload is a mistake on the command line. confirm is asked before something is lost.
+// Ask sends the request to a desk. An error of Payload is a mistake on the command line. confirm is called before
+// something is lost.
 func (q *Question) Ask(ctx context.Context, desk operator.Caller, id string, payload map[string]any, confirm func(string) error) (out operator.ActionResult, err error) {
 	all, err := operator.DescribeProviders.Ask(ctx, desk, operator.Nothing{})
 	if err != nil {
@@ -78,7 +79,7 @@ func (q *Question) Ask(ctx context.Context, desk operator.Caller, id string, pay
 	return operator.RunAction.Ask(ctx, desk, in)
 }
 
-// Payload returns what --set says. Numbers are numbers.
+// Payload returns the values of --set. Numbers are numbers.
 func (q *Question) Payload() (map[string]any, error) {
 	payload := map[string]any{}
 	for _, text := range q.set {
@@ -96,7 +97,7 @@ func (q *Question) Payload() (map[string]any, error) {
 	return payload, nil
 }
 
-// find returns the action with an id, and of which provider it is.
+// find returns the action with an id, and its provider.
 func find(d operator.Deployment, id string) (kind or3cloud.ProviderKind, found or3cloud.AdminAction, err error) {
 	var ids []string
 	for kind, p := range d.All {
@@ -113,7 +114,7 @@ func find(d operator.Deployment, id string) (kind or3cloud.ProviderKind, found o
 	return "", found, fmt.Errorf("no action has the id %q; there are %s", id, strings.Join(ids, ", "))
 }
 
-// Write writes how the providers fare as a person reads it.
+// Write prints the state of the providers.
 func Write(w io.Writer, d operator.Deployment) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ACTION\tWHAT IT DOES")
@@ -129,10 +130,10 @@ func Write(w io.Writer, d operator.Deployment) {
 			defer fmt.Fprintf(w, "%s: %s: %s\n", kind, warning.Level, warning.Message)
 		}
 	}
-	_ = table.Flush() // the terminal is gone, then
+	_ = table.Flush() // the terminal is gone
 }
 
-// WriteResult writes what came of an action.
+// WriteResult prints the result of an action.
 func WriteResult(w io.Writer, id string, result any) {
 	text, err := json.MarshalIndent(result, "", "  ")
 	if err != nil {

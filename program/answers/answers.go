@@ -1,4 +1,4 @@
-// Package answers is what the command line shows of answers that are made in the background, and how they are asked for.
+// Package answers has the commands for background answers, and prints them.
 package answers
 
 import (
@@ -16,16 +16,16 @@ import (
 	"or3.chat/cloud/program/shown"
 )
 
-// Short and Example say what the commands are for.
+// Short and Example describe the commands.
 const (
 	Short   = "Show who has answers made in the background, and stop them"
 	Example = "  or3-cloud job list\n  or3-cloud job abort 0b5c7a52-3f1d-4f57-9c5e-2f4f4d1c0a11"
 )
 
-// Do asks a desk, and returns the answer and how a person reads it.
+// Do sends a request to a desk, and returns the answer and how to print it.
 type Do = func(ctx context.Context, desk operator.Caller, args []string) (answer any, words func(io.Writer), err error)
 
-// Commands returns the commands. complete makes one do something; it takes as many arguments as its usage names.
+// Commands returns the commands. complete gives one its implementation; it takes as many arguments as its usage names.
 func Commands(complete func(cmd *cobra.Command, arguments int, do Do) *cobra.Command) []*cobra.Command {
 	return []*cobra.Command{list(complete), abort(complete)}
 }
@@ -68,13 +68,13 @@ func abort(complete func(*cobra.Command, int, Do) *cobra.Command) *cobra.Command
 	})
 }
 
-// Write writes answers as a person reads them, and how many there are.
+// Write prints answers, and how many there are.
 func Write(w io.Writer, all []operator.Job, counts jobs.Counts) {
 	table := console.NewTable(w, "JOB", "USER", "WORKSPACE", "MODEL", "STATUS", "STARTED", "TOOK", "ATTEMPTS", "WHY")
 	for _, j := range all {
 		table.Row(j.ID, cmp.Or(j.Email, j.UserID), j.WorkspaceID, j.Model, status(j), shown.Moment(j.StartedAt), took(j), j.Attempts, j.Cause)
 	}
-	_ = table.Flush() // the terminal is gone, then
+	_ = table.Flush() // the terminal is gone
 	fmt.Fprintf(w, "%d under way, %d waiting; of the last 24 hours %d complete, %d failed, %d stopped\n",
 		counts.Running, counts.Waiting, counts.Complete, counts.Failed, counts.Aborted)
 }

@@ -1,4 +1,4 @@
-// Package changes is what the command line shows of the log of a workspace.
+// Package changes prints the log of a workspace on the command line.
 package changes
 
 import (
@@ -18,7 +18,7 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// Command returns the command, which does nothing yet.
+// Command returns the command, without its implementation.
 func Command() *cobra.Command {
 	return &cobra.Command{
 		Use:   "log WORKSPACE [VERSION]",
@@ -35,8 +35,8 @@ func Command() *cobra.Command {
 	}
 }
 
-// Wanted returns which entries the arguments behind the workspace ask for: from a version on, and how many at most; 0 is all. An error is a mistake on
-// the command line.
+// Wanted returns the entries that the arguments after the workspace ask for: from a version on, and at most how many; 0
+// means all. An error is a mistake on the command line.
 func Wanted(args []string) (from int64, most int, err error) {
 	if len(args) == 0 {
 		return 1, 0, nil
@@ -74,7 +74,7 @@ func Print(ctx context.Context, desk operator.Caller, w io.Writer, workspaceID s
 	}
 }
 
-// printLine prints an entry. What members have written is among it, and a terminal obeys none of that.
+// printLine prints an entry. It contains what members have written, and nothing in it may control the terminal.
 func printLine(w io.Writer, e or3cloud.LogEntry) error {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
@@ -89,7 +89,7 @@ func printLine(w io.Writer, e or3cloud.LogEntry) error {
 			out = utf8.AppendRune(out, r)
 			continue
 		}
-		for _, unit := range utf16.Encode([]rune{r}) { // it can be in strings alone
+		for _, unit := range utf16.Encode([]rune{r}) { // it can occur in strings only
 			out = fmt.Appendf(out, `\u%04x`, unit)
 		}
 	}

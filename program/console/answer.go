@@ -8,7 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// PrintJSON prints what a command answers with --json.
+// PrintJSON prints the answer of a command with --json.
 func PrintJSON(w io.Writer, answer any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -16,7 +16,7 @@ func PrintJSON(w io.Writer, answer any) error {
 	return e.Encode(answer)
 }
 
-// Spoken is an error as a person reads it, without the code in front that logs want.
+// Spoken is an error in the form for people, without the leading code for logs.
 func Spoken(err error) error {
 	var e *or3cloud.Error
 	if errors.As(err, &e) && e.Cause == nil {

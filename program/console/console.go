@@ -1,4 +1,4 @@
-// Package console speaks with whoever runs a command: at a terminal, or whatever standard input and output are.
+// Package console talks to the person who runs a command: at a terminal, or through standard input and output.
 package console
 
 import (
@@ -14,20 +14,20 @@ import (
 	"golang.org/x/term"
 )
 
-// maxLine bounds what is read of a line.
+// maxLine limits what is read of a line.
 const maxLine = 4096
 
-// Console is where a command asks.
+// Console is where a command asks questions.
 type Console struct {
 	In  *os.File
 	Out io.Writer
 }
 
-// IsTerminal reports whether somebody sits there.
+// IsTerminal reports whether there is someone to ask.
 func (c Console) IsTerminal() bool { return term.IsTerminal(int(c.In.Fd())) }
 
-// NewPassword asks for a password twice, without showing it, or reads a line of standard input if that is no terminal. It never
-// comes from the command line, where every user of the machine can read it.
+// NewPassword asks for a password twice, without showing it, or reads a line of standard input if that is not a
+// terminal. It never comes from the command line, where every user of the machine can read it.
 func (c Console) NewPassword() (string, error) {
 	if !c.IsTerminal() {
 		password, err := c.line()
@@ -52,7 +52,7 @@ func (c Console) NewPassword() (string, error) {
 	return password, nil
 }
 
-// secret reads a line from the terminal without showing it. An interrupt must not leave the terminal blind.
+// secret reads a line from the terminal without showing it. An interrupt must not leave the terminal without echo.
 func (c Console) secret(prompt string) (string, error) {
 	fd := int(c.In.Fd())
 	before, err := term.GetState(fd)
@@ -83,7 +83,7 @@ func (c Console) secret(prompt string) (string, error) {
 	return string(text), err
 }
 
-// exitInterrupted is what shells expect of a program that was interrupted.
+// exitInterrupted is what shells expect from an interrupted program.
 const exitInterrupted = 130
 
 // Answer asks a question at the terminal.
@@ -92,7 +92,7 @@ func (c Console) Answer(prompt string) (string, error) {
 	return c.line()
 }
 
-// Confirm asks before something is done that its caller has shown. Where there is no terminal, as in scripts, whoever wrote the
+// Confirm asks before something is done that its caller has shown. Without a terminal, as in scripts, the author of the
 // command has decided.
 func (c Console) Confirm(yes bool, what string) error {
 	if yes || !c.IsTerminal() {

@@ -1,6 +1,6 @@
 package console
 
-// List is a flag that takes several values, at once with commas or one after the other. It keeps them as one text with commas.
+// List is a flag that takes several values, with commas or by repetition. It stores them as one text with commas.
 type List string
 
 // String implements pflag.Value.

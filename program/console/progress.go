@@ -13,10 +13,10 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// plainEvery is how often progress is told where it is not a terminal that shows it.
+// plainEvery is how often progress is printed when there is no terminal to show it.
 const plainEvery = 30 * time.Second
 
-// Progress shows how far a check is: with a bar at a terminal, else with a line now and then.
+// Progress shows the progress of a check: with a bar on a terminal, otherwise with a line now and then.
 type Progress struct {
 	Out  io.Writer
 	said time.Time // zero before the first time
@@ -25,7 +25,7 @@ type Progress struct {
 	bar  *mpb.Bar
 }
 
-// Show is told how far the check is, of so many bytes in all.
+// Show shows how far the check is, out of total bytes.
 func (p *Progress) Show(c operator.Check, total int64) {
 	if p.said.IsZero() {
 		p.said = time.Now()
@@ -55,7 +55,7 @@ func (p *Progress) End() {
 	}
 }
 
-// Bytes is a number of bytes as people say it.
+// Bytes formats a number of bytes for people.
 func Bytes(n int64) string {
 	units := [...]string{"kB", "MB", "GB", "TB"}
 	if n < 1000 {

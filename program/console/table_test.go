@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestNoCellIsObeyed prints names that move the cursor, turn the text around, or look like a row of their own.
+// TestNoCellIsObeyed prints names that move the cursor, reverse the text, or look like a row of their own.
 func TestNoCellIsObeyed(t *testing.T) {
 	var out strings.Builder
 	table := NewTable(&out, "NAME", "N")

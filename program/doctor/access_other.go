@@ -2,5 +2,5 @@
 
 package doctor
 
-// denied would say why this process cannot make files in a directory; here only trying shows it.
+// denied would say why this process cannot create files in a directory; on this system only trying shows it.
 func denied(string) error { return nil }

@@ -4,5 +4,5 @@ package doctor
 
 import "golang.org/x/sys/unix"
 
-// denied says why this process cannot make files in a directory; nil if it can. Nothing is tried.
+// denied says why this process cannot create files in a directory; nil if it can. It does not try.
 func denied(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }

@@ -27,16 +27,16 @@ import (
 )
 
 const (
-	// forgedAddress is what a client would claim that pretends to be another one (RFC 5737).
+	// forgedAddress is the address that a client would claim to have (RFC 5737).
 	forgedAddress = "192.0.2.77"
-	// expiry is how long before its end a certificate is warned of.
+	// expiry is how long before a certificate expires doctor warns.
 	expiry = 14 * 24 * time.Hour
 )
 
-// address finds out whether the server could listen, or whether the one that runs is there.
+// address finds out whether the server could listen, or whether the running one is there.
 func (e *examination) address(ctx context.Context) {
 	if slices.ContainsFunc(e.Problems, func(p or3cloud.Problem) bool { return p.Variable == setting.Addr }) {
-		return // it is no address, as the configuration says
+		return // it is not an address, as the configuration says
 	}
 	e.look(AreaAddress)
 	addr := e.Config.String(setting.Addr)
@@ -74,13 +74,13 @@ func (e *examination) address(ctx context.Context) {
 	e.listener = ln
 }
 
-// Split makes a problem of an error that says both what is wrong and what to do.
+// Split makes a problem from an error that says both what is wrong and what to do.
 func Split(variable string, err error) or3cloud.Problem {
 	fault, fix := split(oserror.Explain(err).Error(), "name another path")
 	return or3cloud.Problem{Variable: variable, Fault: fault, Fix: fix}
 }
 
-// split parts the error of a start into what is wrong and what to do.
+// split divides the error of a start into what is wrong and what to do.
 func split(text, otherwise string) (fault, fix string) {
 	fix = otherwise
 	at := len(text)
@@ -95,17 +95,18 @@ func split(text, otherwise string) (fault, fix string) {
 	return fault, strings.TrimSuffix(strings.ToUpper(fix[:1])+fix[1:], ".") + "."
 }
 
-// answers asks the running server for its health, at the address that is configured.
+// answers asks the running server for its health, at the configured address.
 func (e *examination) answers(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	return probe.Server{Addr: addr, Domain: e.Config.Domain()}.Alive(ctx)
 }
 
-// publicURL opens the server as people do, and looks at what arrives. Where none is running, this process stands in for it.
+// publicURL opens the server as people do, and looks at what arrives. If none is running, this process stands in for
+// it.
 func (e *examination) publicURL(ctx context.Context) {
 	if e.listener != nil {
-		defer e.listener.Close() // a server that is started meanwhile gets the address
+		defer e.listener.Close() // a server that is started in the meantime gets the address
 	}
 	public := e.Config.String(setting.PublicURL)
 	base, err := url.Parse(public)
@@ -141,7 +142,7 @@ func (e *examination) publicURL(ctx context.Context) {
 	if len(e.Config.List(setting.TrustedProxies)) > 0 {
 		return // of a chain only what trusted proxies have added is believed; this machine may be one of them
 	}
-	// A second time as a client that pretends to be another one.
+	// Again, as a client that claims to have another address.
 	if mark = rand.Text(); !e.reach(ctx, base, mark, true) {
 		return
 	}
@@ -154,7 +155,7 @@ func (e *examination) publicURL(ctx context.Context) {
 	}
 }
 
-// reach sends one request to the public URL and reports whether the server, or whoever stands in for it, has answered.
+// reach sends one request to the public URL and reports whether the server, or the stand-in, has answered.
 func (e *examination) reach(ctx context.Context, base *url.URL, mark string, forged bool) bool {
 	at := *base
 	at.Path, at.RawQuery = e.Config.String(setting.BasePath)+probe.Health, url.Values{middleware.MarkParameter: {mark}}.Encode()
@@ -202,7 +203,7 @@ func (e *examination) reach(ctx context.Context, base *url.URL, mark string, for
 	return true
 }
 
-// client is what asks the public URL. It follows no redirect: where it leads is a finding.
+// client sends requests to the public URL. It follows no redirects: where they lead is a finding.
 func (e *examination) client() *http.Client {
 	c := http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
 	if e.Client != nil {
@@ -212,7 +213,7 @@ func (e *examination) client() *http.Client {
 	return &c
 }
 
-// certificate warns of one that ends soon.
+// certificate warns of one that expires soon.
 func (e *examination) certificate(base *url.URL, state *tls.ConnectionState) {
 	if state == nil || len(state.PeerCertificates) == 0 {
 		return
@@ -226,7 +227,7 @@ func (e *examination) certificate(base *url.URL, state *tls.ConnectionState) {
 	}
 }
 
-// cause says why the public URL cannot be asked, and what helps.
+// cause says why the public URL cannot be reached, and what helps.
 func cause(err error, base *url.URL) (fault, fix string) {
 	var (
 		unknown   *net.DNSError
@@ -253,7 +254,8 @@ func cause(err error, base *url.URL) (fault, fix string) {
 	return "it cannot be reached: " + err.Error(), "Start the reverse proxy, and let it listen there."
 }
 
-// standIn answers at the server's address while no server runs, and remembers what arrives. It is nil if it cannot listen.
+// standIn answers at the server's address while no server runs, and records what arrives. It is nil if it cannot
+// listen.
 func (e *examination) standIn() *http.Server {
 	if e.listener == nil || e.Identify == nil || e.Config.Domain() != "" { // it would need the certificate
 		return nil
@@ -265,7 +267,7 @@ func (e *examination) standIn() *http.Server {
 	}
 	server := &http.Server{ReadHeaderTimeout: askPatience, Handler: e.Identify(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpapi.NoStore(w)
-		if r.URL.Query().Get(middleware.MarkParameter) == "" { // to anybody else the server is away, which costs clients nothing
+		if r.URL.Query().Get(middleware.MarkParameter) == "" { // to anyone else the server is down, which costs clients nothing
 			w.Header().Set("Retry-After", "5")
 			http.Error(w, "not started yet", http.StatusServiceUnavailable)
 			return
@@ -278,7 +280,7 @@ func (e *examination) standIn() *http.Server {
 	return server
 }
 
-// judge compares what the server makes of a request with the URL that was asked.
+// judge compares what the server sees of a request with the URL that was requested.
 func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
 	say := func(severity Severity, variable, fault, why, fix string) {
 		e.find(severity, AreaPublicURL, or3cloud.Problem{Variable: variable, Fault: fault, Why: why, Fix: fix})
@@ -312,7 +314,7 @@ func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
 	}
 }
 
-// arrivedCommand is the name under which a running server is asked how a request has come to it.
+// arrivedCommand is the name of the command that asks a running server how a request arrived.
 const arrivedCommand = "arrived"
 
 // arrived is the answer.
@@ -321,7 +323,7 @@ type arrived struct {
 	Identity httpapi.Identity
 }
 
-// Commands returns what a server answers to a doctor. find is Host.Arrived.
+// Commands returns the commands with which a server answers doctor. find is Host.Arrived.
 func Commands(find func(mark string) (httpapi.Identity, bool)) control.Commands {
 	return control.Commands{arrivedCommand: control.Func(func(_ context.Context, mark string) (a arrived, err error) {
 		a.Identity, a.Known = find(mark)
@@ -329,7 +331,7 @@ func Commands(find func(mark string) (httpapi.Identity, bool)) control.Commands 
 	})}
 }
 
-// AskServer returns what Subject.Arrived needs of a running server. Those from before there were doctors do not know the question.
+// AskServer returns Subject.Arrived for a running server. Servers from before doctor do not know the command.
 func AskServer(server control.Caller) func(context.Context, string) (httpapi.Identity, bool, error) {
 	return func(ctx context.Context, mark string) (httpapi.Identity, bool, error) {
 		var a arrived

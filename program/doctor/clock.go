@@ -12,7 +12,7 @@ const (
 	clockVariable = "clock"
 	clockWhy      = "sign-ins, links and the order of changes go by it"
 	clockFix      = "Set it by the network: timedatectl set-ntp true, or run chrony or ntpd. A container has the clock of its machine."
-	// skew is how far two clocks may be apart without a word.
+	// skew is how far two clocks may differ without a warning.
 	skew = 30 * time.Second
 )
 
@@ -43,7 +43,7 @@ func (e *examination) clock() {
 	}
 }
 
-// compareClock compares the clock with that of another server, as its answer says it.
+// compareClock compares the clock with that of another server, taken from its answer.
 func (e *examination) compareClock(who, date string) {
 	at, err := time.Parse(time.RFC1123, date)
 	if err != nil {

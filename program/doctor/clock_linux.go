@@ -2,7 +2,8 @@ package doctor
 
 import "golang.org/x/sys/unix"
 
-// unsynchronised reports whether the kernel knows of nothing that sets the clock (adjtimex(2)). Asking changes nothing.
+// unsynchronised reports whether nothing sets the clock, as far as the kernel knows (adjtimex(2)). Asking changes
+// nothing.
 func unsynchronised() bool {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)

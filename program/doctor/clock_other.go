@@ -2,5 +2,5 @@
 
 package doctor
 
-// unsynchronised would ask whether anything sets the clock; here no one can be asked.
+// unsynchronised would report whether nothing sets the clock; this system does not tell.
 func unsynchronised() bool { return false }

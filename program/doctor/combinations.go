@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// combination is one of settings that are good by themselves, and not together.
+// combination is a combination of settings that are fine on their own, but not together.
 type combination struct {
 	// holds reports whether a configuration has it.
 	holds    func(c situation) bool
@@ -22,28 +22,28 @@ type combination struct {
 	or3cloud.Problem
 }
 
-// where says in which hosts a combination means something.
+// where says in which hosts a combination matters.
 type where int
 
 const (
 	everywhere where = iota
-	// here is for settings with which this program listens, and that a Nuxt host has ways of its own for.
+	// here is for settings of this program's listener, for which a Nuxt host has its own ways.
 	here
 )
 
-// situation is a configuration with what the rules ask of it.
+// situation is a configuration with what the rules need to know about it.
 type situation struct {
 	*config.Config
-	// local says that the server listens for this machine alone; socket, that it does on a Unix socket.
+	// local says that the server listens on this machine only; socket, that it does so on a Unix socket.
 	local, socket bool
 	public        *url.URL // empty where there is none
 }
 
-// accounts reports whether there are any, strangers whether anybody can make one.
+// accounts reports whether there are any, strangers whether anyone can create one.
 func (c situation) accounts() bool  { return len(c.Roles()) > 0 }
 func (c situation) strangers() bool { return setting.Registration(c) == setting.RegistrationOpen }
 
-// https reports whether people open the server by HTTPS.
+// https reports whether people open the server over HTTPS.
 func (c situation) https() bool { return c.public.Scheme == "https" }
 
 // remote reports whether people open it from other machines.
@@ -243,7 +243,7 @@ var combinations = []combination{
 	},
 }
 
-// combinations holds the configuration against the rules.
+// combinations checks the configuration against the rules.
 func (e *examination) combinations() {
 	e.look(AreaCombination)
 	c := situation{Config: e.Config, public: &url.URL{}}
@@ -262,7 +262,7 @@ func (e *examination) combinations() {
 	}
 }
 
-// isLocal reports whether a host is this machine as only it can name itself.
+// isLocal reports whether a host is a name that means this machine on this machine only.
 func isLocal(host string) bool {
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && addr.IsLoopback()

@@ -14,7 +14,7 @@ import (
 // ErrFound is returned by the command when it has reported an error.
 var ErrFound = errors.New("something is wrong with the installation")
 
-// Command returns the command, which takes no arguments. load reads the configuration that is looked at.
+// Command returns the command, which takes no arguments. load reads the configuration to examine.
 func Command(out io.Writer, load func(context.Context) (Subject, error)) *cobra.Command {
 	asJSON, offline := false, false
 	cmd := &cobra.Command{

@@ -1,6 +1,6 @@
-// Package doctor looks at an installation as it would be started from here, and at one that runs, and says what is wrong with it, why
-// that matters and what mends it. What the start checks comes from there; here is what a start cannot know or would stand in its way.
-// It changes nothing.
+// Package doctor examines an installation as it would be started from here, or as it runs, and says what is wrong with
+// it, why that matters and how to fix it. It includes the checks of a start; this package has what a start cannot know
+// or should not be held up by. It changes nothing.
 package doctor
 
 import (
@@ -28,18 +28,18 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Severity says what becomes of a finding.
+// Severity says how serious a finding is.
 type Severity string
 
 // The severities.
 const (
-	// Error is what keeps the server from starting, people from using it, or data from being safe.
+	// Error keeps the server from starting, people from using it, or data from being safe.
 	Error Severity = "error"
-	// Warning is what an operator should know. It may be meant.
+	// Warning is something that an operator should know. It may be intended.
 	Warning Severity = "warning"
 )
 
-// Area is what was looked at.
+// Area is what was examined.
 type Area string
 
 // The areas, in the order of the report.
@@ -74,7 +74,7 @@ func (f Finding) String() string {
 		text += ". Fix: " + fix
 	}
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) { // paths and answers of others may hold what a terminal would do
+		if !unicode.IsPrint(r) { // paths and answers of others may contain control sequences
 			return '\ufffd'
 		}
 		return r
@@ -83,18 +83,18 @@ func (f Finding) String() string {
 
 // Report is everything that was found.
 type Report struct {
-	// Host is what was looked at: setup.HostProgram or setup.HostNuxt.
+	// Host is the kind of host that was examined: setup.HostProgram or setup.HostNuxt.
 	Host setup.Host `json:"host"`
 	// OK says that there is no error.
 	OK       bool      `json:"ok"`
 	Errors   int       `json:"errors"`
 	Warnings int       `json:"warnings"`
 	Findings []Finding `json:"findings"`
-	// Examined are the areas that were looked at. The others have nothing to look at here, or were left out.
+	// Examined are the areas that were examined. The others do not apply here, or were skipped.
 	Examined []Area `json:"examined"`
 }
 
-// Print writes a line for each finding, and one with what was looked at.
+// Print writes a line for each finding, and one with the areas that were examined.
 func (r Report) Print(w io.Writer) error {
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, f)
@@ -119,45 +119,47 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// Subject is what is looked at, and with what.
+// Subject is what is examined, and with what.
 type Subject struct {
 	Config   *config.Config
 	Registry *or3cloud.Registry
-	// Problems and Warnings are what loading the configuration has found.
+	// Problems and Warnings are those of loading the configuration.
 	Problems, Warnings []or3cloud.Problem
 	// DataDir is the absolute path of the data directory; empty where nothing is stored.
 	DataDir string
 	// Web is the directory of the client; empty for the built-in page.
 	Web string
-	// Nuxt is the directory of a Nuxt host; empty for this program. Where such a host listens, and what its proxy sends, is its own.
+	// Nuxt is the directory of a Nuxt host; empty for this program. Where such a host listens, and what its proxy
+	// sends, is its own business.
 	Nuxt string
 	// Running says that a server has the data directory open.
 	Running bool
-	// Offline leaves out what asks other machines.
+	// Offline skips what contacts other machines.
 	Offline bool
-	// Listen listens as the server would, or says why it could not. It returns nil where trying would change something.
+	// Listen listens as the server would, or says why it could not. It returns nil if trying would change something.
 	Listen func() (net.Listener, error)
-	// Arrived asks the server that runs how a request with a mark has come to it (middleware.MarkParameter), and whether it has; an error
-	// says that it cannot tell. It is nil if no server runs.
+	// Arrived asks the running server how a request with a mark arrived (middleware.MarkParameter), and whether it did;
+	// an error means that it cannot tell. It is nil if no server runs.
 	Arrived func(ctx context.Context, mark string) (id httpapi.Identity, known bool, err error)
-	// Identify puts into a request what the server makes of the way that it has come (httpapi.IdentityOf).
+	// Identify adds to a request what the server derives from the way it arrived (httpapi.IdentityOf).
 	Identify httpapi.Middleware
-	// Built is when the sources of this program were; zero if that is not known.
+	// Built is the time of this program's sources; zero if that is not known.
 	Built time.Time
 	Now   func() time.Time
 	// Measure measures a file system; nil asks the operating system.
 	Measure func(dir string) (diskspace.Usage, error)
-	// Client asks the public URL; nil is one that trusts the authorities of the system.
+	// Client sends requests to the public URL; nil is one that trusts the authorities of the system.
 	Client *http.Client
 }
 
-// The deadlines of what asks others.
+// The deadlines of checks that contact others.
 const (
 	askPatience  = 10 * time.Second
 	mailPatience = 20 * time.Second
 )
 
-// Examine looks at everything. It takes as long as the slowest of the others that are asked, and ends early with ctx.
+// Examine examines everything. It takes as long as the slowest of the servers that it contacts, and ends early with
+// ctx.
 func Examine(ctx context.Context, s Subject) Report {
 	if s.Measure == nil {
 		s.Measure = diskspace.Measure
@@ -188,17 +190,17 @@ func Examine(ctx context.Context, s Subject) Report {
 	return e.report()
 }
 
-// examination is one look at everything.
+// examination is one run of Examine.
 type examination struct {
 	Subject
-	listener net.Listener // at the server's address, where no server is running; nil if there is none
+	listener net.Listener // at the server's address if no server is running; nil if there is none
 
 	mu       sync.Mutex
 	examined []Area
 	findings []Finding
 }
 
-// look says that an area is looked at.
+// look notes that an area is examined.
 func (e *examination) look(at Area) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -243,7 +245,7 @@ func (e *examination) report() Report {
 	return r
 }
 
-// configuration reports what the start says.
+// configuration reports what the start reports.
 func (e *examination) configuration() {
 	e.look(AreaConfiguration)
 	because := func(problems []or3cloud.Problem, why string) []or3cloud.Problem {
@@ -260,7 +262,7 @@ func (e *examination) configuration() {
 	e.find(Warning, AreaSecrets, e.Config.Exposed()...)
 }
 
-// checked returns what set-up would not take. A start does: installations have the values that they have.
+// checked returns what set-up would refuse. A start accepts it: installations have the values that they have.
 func (e *examination) checked() (problems []or3cloud.Problem) {
 	relevant := setting.Host()
 	for _, id := range e.Config.SelectedProviders() {
@@ -309,7 +311,7 @@ func (e *examination) providers(ctx context.Context) {
 	e.nuxt()
 }
 
-// data looks at the data directory.
+// data examines the data directory.
 func (e *examination) data() {
 	if e.DataDir == "" {
 		return
@@ -330,7 +332,7 @@ func (e *examination) data() {
 	e.find(Warning, AreaDisk, warnings...)
 }
 
-// contains reports whether a path lies in a directory, or is it, as links resolve.
+// contains reports whether a path is in a directory, or is it, with links resolved.
 func contains(dir, path string) bool {
 	for _, p := range []*string{&dir, &path} {
 		if abs, err := filepath.Abs(*p); err == nil {

@@ -58,7 +58,7 @@ func registry(t *testing.T, change ...func(*or3cloud.Provider)) *or3cloud.Regist
 	return reg
 }
 
-// subject is an installation in good order with other variables.
+// subject is a healthy installation with other variables.
 func subject(t *testing.T, reg *or3cloud.Registry, environ ...string) Subject {
 	t.Helper()
 	catalogue, err := config.NewCatalogue(reg)
@@ -77,7 +77,7 @@ func subject(t *testing.T, reg *or3cloud.Registry, environ ...string) Subject {
 	return s
 }
 
-// examine returns what is found, without whether something sets the clock of the machine that the test runs on.
+// examine returns the findings, without whether something sets the clock of the machine that runs the test.
 func examine(t *testing.T, s Subject) []Finding {
 	t.Helper()
 	r := Examine(t.Context(), s)
@@ -99,7 +99,7 @@ func examine(t *testing.T, s Subject) []Finding {
 	return found
 }
 
-// only fails unless exactly one thing is found, and returns it.
+// only fails unless there is exactly one finding, and returns it.
 func only(t *testing.T, found []Finding, severity Severity, at Area, variable string) Finding {
 	t.Helper()
 	if len(found) != 1 || found[0].Severity != severity || found[0].Area != at || found[0].Variable != variable {
@@ -185,7 +185,7 @@ func TestUnsafeCombinations(t *testing.T) {
 	}
 }
 
-// Answers in the background want a key of the operator's where keys are not generated, and none elsewhere.
+// Background answers need a key of the operator where keys are not generated, and none elsewhere.
 func TestAnswersInTheBackgroundWantAKey(t *testing.T) {
 	environ := []string{"OR3_BACKGROUND_STREAMING_ENABLED=true", "OPENROUTER_API_KEY=sk-or-v1-for-all"}
 	wanted := func(f Finding) bool { return f.Variable == setting.BackgroundKey && f.Severity == Error }
@@ -232,7 +232,8 @@ func TestKeysThatCanBeGuessed(t *testing.T) {
 	}
 }
 
-// TestWhatSetupWouldNotTakeIsFound is about settings that look at their values; those of a provider that is not selected are nobody's business.
+// TestWhatSetupWouldNotTakeIsFound is about settings that check their values; those of a provider that is not selected
+// do not matter.
 func TestWhatSetupWouldNotTakeIsFound(t *testing.T) {
 	reg := registry(t, func(p *or3cloud.Provider) {
 		if p.ID == "basic-auth" {
@@ -305,7 +306,7 @@ func TestTheClock(t *testing.T) {
 	only(t, examine(t, s), Error, AreaClock, clockVariable)
 }
 
-// TestDataThatIsServed has the data directory below the client, also by a link.
+// TestDataThatIsServed has the data directory below the client, also through a link.
 func TestDataThatIsServed(t *testing.T) {
 	top := t.TempDir()
 	s := subject(t, registry(t))
@@ -366,7 +367,7 @@ func TestARunningServerIsAskedWhereItShouldBe(t *testing.T) {
 	s.Running = true
 	s.Listen = func() (net.Listener, error) { t.Error("the address of a running server is taken"); return nil, nil }
 	none(t, examine(t, s))
-	// One that has no control socket: a server of files alone, or one of other data.
+	// One without a control socket: a server of files only, or of other data.
 	s.Running = false
 	s.Listen = func() (net.Listener, error) { return nil, errors.New(addr + " is in use by another program") }
 	none(t, examine(t, s))
@@ -380,7 +381,8 @@ func TestARunningServerIsAskedWhereItShouldBe(t *testing.T) {
 	only(t, examine(t, s), Warning, AreaAddress, setting.Addr)
 }
 
-// proxied is a server behind a reverse proxy: the public URL leads to the proxy, which sends what rewrite makes of a request.
+// proxied is a server behind a reverse proxy: the public URL leads to the proxy, which sends what rewrite makes of a
+// request.
 func proxied(t *testing.T, secure bool, rewrite func(*httputil.ProxyRequest), environ ...string) Subject {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -419,7 +421,7 @@ func TestWhatAProxySends(t *testing.T) {
 		rewrite  func(*httputil.ProxyRequest)
 		environ  []string
 		severity Severity
-		variable string // nothing is found if it is empty
+		variable string // there is no finding if it is empty
 	}{
 		{"good", good, []string{"OR3_TRUSTED_PROXIES=loopback"}, "", ""},
 		{"good, everyone trusted", good, []string{"OR3_TRUST_PROXY=true"}, "", ""},
@@ -543,7 +545,7 @@ func TestTheMailServer(t *testing.T) {
 	none(t, examine(t, s))
 }
 
-// TestTheStandInIsNotAServer is what others get while the stand-in has the address.
+// TestTheStandInIsNotAServer is what others see while the stand-in has the address.
 func TestTheStandInIsNotAServer(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -561,7 +563,7 @@ func TestTheStandInIsNotAServer(t *testing.T) {
 	}
 }
 
-// TestARunningServerSaysWhatArrives asks a server for what its proxy sends, over the operator's commands.
+// TestARunningServerSaysWhatArrives asks a server what its proxy sends, through the operator's commands.
 func TestARunningServerSaysWhatArrives(t *testing.T) {
 	s := proxied(t, true, func(r *httputil.ProxyRequest) { r.SetXForwarded() }, "OR3_TRUSTED_PROXIES=192.0.2.1")
 	ln, err := s.Listen()
@@ -581,7 +583,7 @@ func TestARunningServerSaysWhatArrives(t *testing.T) {
 	if f := only(t, found, Error, AreaPublicURL, setting.TrustedProxies); !strings.Contains(f.Fix, "OR3_TRUSTED_PROXIES=192.0.2.1,127.0.0.1") {
 		t.Errorf("%s", f)
 	}
-	// A server from before knows no such command, and is only reached.
+	// An older server does not have the command, and is only reached.
 	s.Arrived = AskServer(control.Commands{})
 	none(t, slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL }))
 }
@@ -606,7 +608,7 @@ func TestAnotherServerOfOursIsNotThisOne(t *testing.T) {
 	}
 }
 
-// TestFindingsAreOneLineForPeople: fixes keep their examples, and nothing on the line does anything to a terminal.
+// TestFindingsAreOneLineForPeople: fixes keep their examples, and nothing on the line controls the terminal.
 func TestFindingsAreOneLineForPeople(t *testing.T) {
 	f := Finding{Error, AreaMail, or3cloud.Problem{
 		Variable: setting.SMTPURL, Fault: "/srv/\x1b[31m\u202edata of ann@example.org\nis missing", Why: "no mail", Fix: "Use smtp://USER:PASSWORD@HOST:587, from cloud@example.org.",
@@ -617,7 +619,7 @@ func TestFindingsAreOneLineForPeople(t *testing.T) {
 	}
 }
 
-// TestFormerKeysAreLookedAt: as long as one is accepted it is as good as the present one.
+// TestFormerKeysAreLookedAt: as long as a former key is accepted it is as good as the current one.
 func TestFormerKeysAreLookedAt(t *testing.T) {
 	const former = "OR3_TEST_SECRET_PREVIOUS"
 	reg := registry(t, func(p *or3cloud.Provider) {
@@ -634,7 +636,7 @@ func TestFormerKeysAreLookedAt(t *testing.T) {
 	}
 }
 
-// TestAPathWithATilde: the server would make a directory that is called so.
+// TestAPathWithATilde: the server would create a directory with that name.
 func TestAPathWithATilde(t *testing.T) {
 	s := subject(t, registry(t), "OR3_DATA_DIR=~/or3-cloud")
 	only(t, examine(t, s), Warning, AreaConfiguration, setting.DataDir)
@@ -651,7 +653,7 @@ func TestIsLocal(t *testing.T) {
 	}
 }
 
-// Other values of the environment change nothing about the super administrator once they were read, which doctor says.
+// Later changes to the variables of the super administrator have no effect, and doctor says so.
 func TestASuperAdministratorOfTheEnvironmentWhoIsNone(t *testing.T) {
 	s := subject(t, registry(t), "OR3_ADMIN_USERNAME=admin", "OR3_ADMIN_PASSWORD=Correct horse 1", "OR3_ADMIN_JWT_SECRET="+aKey)
 	s.DataDir = t.TempDir()
@@ -685,7 +687,8 @@ func TestASuperAdministratorOfTheEnvironmentWhoIsNone(t *testing.T) {
 	}
 }
 
-// What a server of models has against chats for all is said before a user sends one. Nothing is asked without a key for all.
+// Doctor reports a model server that refuses the key for all, before a user sends a chat. Without a key for all, no
+// server is contacted.
 func TestServersOfModelsAreAsked(t *testing.T) {
 	status, asked := 200, ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// mail signs in at the mail server. Whether it takes messages, only a message shows: or3-cloud mail test.
+// mail signs in to the mail server. Only a message shows whether it takes messages: or3-cloud mail test.
 func (e *examination) mail(ctx context.Context) {
 	c := e.Config
 	server, err := mail.Parse(c.String(setting.SMTPURL), c.String(setting.SMTPFrom), c.String(setting.EHLOName))

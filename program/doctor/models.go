@@ -12,14 +12,14 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// modelPatience is how long a server of models is waited for.
+// modelPatience is how long doctor waits for a model server.
 const modelPatience = 10 * time.Second
 
-// models asks every server of models that answers for all. Whether a model is there, only a chat shows.
+// models contacts every model server that answers for all. Only a chat shows whether a model exists.
 func (e *examination) models(ctx context.Context) {
 	upstreams, problems := completions.Configured(e.Config)
 	if len(problems) > 0 || !upstreams.Offered() {
-		return // nothing is asked for all, or the configuration says what is wrong
+		return // there is no key for all, or the configuration says what is wrong
 	}
 	e.look(AreaModels)
 	ctx, cancel := context.WithTimeout(ctx, modelPatience)
@@ -37,7 +37,7 @@ func (e *examination) models(ctx context.Context) {
 	asked.Wait()
 }
 
-// unanswered is the problem of a server of models that does not answer.
+// unanswered is the problem of a model server that does not answer.
 func unanswered(u completions.Upstream, err error) or3cloud.Problem {
 	address, key := setting.ModelUpstreams, setting.ModelKeys
 	if u.Name == "" {

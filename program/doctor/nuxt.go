@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/internal/setup"
 )
 
-// Host is what somebody says that runs in a directory; empty to find it out.
+// Host is what the operator says runs in a directory; empty to find out.
 type Host string
 
 // Bind adds the flag.
@@ -16,7 +16,7 @@ func (h *Host) Bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar((*string)(h), "host", "", "what runs here: program, go or nuxt (default: found out; with --env-file, --addr, --data or --web program)")
 }
 
-// IsNuxt reports whether a directory is looked at as that of a Nuxt host. Flags of a server speak of one of this program.
+// IsNuxt reports whether a directory is examined as that of a Nuxt host. Flags of a server mean one of this program.
 func (h Host) IsNuxt(dir string, serverFlags bool) (bool, error) {
 	switch setup.Host(h) {
 	case "":
@@ -29,7 +29,7 @@ func (h Host) IsNuxt(dir string, serverFlags bool) (bool, error) {
 	return false, fmt.Errorf("%q is no kind of host; there are %s, %s and %s", string(h), setup.HostProgram, setup.HostGo, setup.HostNuxt)
 }
 
-// nuxt looks at what a Nuxt host has besides its configuration.
+// nuxt examines what a Nuxt host has besides its configuration.
 func (e *examination) nuxt() {
 	if e.Nuxt == "" {
 		return

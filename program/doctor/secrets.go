@@ -13,20 +13,21 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// fewCharacters is how many different characters a random key has at least; one of 32 with fewer is as good as impossible.
+// fewCharacters is the least number of different characters in a random key; one of 32 with fewer is practically
+// impossible.
 const fewCharacters = 10
 
-// placeholders are words of examples that people forget to replace. They are too long to come up in a random key.
+// placeholders are words in examples that people forget to replace. They are too long to occur in a random key.
 var placeholders = []string{"changeme", "change-me", "change_me", "replace", "example", "password", "placeholder", "your-secret", "your_secret", "openssl"}
 
-// secrets looks at how strong keys are. That they are long enough the configuration says.
+// secrets checks how strong keys are. The configuration checks that they are long enough.
 func (e *examination) secrets() {
 	e.look(AreaSecrets)
 	first := map[string]string{} // variable by value
 	for _, v := range e.Config.Values() {
 		made := v.Setting.Make != ""
 		if !v.Setting.Secret || !v.IsSet || !made && !strings.HasSuffix(v.Setting.Name, "_PREVIOUS") {
-			continue // a password, say, which people think up
+			continue // a password, for example, which people make up
 		}
 		p := or3cloud.Problem{Variable: v.Setting.Name,
 			Why: "whoever guesses it can sign in as anybody",
@@ -73,7 +74,7 @@ func (e *examination) superAdmin(ctx context.Context) {
 	}
 }
 
-// guessable reports whether a key looks as if a person had thought it up.
+// guessable reports whether a key looks as if a person had made it up.
 func guessable(key string) bool {
 	lower := strings.ToLower(key)
 	if slices.ContainsFunc(placeholders, func(word string) bool { return strings.Contains(lower, word) }) {

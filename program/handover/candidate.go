@@ -19,17 +19,18 @@ import (
 	"or3.chat/cloud/internal/logx"
 )
 
-// The file at our path need not be the program that an upgrade is meant to bring. So it has to show that it can take our
-// place before we leave it, in three steps, and after each of them we can go on as if nothing had happened:
+// The file at our path need not be the program that an upgrade is meant to install. So it has to show that it can take
+// our place before we leave it, in three steps, after each of which we can go on as if nothing had happened:
 //
 //  1. Its version command says that it is or3-cloud.
 //  2. Started as a candidate, a child of ours with our arguments, environment and socket, it accepts the configuration.
-//     Up to here we serve.
+//    Up to here we serve.
 //  3. We close the data, answering 503, and it opens all of it, as at a start, and closes it again.
 //
 // Then it is executed in our place, so the process keeps its pid, by which supervisors know it.
 //
-// A candidate gets orders by its standard input, whose end tells it to go, and reports on a pipe: lines, all of which are below.
+// A candidate gets orders on its standard input, whose end tells it to go, and reports on a pipe: in lines, all of
+// which are below.
 const (
 	candidateVariable = "_OR3_CLOUD_CANDIDATE" // has the pid of the process that has started it
 
@@ -43,21 +44,22 @@ const (
 
 	// trialPatience is how long a program may take for each of the first two steps.
 	trialPatience = 30 * time.Second
-	// openPatience is how long it may take to open the data, which brings databases up to date. Meanwhile all is 503.
+	// openPatience is how long it may take to open the data, including the migration of databases. Until then
+	// everything is 503.
 	openPatience = 5 * time.Minute
 	// partingPatience is how long a candidate that has begun to open the data may take to close it when it is given up.
 	partingPatience = 5 * time.Second
-	// maxOutput is how much of what a program prints is kept.
+	// maxOutput is how much of a program's output is kept.
 	maxOutput = 4 << 10
 )
 
-// Limits are how long a program that may take our place may take.
+// Limits are time limits for a program that may take our place.
 type Limits struct {
 	// Step is for each of the first two steps, Open to open the data.
 	Step, Open time.Duration
 }
 
-// candidate is a program that runs beside this one to show that it can take its place.
+// candidate is a program that runs beside this one to show that it can replace it.
 type candidate struct {
 	image
 	version string
@@ -75,7 +77,8 @@ type candidate struct {
 	exit    error // read it after exited
 }
 
-// nominate takes the program at our path through the first two steps. Whoever gets a candidate has to dismiss it.
+// nominate takes the program at our path through the first two steps. The caller has to dismiss a candidate that it
+// gets.
 func (p Process) nominate(ctx context.Context, s *Socket) (_ *candidate, err error) {
 	c := &candidate{image: image{path: p.Program}, patience: p.Limits.Open}
 	defer func() {
@@ -90,7 +93,7 @@ func (p Process) nominate(ctx context.Context, s *Socket) (_ *candidate, err err
 	if !c.file.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file; put the new program there", p.Program)
 	}
-	if c.held, err = os.Open(p.Program); err == nil { // else it is a program that may be executed and not read
+	if c.held, err = os.Open(p.Program); err == nil { // otherwise it is a program that may be executed but not read
 		c.sure = sureName(c.held)
 	}
 	who, err := p.identify(ctx)
@@ -104,14 +107,14 @@ func (p Process) nominate(ctx context.Context, s *Socket) (_ *candidate, err err
 	return c, c.expect(ctx, reportReady, p.Limits.Step)
 }
 
-// version is what we need of that which a program prints as its version --json.
+// version is the part that we need of the output of version --json.
 type version struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 }
 
-// identify asks the program at our path who it is. Until that is known it gets nothing of our environment, which has secrets,
-// but what programs need to be found and to find their files.
+// identify asks the program at our path who it is. Until that is known it gets none of our environment, which has
+// secrets, except what programs need to be found and to find their files.
 func (p Process) identify(ctx context.Context) (version, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Limits.Step)
 	defer cancel()
@@ -171,7 +174,7 @@ func (c *candidate) start(p Process, s *Socket) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	// A report that no one waits for is one too many, so two lines of room are enough.
+	// There is room for two reports: one that no one waits for is one too many.
 	c.cmd, c.orders, c.lines, c.exited = cmd, orders, make(chan string, 2), make(chan struct{})
 	go func() {
 		c.exit = cmd.Wait()
@@ -226,7 +229,7 @@ func (c *candidate) gone(ctx context.Context, report string) error {
 }
 
 // prove lets the candidate open and close the data, which must be closed here. Whatever it returns, the candidate has
-// ended then, and so has its hold on the data.
+// then ended, and with it its hold on the data.
 func (c *candidate) prove(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -255,7 +258,7 @@ func (c *candidate) prove(ctx context.Context) (err error) {
 	return nil
 }
 
-// dismiss ends the candidate and all that belongs to it; nil is none.
+// dismiss ends the candidate and everything that belongs to it; nil is allowed.
 func (c *candidate) dismiss() {
 	if c == nil {
 		return
@@ -279,10 +282,10 @@ func (c *candidate) dismiss() {
 	}
 }
 
-// kill ends the candidate at once, with whatever it has started.
+// kill ends the candidate at once, with everything it has started.
 func (c *candidate) kill() { _ = killGroup(c.cmd) }
 
-// remedy is what helps against an error that the system has for a program, to be put behind it.
+// remedy is what helps against an error of the system about a program, to be appended to it.
 func remedy(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -322,7 +325,7 @@ func (t *tail) String() string {
 	return string(t.kept)
 }
 
-// quote is what was printed, without secrets, to be put behind an error.
+// quote is what was printed, without secrets, to be appended to an error.
 func (t *tail) quote() string {
 	text := logx.Redact(string(bytes.ToValidUTF8(bytes.TrimSpace([]byte(t.String())), []byte("?"))))
 	if text == "" {
@@ -331,13 +334,13 @@ func (t *tail) quote() string {
 	return fmt.Sprintf("; it printed %q", text)
 }
 
-// Candidacy is the part of a process that is a candidate itself.
+// Candidacy is the part of a process that is itself a candidate.
 type Candidacy struct {
 	orders  io.Reader
 	reports io.WriteCloser
 }
 
-// Candidacy returns nil if this process is no candidate.
+// Candidacy returns nil if this process is not a candidate.
 func (p Process) Candidacy() (*Candidacy, error) {
 	text := p.Variable(candidateVariable)
 	if text == "" {
@@ -357,14 +360,14 @@ func (p Process) Candidacy() (*Candidacy, error) {
 	return &Candidacy{orders: p.Orders, reports: os.NewFile(reportFD, "reports")}, nil
 }
 
-// Stand does what a candidate has to do. open opens all stores and returns what closes them.
+// Stand does what a candidate has to do. open opens all stores and returns a function that closes them.
 func (c *Candidacy) Stand(ctx context.Context, open func(context.Context) (stop func() error, err error)) error {
 	defer c.reports.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	orders := make(chan string)
 	go func() {
-		defer cancel() // the program that serves wants us no more, or has ended
+		defer cancel() // the program that serves no longer wants us, or has ended
 		for lines := bufio.NewScanner(c.orders); lines.Scan(); {
 			select {
 			case orders <- lines.Text():

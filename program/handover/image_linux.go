@@ -17,5 +17,5 @@ func (p Process) runningImage() image {
 	return image{path: p.Program, file: file, sure: selfImage}
 }
 
-// sureName is a name of an open file that nothing can be put in the place of.
+// sureName is a name of an open file that always means this file.
 func sureName(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }

@@ -4,7 +4,7 @@ package handover
 
 import "os"
 
-// runningImage is the program that this process runs, as far as its path still leads to it.
+// runningImage is the program that this process runs, if its path still leads to it.
 func (p Process) runningImage() image { return image{path: p.Program} }
 
 func sureName(*os.File) string { return "" }

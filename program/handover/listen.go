@@ -12,13 +12,13 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// privilegedPorts are those below, which only processes with a privilege may listen on.
+// privilegedPorts is the first port that processes without a privilege may listen on.
 const privilegedPorts = 1024
 
-// chooseAddress is what the address is chosen with, by which every refusal to listen ends.
+// chooseAddress says how the address is chosen; every refusal to listen ends with it.
 const chooseAddress = "--addr or " + setting.Addr
 
-// cannotListen says why a TCP address cannot be listened on and what to do.
+// cannotListen says why a TCP address is not available and what to do.
 func cannotListen(addr, choose string, err error) error {
 	host, port, _ := net.SplitHostPort(addr)
 	number, _ := strconv.Atoi(port)
@@ -44,7 +44,7 @@ func cannotListen(addr, choose string, err error) error {
 	return fmt.Errorf("%s cannot be listened on: %w; choose another address with %s", addr, err, choose)
 }
 
-// inUse says who has an address, where that is known.
+// inUse says who has an address, if that is known.
 func inUse(addr, noun, choose, holder string) error {
 	if holder != "" {
 		holder = "; it is " + holder

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// portHolder names the process that listens on a TCP port; "" if it is another user's, which the system does not tell.
+// portHolder names the process that listens on a TCP port; "" if it belongs to another user, which the system does not
+// tell.
 func portHolder(port int) string {
 	inodes := map[string]bool{}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -31,7 +32,8 @@ func portHolder(port int) string {
 	return ""
 }
 
-// listeningSockets adds the sockets of a table of the kernel that listen on a port, as the links of descriptors name them (proc(5)).
+// listeningSockets adds the sockets of a kernel table that listen on a port, in the form of links of descriptors
+// (proc(5)).
 func listeningSockets(table string, port int, inodes map[string]bool) {
 	f, err := os.Open(table)
 	if err != nil {

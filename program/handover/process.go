@@ -1,10 +1,11 @@
 // Package handover makes a server outlive its processes. A process can execute a program in its place, a new one for an
-// upgrade or its own because only a new start can be trusted after a fault, and hand its listening socket over. The socket
-// is open all the time, so that no one is refused meanwhile: clients that find a closed port for five seconds give up edits.
+// upgrade or its own because only a restart can be trusted after a fatal error, and hand over its listening socket. The
+// socket is open all the time, so that no one is refused in between: clients that find a closed port for five seconds
+// give up edits.
 //
-// The life of a server is a row of turns (Serve): in each, the data is opened and closed once. What an upgrade asks of the
-// new program before that, see candidate.go. Where the socket comes from, see Open: from the process before, from systemd, or
-// from the address that is configured.
+// The life of a server is a sequence of turns (Serve): in each, the data is opened and closed once. For what an upgrade
+// requires of the new program before that, see candidate.go. For where the socket comes from, see Open: the process
+// before, systemd, or the configured address.
 package handover
 
 import (
@@ -15,16 +16,17 @@ import (
 	"time"
 )
 
-// Process is what a server needs to know of its process to have a successor. A test can say something else than This.
+// Process is what a server needs to know about its process to have a successor. A test can use something else than
+// This.
 type Process struct {
-	// Name is what a program has to call itself in "version --json" to be ours.
+	// Name is the name with which a program has to identify itself in "version --json" to be ours.
 	Name string
 	// Program is the path of the file that an upgrade replaces, and Argv are the arguments of this process, with its name.
 	Program string
 	Argv    []string
-	// Environ is what a successor gets, but for what is meant for this process alone.
+	// Environ is the environment for a successor, without what is meant for this process alone.
 	Environ []string
-	// Orders is where a candidate is told what to do: standard input.
+	// Orders is where a candidate reads its orders: standard input.
 	Orders io.Reader
 	Now    func() time.Time
 	// Execute replaces this process. It returns only if that is not possible.
@@ -40,8 +42,8 @@ func This(name string) Process {
 	}
 }
 
-// programPath returns where the program is that the user has started, so that an upgrade can replace it there: a link
-// is not followed.
+// programPath returns the path of the program that the user started, so that an upgrade can replace it there: links are
+// not followed.
 func programPath(argv []string) string {
 	if len(argv) > 0 {
 		if path, err := exec.LookPath(argv[0]); err == nil {

@@ -16,24 +16,24 @@ import (
 )
 
 const (
-	// maxFaults in faultSpan are borne with a new start each. One more ends the program: the disk does not get better
-	// by trying, and an operator has to look.
+	// maxFaults is how many fatal errors in faultSpan are answered with a restart each. One more ends the program: the
+	// disk does not get better by trying, and an operator has to look.
 	maxFaults = 3
 	faultSpan = 10 * time.Minute
-	// faultPatience is how long a process with a fault may take to close what it can, beyond the time that the host gives
-	// to requests under way; only a disk that answers nothing at all takes more.
+	// faultPatience is how long a process after a fatal error may take to close what it can, beyond the time that the
+	// host gives to requests under way; only a disk that does not answer at all takes longer.
 	faultPatience = 10 * time.Second
 )
 
-// inheritance is what a process leaves to its successor, in a variable that only the same pid believes.
+// inheritance is what a process leaves to its successor, in a variable that only the same pid accepts.
 type inheritance struct {
 	PID int `json:"pid"`
 	// FD is the listening socket, and Plain the one for plain HTTP beside it; 0 if there is none.
 	FD    int `json:"fd"`
 	Plain int `json:"plain,omitempty"`
-	// Unlink says that the socket is a file that is to be removed in the end.
+	// Unlink says that the socket is a file to remove in the end.
 	Unlink bool `json:"unlink,omitempty"`
-	// Faults are the moments of the last new starts after a fault, in Unix seconds.
+	// Faults are the times of the last restarts after a fatal error, in Unix seconds.
 	Faults []int64 `json:"faults,omitempty"`
 }
 
@@ -91,8 +91,8 @@ type Addresses struct {
 	Plain string
 }
 
-// Open returns the socket that this process was given, by its predecessor or by systemd, or else opens its own. What was given may be
-// the first of two alone: then the other one is opened, because the configuration has changed.
+// Open returns the socket that this process was given, by its predecessor or by systemd, or otherwise opens its own. It
+// may be given only the first of two: then the other one is opened, because the configuration has changed.
 func (p Process) Open(at Addresses) (*Socket, error) {
 	s, err := p.given(at)
 	if err != nil {
@@ -115,7 +115,7 @@ func (p Process) Open(at Addresses) (*Socket, error) {
 	return s, nil
 }
 
-// given returns what other processes have opened for this one; without a listener if none has.
+// given returns the sockets that other processes have opened for this one; without a listener if there are none.
 func (p Process) given(at Addresses) (*Socket, error) {
 	in, err := p.inherited()
 	if err != nil {
@@ -150,10 +150,11 @@ func (s *Socket) closePlain() error {
 // Close implements net.Listener, for both.
 func (s *Socket) Close() error { return errors.Join(s.Listener.Close(), s.closePlain()) }
 
-// kept are the descriptors that keep a socket open for what follows: the one of its listener, and of the one for plain HTTP. 0 is none.
+// kept are the descriptors that keep a socket open for the next turn or process: that of its listener, and that of the
+// one for plain HTTP. 0 means none.
 type kept struct{ main, plain int }
 
-// take makes the listeners of descriptors.
+// take makes the listeners from descriptors.
 func (s *Socket) take(k kept) (err error) {
 	if s.Listener, err = listenerOf(k.main); err != nil {
 		return err
@@ -170,7 +171,7 @@ func (s *Socket) take(k kept) (err error) {
 // Given reports whether another process has opened the socket: the one before this one, or systemd.
 func (s *Socket) Given() bool { return s.given }
 
-// OfManager reports whether the socket is systemd's, which then says who may connect.
+// OfManager reports whether the socket is systemd's, which then decides who may connect.
 func (s *Socket) OfManager() bool { return s.given && !s.unlink }
 
 func unlinkOnClose(ln net.Listener, unlink bool) {
@@ -179,7 +180,7 @@ func unlinkOnClose(ln net.Listener, unlink bool) {
 	}
 }
 
-// reopen makes a socket of what keep has returned.
+// reopen makes a socket from what keep has returned.
 func (s *Socket) reopen(k kept) (*Socket, error) {
 	again := &Socket{given: s.given, unlink: s.unlink, faults: s.faults}
 	if err := again.take(k); err != nil {
@@ -188,7 +189,7 @@ func (s *Socket) reopen(k kept) (*Socket, error) {
 	return again, nil
 }
 
-// discard closes what keep has returned, as the end of the socket; nothing is nothing.
+// discard closes what keep has returned, as the end of the socket; it may be empty.
 func (s *Socket) discard(k kept) error {
 	if k == (kept{}) {
 		return nil
@@ -225,7 +226,7 @@ type successor struct {
 	left  inheritance
 }
 
-// become replaces this process by a new one of the same pid. It returns only if that is not possible.
+// become replaces this process by a new one with the same pid. It returns only if that is not possible.
 func (s *successor) become() error {
 	left, err := json.Marshal(s.left)
 	if err != nil {
@@ -254,17 +255,18 @@ func (p Process) private() []string {
 	})
 }
 
-// image is a program file as it was at one moment. Its path may lead to another file, or nowhere, when it is executed.
+// image is a program file as it was at one moment. Its path may lead to another file, or nowhere, by the time it is
+// executed.
 type image struct {
 	path string
 	// file is what the path led to; nil if that is not known.
 	file os.FileInfo
-	// sure is another name of the file that nothing can be put in the place of; empty where the system has none.
+	// sure is another name of the file that always means this file; empty where the system has none.
 	sure string
 }
 
-// name returns how the file is executed: by its path, which is what people see in lists of processes, as long as that
-// leads to it.
+// name returns the path to execute: the file's own path, which people see in lists of processes, as long as that leads
+// to it.
 func (i image) name() string {
 	if i.sure == "" || i.file == nil {
 		return i.path
@@ -275,21 +277,21 @@ func (i image) name() string {
 	return i.sure
 }
 
-// Ending is how a turn ends: with an upgrade, with a new start, with an error, or just so.
+// Ending is how a turn ends: with an upgrade, a restart, an error, or a normal stop.
 type Ending struct {
-	// trial is the program for an upgrade that is to open the stores next.
+	// trial is the program for an upgrade, which opens the stores next.
 	trial *candidate
 	// next is executed when everything is closed.
 	next *successor
 	// kept keeps the socket open for what follows; empty if nothing follows.
 	kept kept
 	err  error
-	// alarm executes next when closing takes too long; nil if it may take as long as it takes.
+	// alarm executes next when closing takes too long; nil if there is no limit.
 	alarm *time.Timer
 }
 
-// Watch waits until ctx ends or there is a reason to end; then it calls stop. grace is what a server gives to requests
-// under way. fatal tells of faults that only a new start can mend.
+// Watch waits until ctx ends or there is a reason to end; then it calls stop. grace is how long a server waits for
+// requests under way. fatal reports errors that only a restart can fix.
 func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration, fatal <-chan error, stop func()) Ending {
 	p, s := t.process, t.Socket
 	for {
@@ -331,7 +333,8 @@ func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration,
 	}
 }
 
-// upgrade looks at the program that is to take over. It reports whether this turn is over because that accepts the configuration.
+// upgrade examines the program that is to take over. It reports whether this turn is over because the program accepts
+// the configuration.
 func (t *Turn) upgrade(ctx context.Context, log *slog.Logger) (Ending, bool) {
 	log.Info("an upgrade was asked for; looking at the program", "program", t.process.Program)
 	trial, err := t.process.nominate(ctx, t.Socket)
@@ -349,7 +352,7 @@ func (t *Turn) upgrade(ctx context.Context, log *slog.Logger) (Ending, bool) {
 	return Ending{trial: trial, kept: kept}, true
 }
 
-// refuseUpgrade says why this program goes on, unless it has been told to stop.
+// refuseUpgrade logs why this program goes on, unless it has been told to stop.
 func (p Process) refuseUpgrade(ctx context.Context, log *slog.Logger, u *Upgrades, why error) {
 	if ctx.Err() == nil {
 		u.refuse(why)
@@ -357,7 +360,7 @@ func (p Process) refuseUpgrade(ctx context.Context, log *slog.Logger, u *Upgrade
 	}
 }
 
-// succeed makes the successor that gets the socket, which stays open until that is executed.
+// succeed makes the successor that gets the socket, which stays open until it is executed.
 func (p Process) succeed(s *Socket, i image) (*successor, error) {
 	k, err := s.keep()
 	if err != nil {
@@ -366,8 +369,8 @@ func (p Process) succeed(s *Socket, i image) (*successor, error) {
 	return &successor{Process: p, image: i, left: inheritance{PID: os.Getpid(), FD: k.main, Plain: k.plain, Unlink: s.unlink, Faults: s.faults}}, nil
 }
 
-// conclude ends the process in the way that was decided, unless ctx has ended: whoever told it to stop meanwhile wants
-// no successor. closing is what went wrong while everything was closed; it does not keep a successor from trying.
+// conclude ends the process in the way that was decided, unless ctx has ended: then it was told to stop, and needs no
+// successor. closing is the error of closing everything; it does not keep a successor from trying.
 func (e Ending) conclude(ctx context.Context, log *slog.Logger, closing error) error {
 	if e.next == nil || ctx.Err() != nil {
 		return errors.Join(e.err, closing)
@@ -376,7 +379,7 @@ func (e Ending) conclude(ctx context.Context, log *slog.Logger, closing error) e
 		log.Error("not everything could be closed", "error", closing)
 	}
 	if e.alarm != nil && !e.alarm.Stop() {
-		select {} // it is executing the successor at this moment
+		select {} // it is executing the successor right now
 	}
 	return e.next.become()
 }

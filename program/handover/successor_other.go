@@ -9,7 +9,7 @@ import (
 	"os/exec"
 )
 
-// errNoSuccessor is returned on systems where a process cannot turn into another one.
+// errNoSuccessor is returned on systems where a process cannot execute another program in its place.
 var errNoSuccessor = errors.New("this operating system cannot hand a socket to a new process; start the server again")
 
 func canSucceed() error { return errNoSuccessor }

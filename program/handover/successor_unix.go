@@ -18,24 +18,24 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// firstActivated is the descriptor at which systemd's sockets begin.
+// firstActivated is the descriptor of systemd's first socket.
 const firstActivated = 3
 
 // canSucceed says why a process cannot execute a program in its place and leave it a socket.
 func canSucceed() error { return nil }
 
-// upgradeSignals delivers the signal that asks for an upgrade. SIGHUP is not one: it also comes when a terminal closes.
+// upgradeSignals delivers the signal that requests an upgrade. SIGHUP is not one: it also comes when a terminal closes.
 func upgradeSignals() (<-chan os.Signal, func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, unix.SIGUSR2)
 	return c, func() { signal.Stop(c) }
 }
 
-// plainName is what the socket unit for plain HTTP says in FileDescriptorName=.
+// plainName is the value of FileDescriptorName= in the socket unit for plain HTTP.
 const plainName = "http"
 
-// activated returns the sockets that systemd has opened for this process; nil if it has not. With two, which a server that speaks
-// HTTPS itself wants, the one that is called plainName is for plain HTTP.
+// activated returns the sockets that systemd has opened for this process; nil if it has not. Of two, which a server
+// that speaks HTTPS itself needs, the one named plainName is for plain HTTP.
 func activated(variable func(string) string, wantsPlain bool) (main, plain net.Listener, err error) {
 	if variable("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
 		return nil, nil, nil
@@ -60,7 +60,7 @@ func activated(variable func(string) string, wantsPlain bool) (main, plain net.L
 	return main, plain, err
 }
 
-// listenerOf makes a listener of an inherited descriptor, which it closes.
+// listenerOf makes a listener from an inherited descriptor, which it closes.
 func listenerOf(fd int) (net.Listener, error) {
 	unix.CloseOnExec(fd)
 	f := os.NewFile(uintptr(fd), "socket")
@@ -87,14 +87,14 @@ func duplicate(ln net.Listener) (fd int, err error) {
 }
 
 // bequeath keeps a descriptor open in the next program. A second request for an upgrade must not kill that one before
-// it listens to signals: what is ignored here is ignored there.
+// it handles signals: what is ignored here is ignored there.
 func bequeath(fd int) error {
 	signal.Ignore(unix.SIGUSR2)
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
 	return err
 }
 
-// ownGroup makes a command the first of a process group, so that killGroup ends also what it has started.
+// ownGroup makes a command the first of a process group, so that killGroup also ends what it has started.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // killGroup ends a command and what it has started.

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestTryingChangesNothing tries addresses, and looks at what is left of it.
+// TestTryingChangesNothing tries addresses, and looks at what is left behind.
 func TestTryingChangesNothing(t *testing.T) {
 	dir := t.TempDir()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

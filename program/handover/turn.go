@@ -11,7 +11,7 @@ import (
 	"or3.chat/cloud/internal/logx"
 )
 
-// Upgrades are the requests for an upgrade that come to this process: SIGUSR2, where the system has it, and Ask.
+// Upgrades are the requests for an upgrade to this process: SIGUSR2, where the system has it, and Ask.
 type Upgrades struct {
 	asked  <-chan os.Signal
 	ignore func()
@@ -23,27 +23,27 @@ type Upgrades struct {
 	why     string
 }
 
-// AwaitUpgrades begins to collect requests. A signal that comes before ends the process, as signals do.
+// AwaitUpgrades starts to collect requests. A signal that comes earlier ends the process, as signals do.
 func (p Process) AwaitUpgrades() *Upgrades {
 	u := &Upgrades{wanted: make(chan struct{}, 1), now: p.Now}
 	u.asked, u.ignore = upgradeSignals()
 	return u
 }
 
-// Ask asks for what the signal asks for: that the program at our path, which may be the same, takes our place if it can start with the
-// configuration as it is by then. It returns at once. An error says that this system cannot do it.
+// Ask requests what the signal requests: that the program at our path, which may be the same, takes our place if it can
+// start with the configuration of that time. It returns at once. An error says that this system cannot do it.
 func (u *Upgrades) Ask() error {
 	if err := canSucceed(); err != nil {
 		return err
 	}
 	select {
 	case u.wanted <- struct{}{}:
-	default: // one waits, which this one is answered by
+	default: // one is waiting, and answers this one as well
 	}
 	return nil
 }
 
-// Refused returns when a request was last refused, and why; "" if none was since the start.
+// Refused returns when a request was last refused, and why; "" if none has been since the start.
 func (u *Upgrades) Refused() (at time.Time, why string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -56,10 +56,10 @@ func (u *Upgrades) refuse(why error) {
 	u.refused, u.why = u.now(), logx.Redact(why.Error())
 }
 
-// Stop ends that.
+// Stop stops collecting.
 func (u *Upgrades) Stop() { u.ignore() }
 
-// again begins once more after bequeath has let the signal be ignored.
+// again starts collecting again after bequeath made the process ignore the signal.
 func (u *Upgrades) again() {
 	u.ignore()
 	u.asked, u.ignore = upgradeSignals()
@@ -74,8 +74,8 @@ type Turn struct {
 	trial    *candidate // may open the data first; nil if there is none
 }
 
-// Serve takes turns until one ends without a reason for another, or this process is replaced. take serves on the socket of
-// a turn until ctx ends or Watch or Yield say so, and returns that, with what went wrong while everything was closed.
+// Serve takes turns until one ends without a reason for another, or this process is replaced. take serves on the socket
+// of a turn until ctx ends or Watch or Yield say so, and returns that, with the error of closing everything.
 func (p Process) Serve(ctx context.Context, log *slog.Logger, s *Socket, u *Upgrades, take func(context.Context, *Turn) (Ending, error)) error {
 	var trial *candidate
 	for {
@@ -108,8 +108,8 @@ func (p Process) Serve(ctx context.Context, log *slog.Logger, s *Socket, u *Upgr
 	}
 }
 
-// Yield lets the program of an upgrade, if there is one, open and close the data. It reports whether that can take over:
-// then this turn is over. It must be called before the data is opened.
+// Yield lets the program of an upgrade, if there is one, open and close the data. It reports whether that program can
+// take over: then this turn is over. It must be called before the data is opened.
 func (t *Turn) Yield(ctx context.Context, log *slog.Logger) (Ending, bool) {
 	if t.trial == nil {
 		return Ending{}, false

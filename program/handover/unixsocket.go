@@ -24,7 +24,7 @@ func listen(addr string, access Access) (net.Listener, error) {
 	return listenTCP(addr, chooseAddress)
 }
 
-// listenTCP opens a TCP address. choose is what another one is chosen with.
+// listenTCP opens a TCP address. choose says how another one is chosen.
 func listenTCP(addr, choose string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -33,8 +33,9 @@ func listenTCP(addr, choose string) (net.Listener, error) {
 	return ln, nil
 }
 
-// Try finds out whether a server could listen, and says why not as the server would. It returns what it listens with, for whoever wants
-// to see what arrives there; for the path of a socket it only looks, because to listen would be to change something, and returns nil.
+// Try finds out whether a server could listen, and if not says why as the server would. It returns the listener, for a
+// caller that wants to see what arrives there; for the path of a socket it only looks, because listening would change
+// something, and returns nil.
 func Try(at Addresses) (net.Listener, error) {
 	if at.Plain != "" {
 		ln, err := listenTCP(at.Plain, setting.HTTPAddr)
@@ -62,10 +63,10 @@ func Try(at Addresses) (net.Listener, error) {
 	return nil, err
 }
 
-// Access says who may connect to a Unix socket, which takes the right to write to its file.
+// Access says who may connect to a Unix socket, which takes the permission to write to its file.
 type Access struct {
 	Mode  fs.FileMode
-	Group string // name or number; empty for the one that the file has anyway
+	Group string // name or number; empty for the default group
 }
 
 // give sets mode and group of a file.
@@ -100,8 +101,9 @@ func groupID(group string) (int, error) {
 	return strconv.Atoi(g.Gid)
 }
 
-// listenUnix makes a socket at path, in place of what a killed server has left behind. Until its access is set only the server's
-// user can connect. The directory is locked meanwhile, so that of two servers that start at once one sees the other's.
+// listenUnix makes a socket at path, in place of what a killed server has left behind. Until its access is set only the
+// server's user can connect. The directory is locked while it does, so that of two servers that start at once one sees
+// the other's socket.
 func listenUnix(path string, access Access) (net.Listener, error) {
 	if strings.HasPrefix(path, "@") { // an abstract socket of Linux: there is no file
 		ln, err := net.Listen("unix", path)
@@ -129,7 +131,7 @@ func listenUnix(path string, access Access) (net.Listener, error) {
 	return own, nil
 }
 
-// socketFault says what can be done about a socket that cannot be made.
+// socketFault says what can be done about a socket that cannot be created.
 func socketFault(path string, err error) error {
 	dir := filepath.Dir(path)
 	switch {
@@ -143,7 +145,7 @@ func socketFault(path string, err error) error {
 	return fmt.Errorf("the socket %s: %w", path, err)
 }
 
-// maxSocketPath is how many bytes the path of a socket has on all systems.
+// maxSocketPath is how long the path of a socket may be on all systems, in bytes.
 const maxSocketPath = 103
 
 // dialPatience is how long a server on a socket has to show that it is alive.
@@ -158,8 +160,8 @@ func removeDeadSocket(path string) error {
 	return os.Remove(path)
 }
 
-// deadSocket reports whether a killed server has left a socket at a path. Only a refused connection shows that no one listens. One that
-// is not permitted, or waits in a full line, shows the opposite. An error says that something else is there.
+// deadSocket reports whether a killed server has left a socket at a path. Only a refused connection shows that no one
+// listens. A permission error, or a full queue, shows the opposite. An error says that something else is there.
 func deadSocket(path string) (dead bool, err error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -184,7 +186,7 @@ func deadSocket(path string) (dead bool, err error) {
 	return false, inUse(path, "path", chooseAddress, "")
 }
 
-// ownedSocket is a socket whose file goes with it, unless another server's file is there by then.
+// ownedSocket is a socket whose file is removed with it, unless another server's file is there by then.
 type ownedSocket struct {
 	*net.UnixListener
 	file fs.FileInfo
@@ -212,7 +214,7 @@ func (s *ownedSocket) SetUnlinkOnClose(unlink bool) {
 func (s *ownedSocket) Close() error {
 	path := s.Addr().String()
 	if now, err := os.Lstat(path); err == nil && s.file != nil && os.SameFile(s.file, now) {
-		_ = os.Remove(path) // before the end of listening, while no other server takes the path
+		_ = os.Remove(path) // before listening ends, while no other server can take the path
 		s.file = nil
 	}
 	return s.UnixListener.Close()

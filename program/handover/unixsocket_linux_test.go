@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asStranger runs what as a user who is neither root nor the owner of anything, where we are root.
+// asStranger runs what as a user who is neither root nor the owner of anything, if we are root.
 func asStranger(t *testing.T, what func()) {
 	t.Helper()
 	if os.Getuid() == 0 {
@@ -37,7 +37,7 @@ func TestAGroupOfOthersIsExplained(t *testing.T) {
 	}
 }
 
-// A living server of another user cannot be asked whether it lives.
+// A living server of another user cannot be contacted to find out.
 func TestASocketOfAnotherUserIsNotDead(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("takes root, who can be two users")
@@ -54,7 +54,7 @@ func TestASocketOfAnotherUserIsNotDead(t *testing.T) {
 	}
 }
 
-// An abstract socket has no file; that it is taken is said in the same words.
+// An abstract socket has no file; the message about a taken one is the same.
 func TestAnAbstractSocketInUseIsExplained(t *testing.T) {
 	path := "@" + filepath.Join(t.TempDir(), "s")
 	ln, err := listen("unix:"+path, Access{Mode: 0o660})

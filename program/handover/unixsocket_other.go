@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// bindPrivately makes a socket; the directory says who may connect.
+// bindPrivately makes a socket; the directory decides who may connect.
 func bindPrivately(path string) (net.Listener, error) { return net.Listen("unix", path) }
 
 func lockDirectory(string) (unlock func(), err error) { return func() {}, nil }

@@ -18,8 +18,7 @@ import (
 
 var groupOnly = Access{Mode: 0o660}
 
-// A proxy with another user connects through the group. Neither umask nor order leave the socket open to anybody else.
-//
+// A proxy with another user connects through the group. Neither umask nor order open the socket to anyone else.
 //walk:follows operations.md [Service] RuntimeDirectory=or3-cloud
 func TestModeAndGroupOfTheSocket(t *testing.T) {
 	group := os.Getgid()
@@ -74,7 +73,7 @@ func TestASocketThatCannotBeMadeIsExplained(t *testing.T) {
 	}
 }
 
-// Of all servers that start at a path, one has it, and its clients reach it.
+// Of several servers that start at a path at once, one gets it, and its clients reach it.
 func TestOneServerHasASocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -112,7 +111,7 @@ func TestOneServerHasASocket(t *testing.T) {
 	conn.Close()
 }
 
-// What is no socket of a dead server stays.
+// Anything but the socket of a dead server stays.
 func TestOnlyADeadSocketIsRemoved(t *testing.T) {
 	dir := t.TempDir()
 	busy := filepath.Join(dir, "busy")
@@ -127,7 +126,7 @@ func TestOnlyADeadSocketIsRemoved(t *testing.T) {
 	if err := unix.Listen(fd, 0); err != nil {
 		t.Fatal(err)
 	}
-	for range 8 { // until the line is full, and a further one is not answered
+	for range 8 { // until the queue is full, and the next one is not answered
 		if conn, err := net.DialTimeout("unix", busy, dialPatience); err == nil {
 			defer conn.Close()
 		}
@@ -167,7 +166,7 @@ func TestAServerRemovesItsOwnSocketOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(path, path+".old"); err != nil { // keeps the number of the file taken
+	if err := os.Rename(path, path+".old"); err != nil { // keeps the inode number of the file taken
 		t.Fatal(err)
 	}
 	second, err := listen("unix:"+path, groupOnly)

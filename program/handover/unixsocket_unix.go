@@ -17,8 +17,8 @@ func bindPrivately(path string) (net.Listener, error) {
 	return net.Listen("unix", path)
 }
 
-// lockDirectory keeps other servers from making a socket in a directory until unlock is called. Where a file system has no
-// locks, or the directory cannot be read, there is none.
+// lockDirectory keeps other servers from making a socket in a directory until unlock is called. If the file system has
+// no locks, or the directory cannot be read, it does nothing.
 func lockDirectory(dir string) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if errors.Is(err, os.ErrPermission) {

@@ -18,14 +18,14 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// explanation is what keeps a certificate from being issued, and what helps.
+// explanation says what keeps a certificate from being issued, and what helps.
 type explanation struct {
 	fault, fix string
-	// until is when the authority wants to be asked again; zero if it has not said.
+	// until is the earliest time for the next request, according to the authority; zero if it has not said.
 	until time.Time
 }
 
-// outOfOrder explains faults of an authority, which the library cannot read where there are no words with them.
+// outOfOrder explains errors of an authority, which the library cannot read when they come without a text.
 var (
 	outOfOrder = explanation{fault: "the authority has a fault of its own", fix: "Wait: the server asks again by itself."}
 	failing    = regexp.MustCompile(`HTTP 5\d\d`)
@@ -34,7 +34,7 @@ var (
 // respite is how long an authority is left alone that has had enough and does not say until when.
 const respite = time.Hour
 
-// explain says in plain words what an authority, or the way to it, has against a certificate for a name.
+// explain says in plain words why an authority, or the connection to it, refuses a certificate for a name.
 func explain(name string, err error, now time.Time, plain bool) explanation {
 	var problem acme.Problem
 	if errors.As(err, &problem) {
@@ -73,7 +73,7 @@ func explain(name string, err error, now time.Time, plain bool) explanation {
 	return explanation{fault: oserror.Explain(err).Error(), fix: "See what was said; with OR3_LOG_LEVEL=debug the log has every step."}
 }
 
-// correctCA is the rest of an advice about an authority that cannot be reached.
+// correctCA is the rest of a hint about an authority that cannot be reached.
 func correctCA(host string) string {
 	if strings.HasSuffix(host, "letsencrypt.org") {
 		return "."
@@ -81,7 +81,8 @@ func correctCA(host string) string {
 	return ", or correct " + setting.ACMECA + "."
 }
 
-// ofAuthority is explain for what the authority itself has said. Authorities differ in what they call a fault, so their words count, too.
+// ofAuthority is explain for what the authority itself has said. Authorities name their errors differently, so their
+// words count, too.
 func ofAuthority(name string, p acme.Problem, now time.Time, plain bool) explanation {
 	words := strings.ToLower(p.Detail)
 	says := func(texts ...string) bool {
@@ -124,10 +125,10 @@ func ofAuthority(name string, p acme.Problem, now time.Time, plain bool) explana
 	return explanation{fault: "the authority refuses: " + p.Detail, fix: "See what was said."}
 }
 
-// promised finds the time in what an authority says of its limits, in the two forms of Let's Encrypt.
+// promised finds the time in what an authority says about its limits, in the two forms of Let's Encrypt.
 var promised = regexp.MustCompile(`retry after (\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)`)
 
-// retryAfter is when an authority wants to be asked again.
+// retryAfter is the earliest time for the next request to an authority.
 func retryAfter(detail string, now time.Time) time.Time {
 	if m := promised.FindStringSubmatch(detail); m != nil {
 		if at, err := time.ParseInLocation(time.DateTime, m[1]+" "+m[2], time.UTC); err == nil && at.After(now) {

@@ -19,7 +19,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// TestWhatIsWrongIsExplained lets certificates be refused by an authority for the reasons that people meet, and reads the log.
+// TestWhatIsWrongIsExplained makes an authority refuse certificates for the reasons that people meet, and reads the
+// log.
 func TestWhatIsWrongIsExplained(t *testing.T) {
 	soon := time.Now().Add(3 * time.Hour).UTC().Truncate(time.Second)
 	for name, c := range map[string]struct {
@@ -96,8 +97,8 @@ func TestWhatIsWrongIsExplained(t *testing.T) {
 	}
 }
 
-// TestAnAuthorityThatIsAwayIsExplained has the server ask a closed port, and one whose certificate it does not know. Then the port opens,
-// and the server gets its certificate without a new start.
+// TestAnAuthorityThatIsAwayIsExplained makes the server contact a closed port, and an authority whose certificate it
+// does not know. Then the port opens, and the server gets its certificate without a restart.
 func TestAnAuthorityThatIsAwayIsExplained(t *testing.T) {
 	socket, o := sockets(t)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,7 +119,7 @@ func TestAnAuthorityThatIsAwayIsExplained(t *testing.T) {
 	s.says("level=ERROR", "of nobody whom this machine trusts", setting.ACMERoots)
 }
 
-// TestTheServerTriesAgain lets the authority refuse twice.
+// TestTheServerTriesAgain makes the authority refuse twice.
 func TestTheServerTriesAgain(t *testing.T) {
 	socket, o := sockets(t)
 	refused := 0
@@ -141,7 +142,7 @@ func TestTheServerTriesAgain(t *testing.T) {
 	}
 }
 
-// TestTheLibraryAsksNoAuthorityThatWantsPatience renews while there is a limit.
+// TestTheLibraryAsksNoAuthorityThatWantsPatience renews during a rate limit.
 func TestTheLibraryAsksNoAuthorityThatWantsPatience(t *testing.T) {
 	socket, o := sockets(t)
 	a := acmetest.Start(t, o)

@@ -1,8 +1,10 @@
-// Package https has a server speak HTTPS itself: it gets certificates for the domains of OR3_DOMAIN from an authority (ACME, RFC 8555)
-// and renews them, and answers at the port for plain HTTP. It is the only package that knows the library behind it.
+// Package https makes a server speak HTTPS itself: it gets certificates for the domains of OR3_DOMAIN from an authority
+// (ACME, RFC 8555) and renews them, and answers at the port for plain HTTP. It is the only package that knows the
+// library behind it.
 //
-// A start never waits for the authority. A Site serves with the certificates that are on the disk, and gets the others when its data is
-// open. There is no certificate for any other name, and none is asked for because somebody has named it.
+// A start never waits for the authority. A Site serves with the certificates that are on the disk, and gets the others
+// when its data is open. There is no certificate for any other name, and none is requested because a client has named
+// it.
 package https
 
 import (
@@ -36,12 +38,13 @@ import (
 // directory is where certificates and the account with the authority are, below the data directory.
 const directory = "certificates"
 
-// alpn is the protocol of the authority's questions at the port of HTTPS (RFC 8737).
+// alpn is the protocol of the authority's validation at the HTTPS port (RFC 8737).
 const alpn = "acme-tls/1"
 
 func init() { certmagic.UserAgent = "or3-cloud" }
 
-// Names are the domains of a server with all that it takes to get certificates for them; nil for a server that speaks plain HTTP.
+// Names are the domains of a server with everything needed to get certificates for them; nil for a server that speaks
+// plain HTTP.
 type Names struct {
 	domains []string
 	public  *url.URL
@@ -49,16 +52,16 @@ type Names struct {
 	dir     string
 	issuer  certmagic.ACMEIssuer // as it is configured
 	log     *slog.Logger
-	// check is how often is looked for certificates to renew; 0 stands for what the library does.
+	// check is how often to look for certificates to renew; 0 means the library's default.
 	check  time.Duration
 	pauses []time.Duration
 }
 
-// pauses come after each try that has failed; the last one again and again. Let's Encrypt allows five failures an hour for a name, and
-// tries after the first one go to its staging service.
+// pauses come after each failed attempt; the last one again and again. Let's Encrypt allows five failures an hour for a
+// name, and attempts after the first one go to its staging service.
 var pauses = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour}
 
-// New returns what a configuration says.
+// New returns the names of a configuration.
 func New(c *config.Config, log *slog.Logger) (*Names, error) {
 	n := &Names{domains: c.List(setting.Domain), log: log, pauses: pauses, grace: time.Duration(c.Int(setting.ShutdownTimeout)) * time.Millisecond}
 	if len(n.domains) == 0 {
@@ -81,7 +84,7 @@ func New(c *config.Config, log *slog.Logger) (*Names, error) {
 		n.issuer.CA, n.issuer.TestCA = certmagic.LetsEncryptProductionCA, certmagic.LetsEncryptStagingCA
 	}
 	if n.issuer.Email == "" {
-		n.issuer.Email = " " // none, and nobody is asked for one
+		n.issuer.Email = " " // none, and it is not asked for
 	}
 	if file := c.String(setting.ACMERoots); file != "" {
 		n.issuer.TrustedRoots, err = roots(file)
@@ -125,7 +128,7 @@ type Site struct {
 	barred map[string]time.Time // until when the authority wants no requests for a domain
 }
 
-// Open makes a site of a socket, with the certificates that are on the disk. Serve has to follow.
+// Open makes a site from a socket, with the certificates that are on the disk. Serve must follow.
 func (n *Names) Open(s *handover.Socket) *Site {
 	site := &Site{Names: n, socket: s, barred: map[string]time.Time{}}
 	if n == nil {
@@ -142,7 +145,7 @@ func (n *Names) Open(s *handover.Socket) *Site {
 	})
 	template := n.issuer
 	template.Logger = logger
-	// The library would listen itself where it finds no one who does.
+	// The library would listen itself if it found no one who does.
 	host, port := where(s.Listener)
 	template.ListenHost, template.AltTLSALPNPort = host, port
 	template.DisableHTTPChallenge = s.Plain == nil
@@ -175,7 +178,7 @@ func where(ln net.Listener) (host string, port int) {
 	return host, at.Port
 }
 
-// Serve lets serve, which is that of a host, answer requests until ctx ends. The port for plain HTTP is open as long.
+// Serve lets serve, which is that of a host, answer requests until ctx ends. The port for plain HTTP is open that long.
 func (s *Site) Serve(ctx context.Context, serve func(context.Context, net.Listener) error) error {
 	if s.Names == nil {
 		return serve(ctx, s.socket.Listener)
@@ -197,7 +200,7 @@ func (s *Site) Serve(ctx context.Context, serve func(context.Context, net.Listen
 	return errors.Join(err, plain())
 }
 
-// end ends what Manage has begun.
+// end ends what Manage has started.
 func (s *Site) end() {
 	s.mu.Lock()
 	s.stop()
@@ -207,7 +210,7 @@ func (s *Site) end() {
 	s.cache.Stop()
 }
 
-// tls is how browsers are spoken with. Only the domains have certificates.
+// tls is the configuration for browsers. Only the domains have certificates.
 func (s *Site) tls() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1", alpn},
@@ -220,7 +223,7 @@ func (s *Site) tls() *tls.Config {
 	}
 }
 
-// front is a front without anything that has to be opened.
+// front is a front without anything to open.
 type front struct{ handler http.Handler }
 
 func (f front) Handler() http.Handler { return f.handler }
@@ -233,8 +236,8 @@ func (front) Drain() <-chan struct{} {
 
 func (front) Close() error { return nil }
 
-// plain answers at the port for plain HTTP: the authority, and browsers, which are sent to HTTPS. They are sent nowhere else than to one
-// of the domains, whatever they ask for.
+// plain answers at the port for plain HTTP: the authority, and browsers, which are redirected to HTTPS. They are
+// redirected only to one of the domains, whatever they ask for.
 func (s *Site) plain(w http.ResponseWriter, r *http.Request) {
 	name := strings.ToLower((&url.URL{Host: r.Host}).Hostname())
 	if !slices.Contains(s.domains, name) {
@@ -259,7 +262,7 @@ func (s *Site) plain(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusPermanentRedirect)
 }
 
-// until is the end of the certificate of a domain; ok is false if there is none.
+// until is the expiry of the certificate of a domain; ok is false if there is none.
 func (s *Site) until(name string) (end time.Time, ok bool) {
 	for _, c := range s.cache.AllMatchingCertificates(name) {
 		if c.Leaf != nil && c.Leaf.NotAfter.After(end) {

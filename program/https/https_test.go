@@ -51,7 +51,7 @@ func sockets(t *testing.T) (*handover.Socket, acmetest.Options) {
 	return &handover.Socket{Listener: listeners[0], Plain: listeners[1]}, acmetest.Options{TLS: secure, HTTP: plain}
 }
 
-// configured is a configuration of an authority and a domain.
+// configured is a configuration with an authority and a domain.
 func configured(t *testing.T, data string, a *acmetest.Authority, more ...string) *config.Config {
 	t.Helper()
 	catalogue, err := config.NewCatalogue(&or3cloud.Registry{})
@@ -106,7 +106,7 @@ func serve(t *testing.T, socket *handover.Socket, a *acmetest.Authority, c *conf
 	return s
 }
 
-// get sends a request to the port of HTTPS and returns the answer with the serial number of the certificate.
+// get sends a request to the HTTPS port and returns the answer with the serial number of the certificate.
 func (s *server) get(url string) (body, serial string, err error) {
 	res, err := s.client.Get(url)
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *server) certified() (serial string) {
 	return serial
 }
 
-// says waits for a line of the log with all of some words, and returns it.
+// says waits for a line of the log that contains all of some words, and returns it.
 func (s *server) says(words ...string) (line string) {
 	s.t.Helper()
 	patience.Until(s.t, fmt.Sprintf("%q in the log", words), func() bool {
@@ -149,10 +149,10 @@ func (s *server) says(words ...string) (line string) {
 	return line
 }
 
-// TestACertificateIsObtainedAndRenewed gets one by each of the two challenges, and waits for the next one.
+// TestACertificateIsObtainedAndRenewed gets one with each of the two challenges, and waits for the next one.
 func TestACertificateIsObtainedAndRenewed(t *testing.T) {
 	for name, challenge := range map[string]string{"http": "http-01", "tls": "tls-alpn-01"} {
-		t.Run(name, func(t *testing.T) { // one after the other: the library knows the questions of a process by the domain alone
+		t.Run(name, func(t *testing.T) { // one after the other: within a process, the library identifies a challenge by the domain alone
 			socket, o := sockets(t)
 			var more []string
 			if name == "tls" {
@@ -166,7 +166,7 @@ func TestACertificateIsObtainedAndRenewed(t *testing.T) {
 				_, o.TLS = where(closed)
 				closed.Close()
 			}
-			const lifetime = 8 // of which a random part goes by before the renewal
+			const lifetime = 8 // a random part of which passes before the renewal
 			o.Lifetime = lifetime
 			a := acmetest.Start(t, o)
 			data := t.TempDir()
@@ -185,7 +185,7 @@ func TestACertificateIsObtainedAndRenewed(t *testing.T) {
 	}
 }
 
-// modes demands that no one but the server's user can look at anything.
+// modes requires that only the server's user can read anything.
 func modes(t *testing.T, dir string) {
 	t.Helper()
 	keys := 0

@@ -7,7 +7,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// zapLog is where the library writes its log: into ours, as details. What people have to know is said by this package, in its own words.
+// zapLog receives the library's log and adds it to ours, as debug lines. This package itself says what people have to
+// know.
 type zapLog struct{ log *slog.Logger }
 
 // Enabled implements zapcore.Core.
@@ -37,7 +38,7 @@ func (z zapLog) Write(e zapcore.Entry, fields []zapcore.Field) error {
 // Sync implements zapcore.Core.
 func (zapLog) Sync() error { return nil }
 
-// attributes are fields as ours have them.
+// attributes converts fields.
 func attributes(fields []zapcore.Field) (out []any) {
 	enc := zapcore.NewMapObjectEncoder()
 	for _, f := range fields {

@@ -10,8 +10,8 @@ import (
 	"or3.chat/cloud/internal/logx"
 )
 
-// Manage begins to get the certificates that are missing and to renew those that need it, until Serve ends. The data directory must be
-// open.
+// Manage starts to get the certificates that are missing and to renew those that need it, until Serve ends. The data
+// directory must be open.
 func (s *Site) Manage() {
 	if s.Names == nil {
 		return
@@ -30,7 +30,7 @@ func (s *Site) Manage() {
 func (s *Site) obtain(ctx context.Context, name string) {
 	_, had := s.until(name)
 	for try := 0; ; try++ {
-		// From the second try on a staging service, if the authority has one, is asked first.
+		// From the second attempt on a staging service, if the authority has one, is asked first.
 		err := s.magic.ManageSync(context.WithValue(ctx, certmagic.AttemptsCtxKey, &try), []string{name})
 		switch end, has := s.until(name); {
 		case ctx.Err() != nil:
@@ -59,10 +59,10 @@ func (s *Site) obtain(ctx context.Context, name string) {
 	}
 }
 
-// errBarred keeps the library from asking an authority again that has asked for patience.
+// errBarred keeps the library from contacting an authority again that has asked for patience.
 var errBarred = errors.New("the authority wants no requests yet")
 
-// happened is told by the library of what it does; an error keeps it from doing it.
+// happened is called by the library with what it does; an error prevents that.
 func (s *Site) happened(_ context.Context, event string, data map[string]any) error {
 	name, _ := data["identifier"].(string)
 	renewal, _ := data["renewal"].(bool)
@@ -83,7 +83,7 @@ func (s *Site) happened(_ context.Context, event string, data map[string]any) er
 	case "cert_failed":
 		why := explain(name, err, time.Now(), s.socket.Plain != nil)
 		s.mu.Lock()
-		s.barred[name] = why.until // mostly never
+		s.barred[name] = why.until // usually never
 		s.mu.Unlock()
 		if end, has := s.until(name); renewal && has {
 			s.log.Warn("the certificate of "+name+" cannot be renewed", "until", end, "wrong", why.fault, "fix", why.fix, "authority", s.issuer.CA, "said", said(err))
@@ -92,7 +92,7 @@ func (s *Site) happened(_ context.Context, event string, data map[string]any) er
 	return nil
 }
 
-// said are the words of an error, as they may stand in a log.
+// said are the words of an error, in a form for the log.
 func said(err error) string {
 	if err == nil {
 		return ""

@@ -1,4 +1,5 @@
-// Package initialize is the command that sets a directory up: the engine of set-up with its two faces, the wizard and the flags.
+// Package initialize is the command that sets up a directory: the engine of set-up with its two faces, the wizard and
+// the flags.
 package initialize
 
 import (
@@ -25,7 +26,7 @@ import (
 	"or3.chat/cloud/program/wizard"
 )
 
-// Options are what the command has of the program that it belongs to.
+// Options are what the command needs from its program.
 type Options struct {
 	Stdin   *os.File
 	Stdout  io.Writer
@@ -33,14 +34,14 @@ type Options struct {
 	Rand    io.Reader
 	// Register registers the providers that are compiled in.
 	Register []func(*or3cloud.Registry) error
-	// Usage makes an error of a mistake on the command line.
+	// Usage makes an error a mistake on the command line.
 	Usage func(error) error
-	// Refuse tells people of problems because of which nothing was written, and returns the error for that. It is called without any
-	// when somebody has left.
+	// Refuse tells people about problems because of which nothing was written, and returns the error for that. It is
+	// called without any when the user has left.
 	Refuse func([]or3cloud.Problem) error
 }
 
-// command sets a directory up.
+// command sets up a directory.
 type command struct {
 	Options
 	dir, host, preset, answers string
@@ -81,7 +82,7 @@ func Command(o Options) *cobra.Command {
 // Printed is what "or3-cloud init --json" prints.
 type Printed struct {
 	setup.Plan
-	// Problems stand in the way.
+	// Problems prevent the set-up.
 	Problems []or3cloud.Problem `json:"problems"`
 	// Written says that the plan was carried out.
 	Written bool `json:"written"`
@@ -185,13 +186,13 @@ func (c command) given() (a setup.Answers, err error) {
 	return a, nil
 }
 
-// terminal reports whether there is somebody to ask, at a terminal that can show pages.
+// terminal reports whether there is someone to ask, at a terminal that can show pages.
 func (c command) terminal() bool {
 	out, ok := c.Stdout.(*os.File)
 	return ok && !slices.Contains(c.Environ, "TERM=dumb") && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(c.Stdin.Fd()))
 }
 
-// Kept is the file with answers that somebody goes on with another time. It holds no secret.
+// Kept is the file with the answers of someone who continues another time. It holds no secret.
 const Kept = ".or3-cloud-init.json"
 
 // ask runs the wizard.
@@ -205,7 +206,7 @@ func (c command) ask(ctx context.Context, engine *setup.Setup, given setup.Answe
 			return err
 		}
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // the wizard itself knows the other signals
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // the wizard itself handles the other signals
 	defer stop()
 	answers, decision, err := wizard.Run(ctx, c.Stdin, c.Stdout, engine, given, func(p setup.Plan) string { return describe(p, false) })
 	switch {
@@ -246,9 +247,9 @@ func (c command) ask(ctx context.Context, engine *setup.Setup, given setup.Answe
 	}
 }
 
-// kept reads answers that were kept in a file.
+// kept reads answers from a file.
 func kept(path string) (setup.Answers, error) {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // reading a pipe may never end
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // reading a pipe might never end
 		return setup.Answers{}, errors.Join(err, fs.ErrInvalid)
 	}
 	f, err := os.Open(path)
@@ -272,7 +273,7 @@ func keep(path string, text []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// merge returns answers with those of another set in front.
+// merge returns answers, those of now before those of before.
 func merge(before, now setup.Answers) setup.Answers {
 	if now.Preset != "" {
 		before.Preset = now.Preset
@@ -286,7 +287,8 @@ func merge(before, now setup.Answers) setup.Answers {
 	return before
 }
 
-// apply carries a plan out. What would end the process waits until that is done: it takes milliseconds, and half of it would be of no use.
+// apply carries out a plan. Signals that would end the process wait until that is done: it takes milliseconds, and half
+// of it would be useless.
 func apply(engine *setup.Setup, plan setup.Plan) error {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -294,7 +296,7 @@ func apply(engine *setup.Setup, plan setup.Plan) error {
 	return engine.Apply(plan)
 }
 
-// describe says in words what a plan does, or did.
+// describe says in words what a plan does, or has done.
 func describe(p setup.Plan, written bool) string {
 	var b strings.Builder
 	verb := "Would write"
@@ -345,7 +347,7 @@ func variable(v setup.Variable) string {
 	}
 }
 
-// shown is a value on one line, without what a terminal would do instead of showing it.
+// shown is a value on one line that cannot control a terminal.
 func shown(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)

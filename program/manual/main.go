@@ -1,5 +1,5 @@
-// Command manual writes the manual pages and the completions of the shells, from the command line as it is: manual DIRECTORY.
-// The time on the pages is that of SOURCE_DATE_EPOCH, so that they are the same wherever they are made.
+// Command manual writes the manual pages and the shell completions from the command line: manual DIRECTORY. The time on
+// the pages is that of SOURCE_DATE_EPOCH, so that they are the same wherever they are made.
 package main
 
 import (

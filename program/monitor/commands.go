@@ -16,12 +16,12 @@ import (
 	"or3.chat/cloud/program/console"
 )
 
-// Options are what the commands need of the program.
+// Options are what the commands need from the program.
 type Options struct {
 	Out io.Writer
-	// Running asks the server that runs; an error says that there is none.
+	// Running queries the running server; an error says that there is none.
 	Running func(context.Context, func(operator.Caller) error) error
-	// Usage makes an error one of a mistake on the command line, and NoArguments refuses arguments.
+	// Usage makes an error a mistake on the command line, and NoArguments refuses arguments.
 	Usage       func(error) error
 	NoArguments cobra.PositionalArgs
 }
@@ -113,7 +113,7 @@ func (o Options) level() *cobra.Command {
 	}
 }
 
-// noLevel is the mistake of whoever names a level that there is not.
+// noLevel is the mistake of naming a level that does not exist.
 func noLevel(what, name string) error {
 	return fmt.Errorf("%s takes one of %s, and not %q", what, strings.Join(operator.Levels, ", "), name)
 }

@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// reader is what the command line asks of the log.
+// reader is what the command line requests from the log.
 type reader struct {
 	out            io.Writer
 	level          string
@@ -21,7 +21,8 @@ type reader struct {
 	follow, asJSON bool
 }
 
-// read asks for lines and prints them, as JSON or as a server in a terminal writes them, until there are no more or ctx ends.
+// read requests lines and prints them, as JSON or as a server in a terminal writes them, until there are no more or ctx
+// ends.
 func (l reader) read(ctx context.Context, server operator.Caller) error {
 	question := operator.JournalQuery{Level: l.level, Limit: l.lines}
 	for {

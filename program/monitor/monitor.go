@@ -1,4 +1,4 @@
-// Package monitor is what the command line shows of a server that runs: how it fares, and its log.
+// Package monitor prints the load, the state and the log of a running server on the command line.
 package monitor
 
 import (
@@ -18,10 +18,10 @@ import (
 // statusName is the name of the command on the control socket.
 const statusName = "server/status"
 
-// Status is how a server fares.
+// Status is the state of a server.
 type Status struct {
 	load.Summary
-	// Address is where it is reached.
+	// Address is where it listens.
 	Address string `json:"address"`
 	// Attention is what an operator should look at; empty if all is well.
 	Attention []Finding `json:"attention"`
@@ -33,7 +33,7 @@ type Finding struct {
 	Fix  string `json:"fix"`
 }
 
-// Commands are those by which a running server says how it fares.
+// Commands are those with which a running server reports its state.
 func Commands(address string, fares func(context.Context) (load.Summary, error)) control.Commands {
 	return control.Commands{statusName: control.Func(func(ctx context.Context, _ operator.Nothing) (Status, error) {
 		s, err := fares(ctx)
@@ -74,7 +74,7 @@ func newest(s load.Summary) (load.Point, bool) {
 	return s.Points[len(s.Points)-1], true
 }
 
-// Write shows a status to a person.
+// Write prints a status.
 func (s Status) Write(out io.Writer) {
 	state := "ready"
 	if !s.Ready {

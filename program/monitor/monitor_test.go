@@ -13,7 +13,7 @@ import (
 
 var at = time.Date(2026, 11, 30, 4, 0, 0, 0, time.UTC)
 
-// well is a server that lacks nothing.
+// well is a healthy server.
 func well() load.Summary {
 	return load.Summary{
 		Version: "v1.2.3", Started: at.Add(-27 * time.Hour), At: at, Ready: true, Step: 5, RequestMemoryLimitBytes: 256 << 20,
@@ -69,7 +69,7 @@ func TestWhatNeedsAttention(t *testing.T) {
 	}
 }
 
-// server has lines, of which each answer brings one.
+// server has lines, one of which is in each answer.
 type server struct {
 	lines []string
 	stop  context.CancelFunc

@@ -1,5 +1,6 @@
-// Package notify tells the manager of services, which is systemd, how its server is (sd_notify(3)): that it listens, and, as long as it
-// answers, that it does. A server that no longer answers is then ended and started again. Without such a manager nothing happens.
+// Package notify tells the service manager, systemd, about the server (sd_notify(3)): that it listens, and, as long as
+// it answers, that it does. A server that no longer answers is then killed and restarted. Without such a manager
+// nothing happens.
 package notify
 
 import (
@@ -12,11 +13,11 @@ import (
 	"time"
 )
 
-// share is the part of the time that the watchdog grants after which it hears of us: a late answer ends nothing.
+// share is the fraction of the watchdog's time after which it hears from us: a late answer ends nothing.
 const share = 4
 
-// Ready tells the manager that the server listens, and from then on, until ctx ends, that it answers: alive says so. variable returns a
-// variable of the environment. The manager says whether it has a watchdog.
+// Ready tells the manager that the server listens, and from then on, until ctx ends, that it answers, as alive reports.
+// variable returns a variable of the environment. The manager says whether it has a watchdog.
 func Ready(ctx context.Context, log *slog.Logger, variable func(string) string, alive func(context.Context) error) {
 	socket := variable("NOTIFY_SOCKET")
 	if socket == "" {
@@ -31,7 +32,7 @@ func Ready(ctx context.Context, log *slog.Logger, variable func(string) string, 
 	}
 }
 
-// interval is how often the watchdog wants to hear of this process; 0 if it does not.
+// interval is how often the watchdog must hear from this process; 0 if it need not.
 func interval(variable func(string) string) time.Duration {
 	if pid := variable("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return 0 // it is for another process, which has passed its environment on
@@ -64,7 +65,7 @@ func watch(ctx context.Context, log *slog.Logger, socket string, every time.Dura
 	}
 }
 
-// tell sends a message to the manager's socket. A name with @ in front is in no file system, which net knows.
+// tell sends a message to the manager's socket. A name that starts with @ is in no file system, which net knows.
 func tell(socket, message string) error {
 	conn, err := net.Dial("unixgram", socket)
 	if err == nil {

@@ -16,7 +16,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestTheManagerHears is the manager: it is told once that the server is ready, and then only as long as the server answers.
+// TestTheManagerHears is the manager: it is told once that the server is ready, and after that only as long as the
+// server answers.
 func TestTheManagerHears(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -54,7 +55,7 @@ func TestTheManagerHears(t *testing.T) {
 	if got := patience.Receive(t, "readiness", heard); got != "READY=1" {
 		t.Errorf("heard %q first", got)
 	}
-	for range 3 { // each of these has asked in vain, and told nothing by the next one
+	for range 3 { // each of these checks has failed, and nothing was sent by the next one
 		patience.Receive(t, "the question whether it answers", asked)
 	}
 	select {

@@ -1,5 +1,5 @@
-// Package owner says as whom a command of root works on a data directory: as its owner, who could not open what root has made
-// there.
+// Package owner says as which user a command of root works on a data directory: as its owner, who could not open what
+// root has created there.
 package owner
 
 import (
@@ -9,15 +9,16 @@ import (
 	"or3.chat/cloud/internal/datadir"
 )
 
-// Home is the data directory of a command. Its path may lead through an open descriptor, which lives as long as it.
+// Home is the data directory of a command. Its path may lead through an open descriptor, which lives as long as the
+// Home.
 type Home struct {
 	Path string
 	open interface{ Close() error }
 }
 
-// RefuseRoot is the error of a server that root starts on the data of another user. An empty directory has no data yet: in
-// a container it may be one of the machine's user, and what the first start makes there decides. On a shared volume nothing says
-// whose data it is.
+// RefuseRoot is the error of a server that root starts on the data of another user. An empty directory has no data yet:
+// in a container it may belong to a user of the machine, and what the first start creates there decides. On a shared
+// volume it is not known whose data it is.
 func RefuseRoot(path string, shared bool) error {
 	owner, foreign, err := foreignOwner(path)
 	if !foreign || shared {
@@ -32,8 +33,8 @@ func RefuseRoot(path string, shared bool) error {
 		path, owner.UID, owner.UID, owner.GID, setpriv(owner), LowPorts, path)
 }
 
-// setpriv is the command, of util-linux, with which root runs another one as the owner of a data directory. It needs no name of
-// the user and no login.
+// setpriv is the command, of util-linux, with which root runs another one as the owner of a data directory. It needs
+// neither a name nor a login of the user.
 func setpriv(o datadir.Owner) string {
 	return fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups", o.UID, o.GID)
 }

@@ -4,7 +4,7 @@ package owner
 
 import "or3.chat/cloud/internal/datadir"
 
-// foreignOwner is never true here: administrators do not make files that others cannot open.
+// foreignOwner is never true here: administrators do not create files that others cannot open.
 func foreignOwner(string) (datadir.Owner, bool, error) { return datadir.Owner{}, false, nil }
 
 // Become changes nothing here.

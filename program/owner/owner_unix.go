@@ -14,14 +14,14 @@ import (
 	"or3.chat/cloud/internal/datadir"
 )
 
-// foreignOwner reports whether this process is root and the data directory at a path that of another user, to whom the file
-// system does not give what root makes.
+// foreignOwner reports whether this process is root and the data directory at a path belongs to another user, to whom
+// the file system does not give what root creates.
 func foreignOwner(path string) (owner datadir.Owner, foreign bool, err error) {
 	owner, foreign, err = otherOwner(path)
 	return owner, foreign && !datadir.GivesAway(path, owner), err
 }
 
-// otherOwner is foreignOwner without a try of what the file system gives to whom.
+// otherOwner is foreignOwner without trying to whom the file system gives new files.
 func otherOwner(path string) (owner datadir.Owner, other bool, err error) {
 	if os.Geteuid() != 0 {
 		return owner, false, nil
@@ -36,8 +36,8 @@ func otherOwner(path string) (owner datadir.Owner, other bool, err error) {
 	return owner, owner.UID != 0, nil
 }
 
-// Look is Become for a command that changes nothing, not even to find out what the file system makes of files of root's. Where this process
-// cannot become the owner, it stays root's.
+// Look is Become for a command that changes nothing, not even to find out what the file system does with files of root.
+// If this process cannot become the owner, it stays root.
 func Look(path string) (Home, error) {
 	owner, other, err := otherOwner(path)
 	if err != nil || !other {
@@ -50,8 +50,8 @@ func Look(path string) (Home, error) {
 	return home, err
 }
 
-// Become makes this process, if it is root's, one of the owner of the data directory at a path, for good. It returns the
-// directory as that user reaches it.
+// Become makes this process, if it runs as root, run permanently as the owner of the data directory at a path. It
+// returns the directory as that user reaches it.
 func Become(path string) (Home, error) {
 	owner, foreign, err := foreignOwner(path)
 	if err != nil || !foreign {
@@ -60,7 +60,7 @@ func Become(path string) (Home, error) {
 	return as(owner, path)
 }
 
-// as makes this process one of a user, and returns the user's data directory as that user reaches it.
+// as makes this process run as a user, and returns the user's data directory as that user reaches it.
 func as(owner datadir.Owner, path string) (Home, error) {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -70,7 +70,8 @@ func as(owner datadir.Owner, path string) (Home, error) {
 		return Home{}, errors.Join(fmt.Errorf("the data directory %s belongs to the user with id %d, and this process cannot become that user (%w); run the command with: %s",
 			path, owner.UID, err, setpriv(owner)), dir.Close())
 	}
-	// Directories above may let root only pass, as with systemd's DynamicUser=. What is open stays reachable.
+	// Only root may be allowed to pass the directories above, as with systemd's DynamicUser=. What is open stays
+	// reachable.
 	through := fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
 	for _, way := range []string{path, through} {
 		if leadsTo(way, dir) {
@@ -81,7 +82,7 @@ func as(owner datadir.Owner, path string) (Home, error) {
 		owner.UID, path), dir.Close())
 }
 
-// become gives up root for good, with the groups that a login of the user would have.
+// become gives up root permanently, with the groups that a login of the user would have.
 func become(owner datadir.Owner) error {
 	gid, groups := owner.GID, []int{owner.GID}
 	if u, err := user.LookupId(strconv.Itoa(owner.UID)); err == nil {
@@ -107,7 +108,7 @@ func become(owner datadir.Owner) error {
 	return nil
 }
 
-// leadsTo reports whether a path leads to a directory that is open, and into it.
+// leadsTo reports whether a path leads to an open directory, and into it.
 func leadsTo(path string, dir *os.File) bool {
 	want, err := dir.Stat()
 	if err != nil {

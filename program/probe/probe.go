@@ -1,5 +1,5 @@
-// Package probe asks a running server of this machine how it is, for whoever watches over it: a container's health check, the
-// manager of services, doctor.
+// Package probe asks a running server on this machine for its health, for whatever watches over it: a container's
+// health check, the service manager, doctor.
 package probe
 
 import (
@@ -22,25 +22,26 @@ import (
 )
 
 const (
-	// Health is answered while the process lives, under every name and by every protocol; Ready only while every route is served.
+	// Health is answered while the process lives, under every name and protocol; Ready only while every route is
+	// served.
 	Health = "/api/health"
 	Ready  = "/api/health/ready"
 
-	// patience is how long an answer is waited for. Containers that wait less end the command.
+	// patience is how long to wait for an answer. Containers that wait less end the command.
 	patience = 10 * time.Second
-	// mostAnswer bounds what is read of one.
+	// mostAnswer limits what is read of an answer.
 	mostAnswer = 64 << 10
 )
 
 // Server is one that runs on this machine.
 type Server struct {
-	// Addr is where it listens, as OR3_ADDR has it.
+	// Addr is where it listens, in the form of OR3_ADDR.
 	Addr string
 	// Domain is a name under which it speaks HTTPS itself; empty if it does not.
 	Domain string
 }
 
-// Command returns the command that asks whether the server of the configuration is ready. The command takes no arguments.
+// Command returns the command that reports whether the configured server is ready. The command takes no arguments.
 func Command(out io.Writer, configured func() (Server, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
@@ -107,8 +108,8 @@ func (s Server) Alive(ctx context.Context) error {
 // errNoCertificate says that a server refuses to speak HTTPS.
 var errNoCertificate = errors.New("it has no certificate yet")
 
-// Ask sends a request to the server, without any proxy. Errors do not name the address. Whether a certificate is one that browsers
-// believe is not asked: who listens on this machine is known.
+// Ask sends a request to the server, without any proxy. Errors do not name the address. It does not check whether
+// browsers would trust the certificate: it is known who listens on this machine.
 func (s Server) Ask(ctx context.Context, path string) (*http.Response, error) {
 	network, targets := targets(s.Addr)
 	client := http.Client{Transport: &http.Transport{
@@ -137,8 +138,8 @@ func (s Server) Ask(ctx context.Context, path string) (*http.Response, error) {
 	return res, Unwrapped(err)
 }
 
-// targets are where to connect to for an address at which a server listens, the likeliest first. One that listens everywhere is asked on
-// the loopback interface, by numbers: an image has no list of names.
+// targets are the places to connect to for an address at which a server listens, the likeliest first. One that listens
+// everywhere is asked on the loopback interface, by numbers: an image has no list of names.
 func targets(addr string) (network string, targets []string) {
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
 		return "unix", []string{path}
@@ -165,7 +166,7 @@ func IsHealth(res *http.Response) error {
 	return nil
 }
 
-// Unwrapped is an error without the address, which whoever asks names.
+// Unwrapped is an error without the address, which the caller names.
 func Unwrapped(err error) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		return u.Err

@@ -17,7 +17,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// TestWhatIsAskedIsTheServer asks servers at every kind of address, and what answers in their place.
+// TestWhatIsAskedIsTheServer probes servers at every kind of address, and others that answer in their place.
 func TestWhatIsAskedIsTheServer(t *testing.T) {
 	serve := func(network, addr string, h httpapi.Handler) net.Addr {
 		t.Helper()
@@ -60,7 +60,7 @@ func TestWhatIsAskedIsTheServer(t *testing.T) {
 	}
 }
 
-// TestAServerWithHTTPSIsAsked asks one that has a certificate and one that waits for it.
+// TestAServerWithHTTPSIsAsked probes one that has a certificate and one that waits for it.
 func TestAServerWithHTTPSIsAsked(t *testing.T) {
 	for _, has := range []bool{true, false} {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -24,7 +24,7 @@ import (
 	"or3.chat/cloud/internal/linked"
 )
 
-// Options are what the command has of the program that it belongs to.
+// Options are what the command needs from its program.
 type Options struct {
 	Stdout, Stderr io.Writer
 	Environ        []string
@@ -32,7 +32,7 @@ type Options struct {
 	Register []func(*or3cloud.Registry) error
 	// Version is that of this program.
 	Version string
-	// Usage makes an error of a mistake on the command line.
+	// Usage makes an error a mistake on the command line.
 	Usage func(error) error
 }
 
@@ -78,7 +78,7 @@ func executableSuffix() string {
 	return ""
 }
 
-// addition is a provider that is added.
+// addition is a provider to add.
 type addition struct{ path, version, dir string }
 
 // parse reads the value of --with.
@@ -94,7 +94,7 @@ func parse(text string) (a addition, err error) {
 	return a, nil
 }
 
-// plan returns the packages of the new program, and what of them is added.
+// plan returns the packages of the new program, and which of them are added.
 func (b build) plan() (packages []string, added []addition, err error) {
 	registry := &or3cloud.Registry{}
 	for _, register := range b.Register {
@@ -152,7 +152,8 @@ import "or3.chat/cloud/program"
 func main() { program.Main(providers...) }
 `
 
-// run builds in a directory of its own, and then moves the program to where it is wanted: a build that fails leaves what is there.
+// run builds in a directory of its own, and then moves the program to its destination: a build that fails leaves what
+// is there.
 func (b build) run(ctx context.Context) (err error) {
 	packages, added, err := b.plan()
 	if err != nil {
@@ -178,7 +179,7 @@ func (b build) run(ctx context.Context) (err error) {
 	if info, err := os.Stat(filepath.Dir(output)); err != nil || !info.IsDir() {
 		return b.Usage(fmt.Errorf("--output: %s is no directory", filepath.Dir(output)))
 	}
-	// Beside the output, so that it can be renamed into its place, and what cannot be written is known before anything is built.
+	// Next to the output, so that it can be renamed into place, and write errors show before anything is built.
 	beside, err := os.MkdirTemp(filepath.Dir(output), ".or3-cloud-build-")
 	if err != nil {
 		return fmt.Errorf("--output: %w", err)
@@ -217,11 +218,12 @@ func (b build) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// ask has a program say itself what it has: two providers of one id, say, are found here and not at the first start.
+// ask makes a program list what it has: two providers with one id, for example, are found here and not at the first
+// start.
 func (b build) ask(ctx context.Context, dir, program string) (list []Provider, err error) {
 	cmd := exec.CommandContext(ctx, program, "providers", "--json")
 	cmd.Dir, cmd.Stderr = dir, b.Stderr
-	cmd.Env = []string{} // what is configured here is of no interest
+	cmd.Env = []string{} // the configuration here does not matter
 	for _, kv := range b.Environ {
 		if name, _, _ := strings.Cut(kv, "="); name == "SYSTEMROOT" { // without which nothing runs on Windows
 			cmd.Env = append(cmd.Env, kv)
@@ -250,7 +252,7 @@ func (b build) demand(ctx context.Context, dir string, added []addition) error {
 		if !ok {
 			return fmt.Errorf("--sources: %s is not the module %s", sources, linked.Module)
 		}
-		// The versions that the sources were tried with.
+		// The versions that the sources were tested with.
 		text = fmt.Sprintf("module or3-cloud-custom\n%s\nrequire %s v0.0.0\n\nreplace %[2]s => %s\n", rest, linked.Module, sources)
 		sums, err := os.ReadFile(filepath.Join(sources, "go.sum"))
 		if err == nil {
@@ -268,7 +270,7 @@ func (b build) demand(ctx context.Context, dir string, added []addition) error {
 		if version == "" {
 			version = b.Version
 		}
-		if !strings.HasPrefix(version, "v") || strings.Contains(version, "+") { // a work tree with changes ends in +dirty
+		if !strings.HasPrefix(version, "v") || strings.Contains(version, "+") { // the version of a work tree with changes ends in +dirty
 			return b.Usage(errors.New("this program is of no known version; say which one to build with --version, or where its sources are with --sources"))
 		}
 		if err := b.goTool(ctx, dir, nil, "get", linked.Module+"@"+version); err != nil {
@@ -298,7 +300,7 @@ func (b build) demand(ctx context.Context, dir string, added []addition) error {
 
 func within(path, module string) bool { return path == module || strings.HasPrefix(path, module+"/") }
 
-// goVersion is the version of Go that this program was built with, which its sources can be built with as well.
+// goVersion is the version of Go that this program was built with, which can also build its sources.
 func goVersion() string {
 	version, _, _ := strings.Cut(runtime.Version(), " ")
 	if !strings.HasPrefix(version, "go1.") {
@@ -307,7 +309,7 @@ func goVersion() string {
 	return version
 }
 
-// replace has a package built from the directory of its module.
+// replace makes a package be built from the directory of its module.
 func (b build) replace(ctx context.Context, dir string, a addition) error {
 	var printed bytes.Buffer
 	if err := b.goTool(ctx, a.dir, &printed, "mod", "edit", "-json"); err != nil {

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestAnInterruptedBuildLeavesNothing: no folder of the build, and of files beside the output those that were there.
+// TestAnInterruptedBuildLeavesNothing: no folder of the build, and next to the output only the files that were there.
 func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
 	tools, temporary, dir := t.TempDir(), t.TempDir(), t.TempDir()
 	started := filepath.Join(tools, "started")

@@ -1,4 +1,4 @@
-// Package providers is about which providers a program has: it lists them, and builds a program with others.
+// Package providers lists the providers of a program, and builds a program with others.
 package providers
 
 import (
@@ -19,13 +19,13 @@ import (
 // Provider is one that is compiled in or selected, or both.
 type Provider struct {
 	ID string `json:"id"`
-	// Kinds are the places that it can take; of one that is missing, those that it was selected for.
+	// Kinds are the roles that it can take; for a missing one, those that it was selected for.
 	Kinds []or3cloud.ProviderKind `json:"kinds"`
-	// CompiledIn says that this program has it, Package where from, and Version in which version of its module.
+	// CompiledIn says that this program has it, Package where it is from, and Version in which version of its module.
 	CompiledIn bool   `json:"compiledIn"`
 	Package    string `json:"package,omitempty"`
 	Version    string `json:"version,omitempty"`
-	// Selected are the places for which the configuration selects it.
+	// Selected are the roles that the configuration selects it for.
 	Selected []or3cloud.ProviderKind `json:"selected"`
 	// Fix is how to get one that is missing.
 	Fix string `json:"fix,omitempty"`
@@ -59,11 +59,11 @@ func ListCommand(out io.Writer, load func() (*config.Config, *or3cloud.Registry,
 	return cmd
 }
 
-// kinds are all places.
+// kinds are all roles.
 var kinds = []or3cloud.ProviderKind{or3cloud.ProviderAuth, or3cloud.ProviderSync, or3cloud.ProviderStorage}
 
-// List returns the providers of a program, built as info says, in the order of their ids, and then those that are missing. A provider that
-// cannot take a place for which it is selected is missing there.
+// List returns the providers of a program, built as info says, in the order of their ids, and then those that are
+// missing. A provider that cannot take a role for which it is selected is missing there.
 func List(cfg *config.Config, registry *or3cloud.Registry, info *debug.BuildInfo) []Provider {
 	list := []Provider{}
 	for _, p := range registry.Providers() {

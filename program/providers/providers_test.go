@@ -62,7 +62,7 @@ sqlite is missing for sync. Install it: build the program again with or3-cloud b
 			t.Errorf("without accounts: %+v", p)
 		}
 	}
-	// A provider that is there for another place is missing at this one.
+	// A provider that is there for another role is missing in this one.
 	cfg, _, _ = config.Load(catalogue, config.Sources{Environ: []string{"OR3_SYNC_PROVIDER=files", "NUXT_PUBLIC_STORAGE_PROVIDER=files"}})
 	last := List(cfg, reg, nil)[3]
 	if last.ID != "files" || last.CompiledIn || !slices.Equal(last.Selected, []or3cloud.ProviderKind{or3cloud.ProviderSync}) || last.Fix == "" {

@@ -1,4 +1,4 @@
-// Package shown is what the command line shows of accounts, sessions and administrators.
+// Package shown prints accounts, sessions and administrators on the command line.
 package shown
 
 import (
@@ -11,7 +11,7 @@ import (
 	"or3.chat/cloud/program/console"
 )
 
-// Moment is a time as operators read it.
+// Moment is a time in the form for operators.
 func Moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 
 // Accounts prints accounts as a table.
@@ -21,10 +21,10 @@ func Accounts(w io.Writer, accounts []or3cloud.Account) {
 		table.Row(a.Email, a.DisplayName, Moment(a.CreatedAt),
 			either(a.Disabled, "disabled", "enabled"), secondFactor(a), a.Sessions, a.ID)
 	}
-	_ = table.Flush() // the terminal is gone, then
+	_ = table.Flush() // the terminal is gone
 }
 
-// secondFactor says whether an account has one, and if not, whether passkeys would be one that belong to another domain.
+// secondFactor says whether an account has one, and if not, whether its passkeys belong to another domain.
 func secondFactor(a or3cloud.Account) string {
 	if !a.SecondFactor && a.PasskeysElsewhere > 0 {
 		return "no (passkeys of another domain)"
@@ -48,7 +48,7 @@ func Admins(w io.Writer, admins []operator.Admin) {
 	for _, a := range admins {
 		table.Row(a.Email, a.DisplayName, Moment(a.GrantedAt), a.State, a.UserID)
 	}
-	_ = table.Flush() // the terminal is gone, then
+	_ = table.Flush() // the terminal is gone
 }
 
 // Sessions prints sessions as a table.
@@ -57,10 +57,10 @@ func Sessions(w io.Writer, sessions []or3cloud.AccountSession) {
 	for _, s := range sessions {
 		table.Row(s.ID, Moment(s.CreatedAt), Moment(s.LastSeenAt), s.IPAddress, s.UserAgent)
 	}
-	_ = table.Flush() // the terminal is gone, then
+	_ = table.Flush() // the terminal is gone
 }
 
-// Deletion tells what deleting an account would do.
+// Deletion says what deleting an account would do.
 func Deletion(w io.Writer, r operator.Deletion) {
 	fmt.Fprintf(w, "The account %s (%s), made %s, with %d sessions, is deleted for good. Workspaces that it is a member of: %d\n",
 		r.Account.Email, r.Account.ID, Moment(r.Account.CreatedAt), r.Account.Sessions, len(r.Workspaces))

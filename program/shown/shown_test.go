@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// TestNamesDoNothingToATerminal shows what people call themselves, and what their browsers do.
+// TestNamesDoNothingToATerminal prints what people call themselves, and what their browsers do.
 func TestNamesDoNothingToATerminal(t *testing.T) {
 	const name = "Bob\x1b[2J\nroot@example.test\troot"
 	var out strings.Builder

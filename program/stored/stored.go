@@ -1,4 +1,4 @@
-// Package stored is what the command line says about stored files: what there is, what goes, and what is damaged.
+// Package stored prints stored files on the command line: what there is, what is deleted, and what is damaged.
 package stored
 
 import (
@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/program/console"
 )
 
-// WriteCollection writes what a collection has done, or would do, and what there is.
+// WriteCollection prints what a collection has done, or would do, and what there is.
 func WriteCollection(w io.Writer, r operator.Collection) error {
 	if r.DryRun {
 		WriteGoing(w, r.Going)
@@ -25,7 +25,7 @@ func WriteCollection(w io.Writer, r operator.Collection) error {
 	return writeStored(w, r.Stored)
 }
 
-// WriteGoing writes what a collection would take a step further.
+// WriteGoing prints what a collection would move one step further.
 func WriteGoing(w io.Writer, going []or3cloud.StoredItem) {
 	bytes := int64(0)
 	for _, item := range going {
@@ -47,7 +47,7 @@ func writeStored(w io.Writer, stored operator.StoredTotals) error {
 	return table.Flush()
 }
 
-// WriteCheck writes what a check has found.
+// WriteCheck prints what a check has found.
 func WriteCheck(w io.Writer, r operator.CheckReport) {
 	for _, f := range r.Damaged {
 		fmt.Fprintf(w, "damaged     %s", f.Database)

@@ -1,4 +1,4 @@
-// Package superadmin is what the command line says of the super administrator.
+// Package superadmin has the commands for the super administrator, and prints the answers.
 package superadmin
 
 import (
@@ -10,8 +10,8 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// Command is the command above those for the super administrator. Those for deployment administrators, who are users, are below "or3-cloud
-// user".
+// Command is the parent of the commands for the super administrator. Those for deployment administrators, who are
+// users, are below "or3-cloud user".
 func Command() *cobra.Command {
 	return &cobra.Command{
 		Use:   "admin",

@@ -1,4 +1,4 @@
-// Package trail is what the command line shows of the audit trail, and how it is asked.
+// Package trail has the command for the audit trail, and prints it.
 package trail
 
 import (
@@ -16,15 +16,15 @@ import (
 	"or3.chat/cloud/program/console"
 )
 
-// Question is what the flags of the command ask for.
+// Question is the request in the flags of the command.
 type Question struct {
 	query        audit.Query
 	since, until string
-	// Most is how many entries are wanted at most.
+	// Most is the largest number of entries to return.
 	Most int
 }
 
-// Command returns the command with its flags, which does nothing yet.
+// Command returns the command with its flags, without its implementation.
 func (q *Question) Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
@@ -46,7 +46,7 @@ func (q *Question) Command() *cobra.Command {
 	return cmd
 }
 
-// Query returns what is asked for. An error is a mistake on the command line.
+// Query returns the query. An error is a mistake on the command line.
 func (q *Question) Query(now time.Time) (query audit.Query, err error) {
 	query = q.query
 	if query.Since, err = parseMoment("--since", q.since, now); err != nil {
@@ -66,13 +66,13 @@ func (q *Question) Query(now time.Time) (query audit.Query, err error) {
 	return query, nil
 }
 
-// Write writes entries as a person reads them.
+// Write prints entries.
 func Write(w io.Writer, entries []audit.Entry) {
 	table := console.NewTable(w, "WHEN", "WHO", "FROM", "WHAT", "ON", "OUTCOME")
 	for _, e := range entries {
 		table.Row(e.At.Local().Format("2006-01-02 15:04:05 MST"), who(e.Actor), e.Address, e.Action, on(e.Target), outcome(e))
 	}
-	_ = table.Flush() // the terminal is gone, then
+	_ = table.Flush() // the terminal is gone
 }
 
 func who(a audit.Actor) string { return strings.TrimSpace(string(a.Kind) + " " + cmp.Or(a.Name, a.ID)) }
@@ -99,7 +99,7 @@ func outcome(e audit.Entry) string {
 	return "refused: " + string(e.Refusal)
 }
 
-// parseMoment reads a time, or how long ago it was; empty is none.
+// parseMoment reads a time, or how long ago it was; an empty text means none.
 func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

@@ -1,4 +1,4 @@
-// Package vault hands out the secrets of a server, and owns its data directory.
+// Package vault provides the secrets of a server, and owns its data directory.
 package vault
 
 import (
@@ -10,15 +10,15 @@ import (
 	"or3.chat/cloud/internal/datadir"
 )
 
-// Vault hands out configured secrets, and outside strict mode generated ones. It implements or3cloud.Stores for a directory that is
-// opened later than the host is made.
+// Vault provides configured secrets, and outside strict mode generated ones. It implements or3cloud.Stores for a
+// directory that is opened after the host is made.
 type Vault struct {
 	*config.Config
 	// Dir is the data directory, once it is open.
 	Dir *datadir.Dir
 }
 
-// Secret returns the secret that is kept under the name of a variable.
+// Secret returns the secret that is stored under the name of a variable.
 func (v *Vault) Secret(name string) (string, error) {
 	s, ok := v.Lookup(name)
 	if !ok {

@@ -1,4 +1,4 @@
-// Package version is what a build says of itself: its version, its commit, and what is compiled in.
+// Package version describes a build: its version, its commit, and what is compiled in.
 package version
 
 import (
@@ -18,12 +18,13 @@ import (
 
 // Info is what "or3-cloud version --json" prints, for programs such as a server that is about to be replaced.
 type Info struct {
-	// Name is always or3-cloud: it tells this program from any other one.
+	// Name is always or3-cloud: it distinguishes this program from any other.
 	Name string `json:"name"`
-	// Version is that of the release, such as v1.2.3, or one that the Go tool makes of the commit, or "devel" where neither is known.
+	// Version is that of the release, such as v1.2.3, or one that the Go tool makes from the commit, or "devel" where
+	// neither is known.
 	Version string `json:"version"`
-	// Commit is the full hash and CommitTime when it was made; both are absent if the build did not record them, and from a program
-	// of another module, which has commits of its own.
+	// Commit is the full hash and CommitTime when it was made; both are absent if the build did not record them, and in
+	// a program of another module, which has commits of its own.
 	Commit     string     `json:"commit,omitempty"`
 	CommitTime *time.Time `json:"commitTime,omitempty"`
 	// Modified says that the work tree had changes that are in no commit.
@@ -36,10 +37,10 @@ type Info struct {
 	Tags      []string `json:"tags"`
 }
 
-// Name is what the program calls itself in its version.
+// Name is the name of the program in its version.
 const Name = "or3-cloud"
 
-// Command returns the command that prints what a build says of itself. It takes no arguments.
+// Command returns the command that prints the description of a build. It takes no arguments.
 func Command(out io.Writer, info func() (Info, error)) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -87,7 +88,7 @@ func (v Info) Print(w io.Writer) error {
 	return err
 }
 
-// This describes the running program. given is the version that its builder has given it, or empty.
+// This describes the running program. given is the version that its builder has set, or empty.
 func This(given string) Info {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -107,8 +108,8 @@ func (v Info) With(registered *or3cloud.Registry) Info {
 // module is the module that this package belongs to.
 const module = "or3.chat/cloud"
 
-// describe takes the version that was given, or else what the Go tool recorded: the version of "go install …@v1.2.3", the tag of
-// a work tree, one made of its commit, or the version that the module of a foreign main function demands.
+// describe uses the given version, or otherwise what the Go tool recorded: the version of "go install …@v1.2.3", the
+// tag of a work tree, one made from its commit, or the version that the module of a foreign main function requires.
 func describe(given string, info *debug.BuildInfo) Info {
 	own, foreign := info.Main, false
 	for _, dep := range info.Deps {

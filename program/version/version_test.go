@@ -19,7 +19,7 @@ func TestTheVersionOfABuild(t *testing.T) {
 	tail := runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH + ")\nproviders: none\n"
 	for name, tc := range map[string]struct {
 		given, recorded string
-		foreign         []*debug.Module // that the main module of another program demands
+		foreign         []*debug.Module // that the main module of another program requires
 		settings        []debug.BuildSetting
 		version, line   string
 	}{

@@ -7,10 +7,11 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// colours can be read on the background of the terminal. What has none of them has the terminal's own.
+// colours are readable on the background of the terminal. Everything else has the terminal's own colour.
 type colours struct{ title, faint, accent, chosen, wrong color.Color }
 
-// colours returns those of the terminal. As long as it has not said what its background is, and some never do, there are none.
+// colours returns those of the terminal. As long as it has not reported its background, and some never do, there are
+// none.
 func (m *model) colours() colours {
 	if m.background.Color == nil {
 		no := lipgloss.NoColor{}
@@ -26,7 +27,7 @@ func (m *model) colours() colours {
 	}
 }
 
-// theme is that of the forms. The library's own ones have options in light grey on white, and in dark grey on black.
+// theme is that of the forms. The library's own themes have options in light grey on white, and in dark grey on black.
 func (m *model) theme(dark bool) *huh.Styles {
 	c := m.colours()
 	t := huh.ThemeBase(dark)
@@ -34,7 +35,7 @@ func (m *model) theme(dark bool) *huh.Styles {
 	f.Base = f.Base.BorderForeground(c.faint)
 	f.Title = f.Title.Foreground(c.title).Bold(true)
 	f.Description = f.Description.Foreground(c.faint)
-	f.ErrorIndicator = lipgloss.NewStyle() // what is wrong is said below
+	f.ErrorIndicator = lipgloss.NewStyle() // errors are shown below
 	f.SelectSelector = f.SelectSelector.Foreground(c.accent)
 	f.MultiSelectSelector = f.MultiSelectSelector.Foreground(c.accent)
 	f.SelectedOption = f.SelectedOption.Foreground(c.chosen)

@@ -1,5 +1,5 @@
-// Package wizard asks the questions of set-up in a terminal, one a page. It knows what there is to ask from the engine, and writes nothing
-// itself: it ends with answers and with what is to become of them.
+// Package wizard asks the questions of set-up in a terminal, one per page. It gets the questions from the engine, and
+// writes nothing itself: it ends with answers and a decision about them.
 package wizard
 
 import (
@@ -20,21 +20,21 @@ import (
 	"or3.chat/cloud/internal/setup"
 )
 
-// Decision is how somebody leaves the wizard.
+// Decision is how the user leaves the wizard.
 type Decision string
 
-// The decisions. Whoever interrupts has decided to leave.
+// The decisions. An interrupt is the decision to leave.
 const (
 	Leave Decision = "leave"
 	Write Decision = "write"
-	// Save is to keep the answers and to go on another time.
+	// Save keeps the answers, to continue another time.
 	Save Decision = "save"
 )
 
 // Review says in words what a plan would do, with secrets as their length.
 type Review func(setup.Plan) string
 
-// Run asks what is open, beginning with the answers that there are, until somebody decides.
+// Run asks the open questions, starting with the answers that there are, until the user decides.
 func Run(ctx context.Context, in io.Reader, out io.Writer, engine *setup.Setup, answers setup.Answers, review Review) (setup.Answers, Decision, error) {
 	m := newModel(engine, answers, review)
 	_, err := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithContext(ctx), tea.WithFilter(withoutSizeRequests)).Run()
@@ -47,7 +47,7 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, engine *setup.Setup, 
 	return m.answers, m.decision, err
 }
 
-// newModel returns the wizard on its first page, which is the review for somebody who goes on.
+// newModel returns the wizard on its first page, which is the review for a user who continues.
 func newModel(engine *setup.Setup, answers setup.Answers, review Review) *model {
 	m := &model{engine: engine, answers: answers, review: review, decision: Leave, width: 80, height: 24}
 	if m.answers.Preset == "" {
@@ -60,8 +60,8 @@ func newModel(engine *setup.Setup, answers setup.Answers, review Review) *model 
 	return m
 }
 
-// withoutSizeRequests leaves out that each form asks for the size of the terminal, which the program says at its start and whenever it changes: the
-// library answers two at a time with a data race.
+// withoutSizeRequests drops each form's requests for the size of the terminal, which the program reports at its start
+// and whenever it changes: the library answers two at a time with a data race.
 func withoutSizeRequests(_ tea.Model, msg tea.Msg) tea.Msg {
 	if msg == tea.RequestWindowSize() {
 		return nil
@@ -69,7 +69,7 @@ func withoutSizeRequests(_ tea.Model, msg tea.Msg) tea.Msg {
 	return msg
 }
 
-// The pages that are no question of the engine. Those are called by the names of their settings.
+// The pages that are not a question of the engine. The others have the names of their settings.
 const (
 	stepPreset = "preset"
 	stepFiles  = "files"
@@ -95,7 +95,7 @@ type model struct {
 	question setup.Question
 	problem  *or3cloud.Problem
 	checked  string
-	// summary are the lines of the review, of which those from scroll on are seen.
+	// summary are the lines of the review, which are shown from scroll on.
 	summary []string
 	scroll  int
 
@@ -147,7 +147,7 @@ func (m *model) open(step string) tea.Cmd {
 	return start
 }
 
-// fit gives the form its width, and the height that it needs and there is.
+// fit gives the form its width, and the height that it needs and there is room for.
 func (m *model) fit() {
 	const around, border = 8, 2 // title, hints and keys; the line in front of a field
 	m.describe(m.inner() - border)
@@ -155,13 +155,13 @@ func (m *model) fit() {
 	m.tell(tea.WindowSizeMsg{Width: m.inner(), Height: max(6, m.height-around)})
 }
 
-// tell passes something on to the form that it answers with nothing.
+// tell passes something on to the form that it does not answer.
 func (m *model) tell(msg tea.Msg) {
 	form, _ := m.form.Update(msg)
 	m.form = form.(*huh.Form)
 }
 
-// inner is the width of what is written: lines longer than a book's are hard to read.
+// inner is the width of the text: lines longer than a book's are hard to read.
 func (m *model) inner() int { return max(20, min(m.width-4, 96)) }
 
 func (m *model) presets() huh.Field {
@@ -193,8 +193,8 @@ func (m *model) extras() huh.Field {
 	return field
 }
 
-// lines are those of a text, broken between words and no wider than there is room for; what follows of a line is indented as it is. The library's
-// own ways to wrap break inside of addresses and flags.
+// lines are those of a text, broken between words and no wider than there is room for; continuation lines keep the
+// indentation. The library's own wrapping breaks addresses and flags.
 func lines(text string, width int) (wrapped []string) {
 	for _, line := range strings.Split(text, "\n") {
 		if ansi.StringWidth(line) <= width {
@@ -216,7 +216,7 @@ func lines(text string, width int) (wrapped []string) {
 				at = indent + strings.TrimSpace(word)
 				continue
 			}
-			for word != "" { // it fits into no line
+			for word != "" { // it fits on no line
 				piece := ansi.Truncate(word, width-ansi.StringWidth(at), "")
 				if at, word = at+piece, word[len(piece):]; word != "" {
 					wrapped = append(wrapped, at)
@@ -281,7 +281,7 @@ func (m *model) ask(name string) huh.Field {
 	return field
 }
 
-// check is what keeps a page from being left.
+// check returns what keeps the user on the page.
 func (m *model) check(text string) error {
 	if p := m.engine.Check(m.answers, m.question.Setting.Name, text); p != nil {
 		return errors.New(p.Fault)
@@ -354,7 +354,7 @@ func (m *model) next() tea.Cmd {
 	return m.open(steps[min(slices.Index(steps, m.step)+1, len(steps)-1)])
 }
 
-// keep remembers the answer of a question, unless it is what would be there without one.
+// keep stores the answer of a question, unless it is the default.
 func (m *model) keep() {
 	name := m.question.Setting.Name
 	if m.text == m.question.Proposal {
@@ -439,7 +439,7 @@ func (m *model) View() tea.View {
 	return view
 }
 
-// keys says what the keys do on this page, which may be one that scrolls.
+// keys describes the keys of this page, which may scroll.
 func (m *model) keys(scrolls bool) string {
 	keys := []string{"Enter: on"}
 	if m.step != stepPreset {

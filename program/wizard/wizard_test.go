@@ -40,8 +40,8 @@ func engine(t *testing.T, nuxt bool) *setup.Setup {
 	return s
 }
 
-// TestEveryPageFitsTheTerminal: on no page of any preset is a line wider than the terminal or below its end, no word is broken that fits into a
-// line, and all that helps is there: label, help, options, example, what is wrong, and the keys.
+// TestEveryPageFitsTheTerminal: on no page of any preset is a line wider than the terminal or below its end, no word is
+// broken that fits on a line, and all help is there: label, help, options, example, what is wrong, and the keys.
 func TestEveryPageFitsTheTerminal(t *testing.T) {
 	review := func(p setup.Plan) string {
 		return "Would write in " + p.Dir + "\n" + strings.Repeat("    + NAME=value\n", 30)
@@ -52,7 +52,7 @@ func TestEveryPageFitsTheTerminal(t *testing.T) {
 			for _, p := range s.Presets() {
 				m := newModel(s, setup.Answers{Preset: p.ID}, review)
 				m.Update(tea.WindowSizeMsg{Width: size.width, Height: size.height})
-				// With these every question is asked.
+				// With these, every question is asked.
 				m.answers = m.answers.With("OR3_SMTP_URL", "smtp://mail.example.org:587").With("OR3_BASIC_AUTH_BOOTSTRAP_EMAIL", "owner@example.org")
 				steps := m.steps()
 				for _, step := range steps {

@@ -1,5 +1,5 @@
-// Package acmetest is an authority for tests: Pebble, the test server of Let's Encrypt, in this process, with a DNS of its own in which
-// every name leads to this machine. It asks at the ports that a test chooses. It is for tests only.
+// Package acmetest is an authority for tests: Pebble, the test server of Let's Encrypt, in this process, with its own
+// DNS in which every name leads to this machine. It validates at ports that a test chooses. It is for tests only.
 package acmetest
 
 import (
@@ -26,19 +26,19 @@ import (
 
 // Options say what an authority does.
 type Options struct {
-	// HTTP and TLS are the ports at which it asks, in place of 80 and 443.
+	// HTTP and TLS are the ports at which it validates, in place of 80 and 443.
 	HTTP, TLS int
-	// Lifetime is how long its certificates are good, in seconds; 0 stands for 90 days.
+	// Lifetime is how long its certificates are valid, in seconds; 0 means 90 days.
 	Lifetime uint64
-	// Lookup returns the address that a name leads to, or none; nil lets every name lead to 127.0.0.1.
+	// Lookup returns the address that a name leads to, or none; if nil, every name leads to 127.0.0.1.
 	Lookup func(name string) string
 	// Refuse, if it is not nil, may answer a request in the authority's place.
 	Refuse func(w http.ResponseWriter, r *http.Request) bool
 }
 
-// Authority is one that runs.
+// Authority is a running one.
 type Authority struct {
-	// Directory is its address, and RootsFile the file with the certificate by which that is known.
+	// Directory is its address, and RootsFile the file with its own certificate.
 	Directory, RootsFile string
 	// Roots are what browsers would have to trust.
 	Roots *x509.CertPool
@@ -96,8 +96,8 @@ func (a *Authority) String() string {
 	return a.log.String()
 }
 
-// Client returns a browser that trusts the authority and takes every name for this machine, at the port of an address. It follows no
-// redirect, and each of its requests has a connection of its own.
+// Client returns a browser that trusts the authority and resolves every name to this machine, at the port of an
+// address. It follows no redirects, and each of its requests has its own connection.
 func (a *Authority) Client(addr string) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
