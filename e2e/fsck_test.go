@@ -215,7 +215,7 @@ func TestFsckGoesOn(t *testing.T) {
 	if err != nil || json.Unmarshal(out, &report) != nil || report.Files != blobs || report.Bytes != blobs*size {
 		t.Errorf("the second run: %v, %s", err, out)
 	}
-	if !strings.Contains(stderr.String(), "Going on with the check that was interrupted") {
+	if !strings.Contains(stderr.String(), "Continuing the interrupted check") {
 		t.Errorf("the second run says %s", &stderr)
 	}
 	if _, err := os.Stat(position); !errors.Is(err, os.ErrNotExist) {

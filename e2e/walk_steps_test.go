@@ -52,7 +52,7 @@ var operationsSteps = []step{
 	{text: "or3-cloud user passwd ann@example.org --reset-factors", want: `second factors of ann@example\.org are removed`, after: func(w *walk) {
 		w.ann.signIn("ann@example.org")
 	}},
-	{text: "or3-cloud user excuse ann@example.org --expires 7d", want: `no second factor is wanting from ann@example\.org`},
+	{text: "or3-cloud user excuse ann@example.org --expires 7d", want: `no second factor is demanded of ann@example\.org`},
 	{text: "or3-cloud user sessions ann@example.org", want: `192\.0\.2\.7`},
 	{text: "or3-cloud user revoke ann@example.org --session ID", run: `or3-cloud user revoke ann@example.org --session "$SESSION"`, before: func(w *walk) {
 		w.note("SESSION", "or3-cloud user sessions ann@example.org --json", "sessions", "0", "id")
@@ -62,7 +62,7 @@ var operationsSteps = []step{
 	{text: "or3-cloud user enable ann@example.org"},
 	{text: "or3-cloud user admin grant ann@example.org", want: `ann@example\.org is a deployment administrator`},
 	{text: "or3-cloud user admin list", want: `ann@example\.org .* enabled`},
-	{text: "or3-cloud user admin revoke ann@example.org", want: `is no deployment administrator any more`},
+	{text: "or3-cloud user admin revoke ann@example.org", want: `is no longer a deployment administrator`},
 	{text: "or3-cloud user delete carl@example.org", exit: 2, want: `--yes`},
 	{text: "or3-cloud user delete carl@example.org --yes", want: `carl@example\.org`},
 	{text: "OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR=admins", use: (*walk).configure},
@@ -70,12 +70,12 @@ var operationsSteps = []step{
 	{text: "or3-cloud workspace create Team --owner ann@example.org", want: `"Team" of ann@example\.org`},
 	{text: "or3-cloud workspace delete Team", want: `is deleted`},
 	{text: "or3-cloud workspace list --deleted", want: `Team +ann@example\.org`},
-	{text: "or3-cloud workspace restore Team", want: `is there again`},
+	{text: "or3-cloud workspace restore Team", want: `is restored`},
 	{text: "or3-cloud workspace members list Family", want: `ann@example\.org +owner`, stopped: true},
 	{text: "or3-cloud workspace members add Family bob@example.org --role viewer", want: `as viewer`},
 	{text: "or3-cloud workspace members role Family bob@example.org owner", want: `as owner`},
-	{text: "or3-cloud workspace members remove Family bob@example.org", want: `is no member`},
-	{text: "or3-cloud workspace notify Family 'Maintenance tonight' 'The server is away from 22:00 to 23:00.'", want: `message: 1\.`, stopped: true},
+	{text: "or3-cloud workspace members remove Family bob@example.org", want: `is no longer a member`},
+	{text: "or3-cloud workspace notify Family 'Maintenance tonight' 'The server is down from 22:00 to 23:00.'", want: `message: 1\.`, stopped: true},
 	{text: "or3-cloud workspace free-name Family some_setting", want: `some_setting`, stopped: true},
 	{text: "or3-cloud job list", want: `^JOB +USER .*0 under way, 0 waiting`, stopped: true},
 	{text: "or3-cloud job list --status error --user ann@example.org --json", want: `"jobs": \[\]`, stopped: true},

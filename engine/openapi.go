@@ -3,6 +3,7 @@ package engine
 import _ "embed"
 
 // description is made from the Go types and their comments (describe_test.go); make generate writes it.
+//
 //go:embed openapi.json
 var description []byte
 

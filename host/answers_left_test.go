@@ -17,6 +17,7 @@ import (
 
 // februaryTurn is what the client of February sent for one turn of a chat, recorded in a browser: the ops with the
 // question and its thread, the start of the background answer, the thread again, and the answer when it has ended.
+//
 //go:embed testdata/february-turn.json
 var februaryTurn string
 

@@ -36,7 +36,7 @@ func actionCommand(a app) *cobra.Command {
 		}
 		return c.print(out, func(w io.Writer) { actions.WriteResult(w, args[0], out.Result) })
 	})
-	cmd := group("action", "Make providers check or clear up what they keep, as the admin pages do", list, run)
+	cmd := group("action", "Run checks and clean-ups of the providers, as the admin pages do", list, run)
 	cmd.Example = "  or3-cloud action list\n  or3-cloud action run sync.check-database"
 	flags.bindData(cmd.PersistentFlags().StringVar)
 	return cmd

@@ -16,7 +16,7 @@ import (
 func (a users) admin() *cobra.Command {
 	cmd := group("admin", "Say who administers the deployment: grant, revoke, list", a.adminGrant(), a.adminRevoke(), a.adminList())
 	cmd.Long = "Say who administers the deployment. A deployment administrator signs in with an account of their own and may use the administration\n" +
-		"pages; the account that is made with the one-time link of an empty server, or by the bootstrap settings, is one from the start."
+		"pages; the account that is created with the one-time link of an empty server, or by the bootstrap settings, is one from the start."
 	cmd.Example = "  or3-cloud user admin list\n  or3-cloud user admin grant ann@example.org\n  or3-cloud user admin revoke ann@example.org"
 	return cmd
 }
@@ -25,8 +25,8 @@ func (a users) adminGrant() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "grant EMAIL",
 		Short: "Make the owner of an account a deployment administrator",
-		Long: "Make the owner of an account a deployment administrator, from their next request on, also if they have never signed in. Whoever may\n" +
-			"administer the deployment reaches every workspace, so give them a second factor.",
+		Long: "Make the owner of an account a deployment administrator, from their next request on, even if they have never signed in. A deployment\n" +
+			"administrator can reach every workspace, so give them a second factor.",
 		Example: "  or3-cloud user admin grant ann@example.org",
 	}
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
@@ -44,12 +44,12 @@ func (a users) adminRevoke() *cobra.Command {
 		Use:   "revoke EMAIL",
 		Short: "Make a deployment administrator an ordinary user again",
 		Long: "Make a deployment administrator an ordinary user again, from their next request on. Account, sessions and workspaces stay as they are.\n" +
-			"Whose account was deleted elsewhere is named by the id that or3-cloud user admin list shows.",
+			"If the account was deleted elsewhere, use the id that or3-cloud user admin list shows.",
 		Example: "  or3-cloud user admin revoke ann@example.org",
 	}
 	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
-		fmt.Fprintf(c.stderr, "%s does not administer the deployment any more.\n", args[0])
+		fmt.Fprintf(c.stderr, "%s no longer administers the deployment.\n", args[0])
 		if err := c.Confirm(yes, "Revoke it"); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (a users) adminRevoke() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(out, func(w io.Writer) { fmt.Fprintf(w, "%s is no deployment administrator any more.\n", adminName(out)) })
+		return c.print(out, func(w io.Writer) { fmt.Fprintf(w, "%s is no longer a deployment administrator.\n", adminName(out)) })
 	})
 }
 

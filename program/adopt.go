@@ -23,16 +23,16 @@ func (a app) adopt() *cobra.Command {
 	c := adoptCommand{app: a}
 	cmd := &cobra.Command{
 		Use:   "adopt STORE...",
-		Short: "Say that a store which the server refuses is meant to be as it is",
-		Long: "Say that a store which the server refuses is meant to be as it is now. The next start takes it over, once.\n\n" +
-			"The server refuses a store that is missing, empty or of another instance in a data directory that was in use, because that is a volume which is\n" +
-			"not mounted, or a copy that has failed, more often than it is meant. Put the right one back if there is one. If there is none:\n\n" +
-			"  a store that is missing or empty    begins empty: what was in it is gone\n" +
-			"  a store of another instance,        is taken over like a backup: version counters are raised, and in the store of the\n" +
+		Short: "Confirm a store that the server refuses, so that the next start accepts it",
+		Long: "Confirm a store that the server refuses. The next start accepts it as it is now, once.\n\n" +
+			"The server refuses a store that is missing, empty or of another instance in a data directory that was in use, because the cause is more often a\n" +
+			"volume that is not mounted, or a failed copy, than intent. Restore the right store if there is one. If there is none:\n\n" +
+			"  a store that is missing or empty    starts empty: what was in it is gone\n" +
+			"  a store of another instance,        is accepted like a backup: version counters are raised, and in the store of the\n" +
 			"  or one that carries no identity     accounts all sessions, links and recovery codes end\n" +
-			"  a store that is damaged             is not taken over; move the file away, and adopt the missing store\n\n" +
+			"  a store that is damaged             is not accepted; move the file away, and adopt the missing store\n\n" +
 			"STORE is sync, accounts, blobs, or all. With all, a data directory whose identity.json is missing or damaged gets a new one. Use it\n" +
-			"also after you have put back a snapshot of the whole data directory and want every session to end.\n" +
+			"also after you have restored a snapshot of the whole data directory and want every session to end.\n" +
 			"The server must not be running.",
 		Example: "  or3-cloud adopt sync\n  or3-cloud adopt all --data /var/lib/or3-cloud",
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -59,7 +59,7 @@ func (c adoptCommand) run(stores []string) error {
 	if err := mustExist(path); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "The next start takes over as they are in %s: %s. What was in a store that is missing or empty is gone then.\n",
+	fmt.Fprintf(c.stderr, "The next start accepts these stores in %s as they are: %s. What was in a store that is missing or empty will be gone.\n",
 		path, strings.Join(stores, ", "))
 	if err := (console.Console{In: c.stdin, Out: c.stderr}).Confirm(c.yes, "Adopt them"); err != nil {
 		return err
@@ -68,6 +68,6 @@ func (c adoptCommand) run(stores []string) error {
 	if err := adoption.Run(); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "The next start takes over as it is: %s\n", strings.Join(stores, ", "))
+	fmt.Fprintf(c.stdout, "The next start accepts as it is: %s\n", strings.Join(stores, ", "))
 	return nil
 }

@@ -207,7 +207,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	for _, sub := range cmd.Commands() {
 		names = append(names, sub.Name())
 	}
-	return usageError{fmt.Errorf("%q is no command and no flag%s", args[0], didYouMean(config.Nearest(args[0], names)))}
+	return usageError{fmt.Errorf("%q is not a command or a flag%s", args[0], didYouMean(config.Nearest(args[0], names)))}
 }
 
 // flagError says what is wrong with a flag, and which one was meant.
@@ -221,7 +221,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		err = fmt.Errorf("%w%s", err, didYouMean(config.Nearest("--"+unknown.GetSpecifiedName(), names)))
 	case errors.As(err, &invalid):
 		takes := map[string]string{"bool": "true or false", "int": "a whole number"}[invalid.GetFlag().Value.Type()]
-		err = fmt.Errorf("--%s takes %s, and not %q", invalid.GetFlag().Name, cmp.Or(takes, "another value"), invalid.GetValue())
+		err = fmt.Errorf("--%s takes %s, not %q", invalid.GetFlag().Name, cmp.Or(takes, "another value"), invalid.GetValue())
 	}
 	return usageError{err}
 }

@@ -39,6 +39,7 @@ var advice = regexp.MustCompile(`to a provider that is compiled in \([^)]*\)`)
 // TestBuilds builds the program with or3-cloud build: without providers, with those of this module, without each of
 // them, and with the example of another module. Each reports what it has, serves what is selected and nothing else, and
 // its log has no line about a provider that is not (requirement 6.2).
+//
 //walk:follows operations.md or3-cloud build --without basic-auth --with example.org/mycloud/household=../mycloud
 func TestBuilds(t *testing.T) {
 	if os.Getenv(buildsVariable) == "" {

@@ -44,6 +44,7 @@ func TestConfigStatesTheMemoryForRequests(t *testing.T) {
 }
 
 // Operators see which rate limits follow from the settings, and what is wrong with those that they have written.
+//
 //walk:follows operations.md OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":60000,"maxRequests":200}}
 func TestConfigShowsTheRateLimits(t *testing.T) {
 	for _, c := range []struct {

@@ -52,6 +52,7 @@ func visit(c *http.Client, url string) (*http.Response, error) {
 // TestADomainIsServedThroughUpgrades starts the program with a domain, as its own user and as systemd would, and gets a
 // certificate. Then the program executes itself again and again, and no request is refused, neither over HTTPS nor over
 // plain HTTP.
+//
 //walk:follows operations.md or3-cloud serve --domain chat.example.org
 //walk:follows operations.md OR3_DOMAIN=chat.example.org
 //walk:follows README.md or3-cloud serve --domain chat.example.org

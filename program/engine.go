@@ -43,10 +43,10 @@ func (a app) engine() *cobra.Command {
 		Short: "Serve the providers to another host, such as OR3 Chat with the npm packages",
 		Long: "Serve the providers to another host on this machine: OR3 Chat's own server with the packages or3-provider-basic-auth, -sqlite and -fs,\n" +
 			"which start this command themselves. It listens on engine.sock in the data directory, which only the directory's owner can open;\n" +
-			"with --loopback, and where there are no such sockets, on a port of this machine, with a secret. engine.json in the data directory\n" +
+			"with --loopback, and on systems without such sockets, it listens on a port of this machine, with a secret. engine.json in the data directory\n" +
 			"says where, and has the secret.\n\n" +
 			"A data directory has one engine. A second engine command finds it and keeps it alive; if the engine dies, the command takes its\n" +
-			"place. Each prints one line of JSON, as soon as everything can be asked.",
+			"place. Each prints one line of JSON, as soon as everything is ready.",
 		Example: "  or3-cloud engine --data /var/lib/or3-cloud\n  or3-cloud engine --attached",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -141,7 +141,7 @@ func (e engineRun) attend(ctx context.Context) error {
 		}
 		// The holder of the directory is about to become an engine, or to end, or is not an engine.
 		if waited++; waited > e.looks {
-			return fmt.Errorf("%w. It is no engine: a server (or3-cloud serve) and an engine cannot share a data directory", err)
+			return fmt.Errorf("%w. It is not an engine: a server (or3-cloud serve) and an engine cannot share a data directory", err)
 		}
 		select {
 		case <-time.After(handoverPoll):
@@ -218,7 +218,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 	}
 	ln, err := place.Listen(e.path, e.loopback || runtime.GOOS == "windows")
 	if err != nil {
-		return fmt.Errorf("the engine cannot listen, which --loopback may help: %w", err)
+		return fmt.Errorf("the engine cannot listen; --loopback may help: %w", err)
 	}
 	memory := membudget.Read().Soften()
 	front := engine.New(data, engine.Options{Version: buildVersion(), Secret: ln.Secret, Memory: memory})
@@ -252,7 +252,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 	case <-e.deserted(ctx, front):
 		e.log.Info("no one needs the engine any more")
 	case err := <-fatal:
-		return fmt.Errorf("a fault that only a new start can mend: %w", err)
+		return fmt.Errorf("a fatal error that only a restart can fix: %w", err)
 	}
 	return nil
 }

@@ -36,12 +36,12 @@ func (a app) fsck() *cobra.Command {
 		Short: "Read the databases and all stored files back and report what is damaged, missing, corrupt or orphaned",
 		Long: "Read every page of the databases, then all stored files, compare them with their checksums and hashes, and look for the file of every row that\n" +
 			"names one.\n\n" +
-			"  damaged     the disk has changed a database; the workspaces whose rows cannot be read any more are named. Put a backup back\n" +
-			"  missing     a row or message names the file, and it is not there: take it from a backup, or attach it again\n" +
+			"  damaged     the disk has changed a database; the workspaces with unreadable rows are listed. Restore a backup\n" +
+			"  missing     a row or message names the file, but it is not there: take it from a backup, or attach it again\n" +
 			"  corrupt     the disk has changed the file: attach it again, or take it from a backup; the next upload replaces it\n" +
-			"  unreadable  the disk does not hand the file out: look at the disk\n" +
-			"  orphaned    nothing names the file: no fault, it goes by itself when its retention is over\n\n" +
-			"The command works while the server runs and while it does not. A check that is interrupted goes on where it was. The exit code is 0\n" +
+			"  unreadable  the disk cannot read the file: check the disk\n" +
+			"  orphaned    nothing names the file: this is not an error; the file is deleted when its retention is over\n\n" +
+			"The command works while the server runs and while it does not. An interrupted check continues where it was. The exit code is 0\n" +
 			"when everything is as it should be, 1 when something is damaged, missing, corrupt or unreadable, and 2 for a mistake on the command line.",
 		Example: "  or3-cloud fsck\n  or3-cloud fsck --rate 20 --quarantine\n  or3-cloud fsck --workspace Family\n  or3-cloud fsck --json > report.json",
 		Args:    noArguments,
@@ -53,16 +53,16 @@ func (a app) fsck() *cobra.Command {
 	}
 	c.bindData(cmd.Flags().StringVar)
 	cmd.Flags().StringVar(&c.workspace, "workspace", "", "check only the files of the workspace with this id or name")
-	cmd.Flags().IntVar(&c.rate, "rate", 0, "read no more than so many MB per second (default: as fast as the disk)")
+	cmd.Flags().IntVar(&c.rate, "rate", 0, "read at most this many MB per second (default: as fast as the disk)")
 	cmd.Flags().BoolVar(&c.quarantine, "quarantine", false, "move corrupt files into the folder quarantine beside the others; nothing is deleted")
-	cmd.Flags().BoolVar(&c.restart, "restart", false, "begin anew although an earlier check was interrupted")
+	cmd.Flags().BoolVar(&c.restart, "restart", false, "start over although an earlier check was interrupted")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
 	return cmd
 }
 
 func (c fsckCommandLine) run(ctx context.Context) error {
 	if c.rate < 0 {
-		return usageError{errors.New("--rate is a number of MB per second")}
+		return usageError{errors.New("--rate takes a number of MB per second")}
 	}
 	s, err := c.loadData(c.settingFlags)
 	if err != nil {
@@ -80,7 +80,7 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 			return err
 		}
 		if ok {
-			fmt.Fprintf(c.stderr, "Going on with the check that was interrupted; it began %s. To begin anew: or3-cloud fsck --restart\n",
+			fmt.Fprintf(c.stderr, "Continuing the interrupted check; it began %s. To start over: or3-cloud fsck --restart\n",
 				check.Started.Format(time.DateTime+" MST"))
 		}
 	}
@@ -90,7 +90,7 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 		return check.Run(ctx, desk, file, operator.CheckOptions{Rate: int64(c.rate) * 1e6, Quarantine: c.quarantine, Progress: progress.Show})
 	})
 	if ctx.Err() != nil {
-		return errors.New("interrupted; the next or3-cloud fsck goes on from here")
+		return errors.New("interrupted; the next or3-cloud fsck continues from here")
 	}
 	if err != nil && len(check.Faults) > 0 {
 		// The effect of a damaged database on the check of the files is not news.

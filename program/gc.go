@@ -26,16 +26,16 @@ func (a app) gc() *cobra.Command {
 	c := gcCommandLine{app: a}
 	cmd := &cobra.Command{
 		Use:   "gc",
-		Short: "Delete stored files that nothing refers to, or say which would go",
-		Long: "Delete stored files that nothing has referred to for the whole retention (OR3_STORAGE_GC_RETENTION_SECONDS). The server does the same by\n" +
-			"itself once a day (OR3_STORAGE_FS_GC_SECONDS). A file goes in two steps: into the trash, from which anybody who refers to it or uploads it again\n" +
-			"takes it back, and at least a day later for good.\n\n" +
+		Short: "Delete unused files, or say which would be deleted",
+		Long: "Delete stored files that nothing has referred to for the whole retention (OR3_STORAGE_GC_RETENTION_SECONDS). The server itself does\n" +
+			"the same once a day (OR3_STORAGE_FS_GC_SECONDS). A file is deleted in two steps: it is moved into the trash, from which anyone who refers to it\n" +
+			"or uploads it again takes it back, and at least a day later it is deleted permanently.\n\n" +
 			"  live       a row, a message, a post or an upload under way names the file\n" +
 			"  orphaned   nothing names it; it stays until its retention is over\n" +
 			"  trash      it is in the trash and still served\n" +
-			"  temporary  an upload that is under way or has ended without success\n" +
-			"  stray      older copies, what a crash has left, and files that are not this program's, which it leaves alone\n\n" +
-			"At a terminal it shows what would go and asks first, unless --yes is given.\n" +
+			"  temporary  an upload that is under way or has failed\n" +
+			"  stray      older copies, leftovers of a crash, and files that are not this program's, which it leaves alone\n\n" +
+			"At a terminal it shows what would be deleted and asks first, unless --yes is given.\n" +
 			"The command works while the server runs and while it does not.",
 		Example: "  or3-cloud gc --dry-run\n  or3-cloud gc\n  or3-cloud gc --workspace Family\n  or3-cloud gc --dry-run --json > going.json",
 		Args:    noArguments,
@@ -54,7 +54,7 @@ func (a app) gc() *cobra.Command {
 	}
 	c.bindData(cmd.Flags().StringVar)
 	cmd.Flags().StringVar(&c.workspace, "workspace", "", "collect only the workspace with this id or name")
-	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "list what would go and why, and let nothing go")
+	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "list what would be deleted and why, and delete nothing")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
 	console.BindYes(cmd, &c.yes)
 	return cmd
@@ -72,7 +72,7 @@ func (c gcCommandLine) run(ctx context.Context, desk operator.Caller) error {
 			return err
 		}
 		stored.WriteGoing(c.stderr, would.Going)
-		if err := ask.Confirm(c.yes, "Let them go"); err != nil {
+		if err := ask.Confirm(c.yes, "Delete them"); err != nil {
 			return err
 		}
 	}

@@ -437,7 +437,7 @@ func TestFaultsAreCountedOverNewStarts(t *testing.T) {
 		t.Fatalf("%+v, %v", executed, err)
 	}
 	executed, _, err = faulty(t, nil, now-3, now-2, now-1)
-	if err == nil || len(executed) != 0 || !strings.Contains(err.Error(), "3 new starts within 10m0s did not help") ||
+	if err == nil || len(executed) != 0 || !strings.Contains(err.Error(), "3 restarts within 10m0s did not help") ||
 		!strings.Contains(err.Error(), "fsync: input/output error") {
 		t.Fatalf("%+v, %v", executed, err)
 	}

@@ -31,6 +31,7 @@ func runInit(t *testing.T, stdin string, args ...string) (stdout, stderr string,
 }
 
 // TestInitInScripts runs the commands of the guide for use without a terminal.
+//
 //walk:follows operations.md or3-cloud init --yes --preset personal-local
 //walk:follows operations.md or3-cloud init --yes --set OR3_PUBLIC_URL=https://cloud.example.org --with systemd,caddy
 //walk:follows operations.md or3-cloud init --dry-run --json --answers answers.json

@@ -317,11 +317,12 @@ const (
 	askSender   = "Sender"
 	askEmail    = "Address of the first account"
 	askPassword = "Password of the first account"
-	askFiles    = "Which files do you want besides?"
+	askFiles    = "Which other files do you want?"
 	askDecision = "What now?"
 )
 
 // TestWizardWritesEveryPreset goes through each preset in a real terminal, and starts a server with the result.
+//
 //walk:follows operations.md or3-cloud init
 //walk:follows README.md or3-cloud init
 func TestWizardWritesEveryPreset(t *testing.T) {

@@ -21,16 +21,16 @@ func (a users) invite() *cobra.Command {
 	var workspace, expires string
 	cmd := &cobra.Command{
 		Use:   "invite EMAIL",
-		Short: "Print a link with which somebody registers and joins a workspace",
-		Long: "Print a link with which somebody registers and joins a workspace, in the registration mode invite_only. It works once, for this address\n" +
-			"only, and lives for a week unless --expires or OR3_AUTH_INVITE_TOKEN_TTL_SECONDS says something else. Links begin with OR3_PUBLIC_URL.\n\n" +
-			"Without --workspace it is the only one there is, or you are asked. Somebody who is to have nothing but a workspace of their own needs\n" +
+		Short: "Print a link with which someone registers and joins a workspace",
+		Long: "Print a link with which someone registers and joins a workspace, in the registration mode invite_only. It works once, for this address\n" +
+			"only, and is valid for a week unless --expires or OR3_AUTH_INVITE_TOKEN_TTL_SECONDS says otherwise. Links begin with OR3_PUBLIC_URL.\n\n" +
+			"Without --workspace it is the only one there is, or you are asked. Someone who only needs a workspace of their own needs\n" +
 			"no invite: use or3-cloud user add --reset-link.",
 		Example: "  or3-cloud user invite bob@example.org --workspace Family --role editor --expires 7d",
 	}
 	cmd.Flags().StringVar(&workspace, "workspace", "", "id or name of the workspace")
 	cmd.Flags().StringVar((*string)(&in.Role), "role", string(in.Role), "viewer, editor or owner")
-	cmd.Flags().StringVar(&expires, "expires", "", "how long the link lives, such as 7d or 12h")
+	cmd.Flags().StringVar(&expires, "expires", "", "how long the link is valid, such as 7d or 12h")
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		in.Email = args[0]
 		if workspace == "" && cmd.Flags().Changed("workspace") {
@@ -94,7 +94,7 @@ func (c *asking) choose(ctx context.Context, query operator.WorkspaceQuery) (or3
 	case len(all) == 0 && query.Deleted:
 		return or3cloud.WorkspaceSummary{}, fmt.Errorf("no deleted workspace has the id or the name %q", name)
 	case len(all) == 0 && name == "":
-		return or3cloud.WorkspaceSummary{}, errors.New("there is no workspace yet; one is made when somebody signs in for the first time")
+		return or3cloud.WorkspaceSummary{}, errors.New("there is no workspace yet; one is created when someone signs in for the first time")
 	case len(all) == 0:
 		return or3cloud.WorkspaceSummary{}, fmt.Errorf("there is no workspace with the id or the name %q", name)
 	}

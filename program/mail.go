@@ -40,7 +40,7 @@ func (a app) mailTest() *cobra.Command {
 		Use:   "test ADDRESS",
 		Short: "Send a test message and say what is wrong if it cannot be sent",
 		Long: "Send a test message to ADDRESS with the mail server of OR3_SMTP_URL, in the name of OR3_SMTP_FROM, and say what is wrong if it\n" +
-			"cannot be sent. A running server is not needed and not disturbed.",
+			"cannot be sent. The server need not run, and is not disturbed if it does.",
 		Example: "  or3-cloud mail test you@example.org",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -77,7 +77,7 @@ func (c mailTestCommand) print(r operator.MailTested) error {
 			return err
 		}
 	} else if r.OK {
-		fmt.Fprintf(c.stdout, "%s has taken a message from %s to %s. The server introduced itself as %s.\n", r.Server, r.From, r.To, r.EHLOName)
+		fmt.Fprintf(c.stdout, "%s accepted a message from %s to %s. This program introduced itself as %s.\n", r.Server, r.From, r.To, r.EHLOName)
 	} else {
 		fmt.Fprintf(c.stderr, "or3-cloud: %s\n", strings.TrimSpace(r.Error))
 		if r.Advice != "" {

@@ -58,7 +58,7 @@ func TestMailTestSendsAMessageOrSaysWhatIsWrong(t *testing.T) {
 				t.Errorf("exit code %d, %+v", code, got)
 			}
 			out, errs, _ = runMailTest(t, c.environ)
-			if said := out + errs; !strings.Contains(said, c.want.Error) || c.want.OK && !strings.Contains(said, "has taken a message") || c.want.OK && !strings.Contains(said, "as "+c.want.EHLOName+".") {
+			if said := out + errs; !strings.Contains(said, c.want.Error) || c.want.OK && !strings.Contains(said, "accepted a message") || c.want.OK && !strings.Contains(said, "as "+c.want.EHLOName+".") {
 				t.Errorf("text output %q", said)
 			}
 			if c.want.OK {

@@ -284,7 +284,7 @@ func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 		{name: "socket in a directory of others", args: []string{"serve", "--addr", "unix:closed/s"}, breaks: func(t *testing.T, dir string) func() {
 			directory("closed")(t, dir)
 			return readOnly("closed")(t, dir)
-		}, file: "=closed", reason: "the server's user may not make a socket in", fix: "make the directory its own"},
+		}, file: "=closed", reason: "the server's user may not create a socket in", fix: "give it the directory"},
 		{name: ".env unreadable", breaks: func(t *testing.T, dir string) func() {
 			replace(".env", "OR3_ADDR=unix:other\n")(t, dir)
 			return shut(".env")(t, dir)
@@ -303,7 +303,7 @@ func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 		{name: "public address that is none", env: []string{"OR3_PUBLIC_URL=https://user:hunter2@cloud.example.org/x"},
 			file: "=OR3_PUBLIC_URL", reason: "is not an origin", fix: "for example https://cloud.example.org"},
 		{name: "unknown flag", args: []string{"serve", "--adr", "x"}, code: 2, file: "=--adr", reason: "unknown flag", fix: "Did you mean --addr?"},
-		{name: "unknown command", args: []string{"srve"}, code: 2, file: `="srve"`, reason: "is no command", fix: "Did you mean serve?"},
+		{name: "unknown command", args: []string{"srve"}, code: 2, file: `="srve"`, reason: "is not a command", fix: "Did you mean serve?"},
 		{name: "flag of another kind", args: []string{"gc", "--dry-run=perhaps"}, code: 2, file: `="perhaps"`, reason: "--dry-run takes true or false", fix: "gc --help"},
 		{name: "workspace without a name", args: []string{"gc", "--workspace", ""}, code: 2, file: "=--workspace", reason: "names no workspace", fix: "leave it out"},
 		{name: "invite to no workspace", args: []string{"user", "invite", "bob@example.org", "--workspace", ""}, code: 2,

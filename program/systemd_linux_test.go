@@ -199,6 +199,7 @@ OR3_STORAGE_FS_TOKEN_SECRET='MTIzNDU2Nzg5MGFiY2RlZmFiY2RlZjEyMzQ1Njc4OTA='
 
 // TestTheDocumentedUnit starts the unit of docs/operations.md in systemd, upgrades the service, tries to upgrade it to
 // something else, restarts and stops it.
+//
 //walk:follows operations.md [Unit] Description=OR3 Cloud
 //walk:follows operations.md systemctl reload or3-cloud
 func TestTheDocumentedUnit(t *testing.T) {

@@ -374,10 +374,10 @@ func TestStoppingDuringAnUpgradeEndsBoth(t *testing.T) {
 				}
 				_, exec, _ := strings.Cut(string(script), "\n")
 				u.script(mark + exec)
-				u.upgrade("then it has to open the data")
+				u.upgrade("then it must open the data")
 			} else {
 				u.script(mark + hang)
-				u.upgrade("looking at the program")
+				u.upgrade("checking the program")
 			}
 			started := func() []string {
 				text, _ := os.ReadFile(pids)
@@ -444,7 +444,7 @@ func TestRequestsForAnUpgradeWaitForTheirTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.script("read line < " + gate + "; exit 3")
-	u.upgrade("looking at the program")
+	u.upgrade("checking the program")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}

@@ -46,8 +46,8 @@ func (a users) add() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add EMAIL",
 		Short: "Create an account",
-		Long: "Create an account. It needs no invite, whatever the registration mode says. The password is asked for at the terminal, twice and\n" +
-			"unseen, or read from standard input. With --reset-link the person chooses it: a link is printed that works once, for 30 minutes.",
+		Long: "Create an account. It needs no invite, whatever the registration mode. The password is asked for at the terminal, twice and\n" +
+			"hidden, or read from standard input. With --reset-link the person chooses it: the command prints a link that works once, for 30 minutes.",
 		Example: "  or3-cloud user add ann@example.org --name Ann\n  or3-cloud user add ann@example.org --reset-link\n  or3-cloud user add ann@example.org < password.txt",
 	}
 	cmd.Flags().StringVar(&in.DisplayName, "name", "", "display name")
@@ -97,17 +97,17 @@ func (a users) passwd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "passwd EMAIL",
 		Short: "Set a new password, or remove a lost second factor",
-		Long: "Set a new password and end all sessions. It is asked for at the terminal, twice and unseen, or read from standard input. Better is\n" +
-			"or3-cloud user reset-link, with which nobody but its owner learns the password.\n\n" +
+		Long: "Set a new password and end all sessions. It is asked for at the terminal, twice and hidden, or read from standard input. It is better to use\n" +
+			"or3-cloud user reset-link: then only the owner knows the password.\n\n" +
 			"With --reset-factors no password is asked for: authenticator app, passkeys and recovery codes are removed and all sessions end, for\n" +
-			"somebody who has lost them all. Be sure who asks: from then on the password alone opens the account.",
+			"someone who has lost them all. Make sure who is asking: from then on the password alone opens the account.",
 		Example: "  or3-cloud user passwd ann@example.org\n  or3-cloud user passwd ann@example.org --reset-factors",
 	}
 	cmd.Flags().BoolVar(&resetFactors, "reset-factors", false, "remove authenticator app, passkeys and recovery codes, and keep the password")
 	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		if resetFactors {
-			fmt.Fprintf(c.stderr, "Authenticator app, passkeys and recovery codes of %s are removed for good, and all sessions end.\n", args[0])
+			fmt.Fprintf(c.stderr, "The authenticator app, passkeys and recovery codes of %s will be removed permanently, and all sessions will end.\n", args[0])
 			if err := c.Confirm(yes, "Remove them"); err != nil {
 				return err
 			}
@@ -126,9 +126,9 @@ func (a users) excuse() *cobra.Command {
 	var end bool
 	cmd := &cobra.Command{
 		Use:   "excuse EMAIL",
-		Short: "Let an account go on for a while without a second factor that is demanded",
-		Long: "Let an account go on for a while without the second factor that OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR demands, for a person who waits for\n" +
-			"a new phone, say. It lasts 28 days at most. For a person who has lost their factors there is or3-cloud user passwd --reset-factors, after\n" +
+		Short: "Let an account continue for a while without a second factor that is demanded",
+		Long: "Let an account continue for a while without the second factor that OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR demands, for someone who waits for\n" +
+			"a new phone, for example. It lasts at most 28 days. For someone who has lost their factors there is or3-cloud user passwd --reset-factors, after\n" +
 			"which they sign in with the password and set up another one.",
 		Example: "  or3-cloud user excuse ann@example.org --expires 7d\n  or3-cloud user excuse ann@example.org --end",
 	}
@@ -149,7 +149,7 @@ func (a users) excuse() *cobra.Command {
 		return c.print(out, func(w io.Writer) {
 			switch {
 			case out.SecondFactorDue.IsZero():
-				fmt.Fprintf(w, "Noted; at the moment no second factor is wanting from %s.\n", out.Email)
+				fmt.Fprintf(w, "Noted; at the moment no second factor is demanded of %s.\n", out.Email)
 			default:
 				fmt.Fprintf(w, "%s needs a second factor from %s on.\n", out.Email, shown.Moment(out.SecondFactorDue))
 			}
@@ -162,8 +162,8 @@ func (a users) resetLink() *cobra.Command {
 		Use:   "reset-link EMAIL",
 		Short: "Print a link with which the owner chooses a new password",
 		Long: "Print a link with which the owner of an account chooses a new password. It works once, for 30 minutes, and not after another change of\n" +
-			"the password. Hand it over by a way that you trust: whoever has the link has the account, but for a second factor, which is asked for\n" +
-			"as ever. Links begin with OR3_PUBLIC_URL.",
+			"the password. Send it in a way that you trust: anyone who has the link has the account, apart from a second factor, which is still\n" +
+			"required. Links begin with OR3_PUBLIC_URL.",
 		Example: "  or3-cloud user reset-link ann@example.org",
 	}
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
@@ -181,9 +181,9 @@ func (a users) disable() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "disable EMAIL",
-		Short: "Switch an account off: nobody can sign in to it, and its sessions end",
-		Long: "Switch an account off. Its sessions end at once and nobody can sign in to it until or3-cloud user enable. Its data stays; people who share\n" +
-			"workspaces with it go on.",
+		Short: "Switch an account off: no one can sign in to it, and its sessions end",
+		Long: "Switch an account off. Its sessions end at once and no one can sign in to it until or3-cloud user enable. Its data stays; people who share\n" +
+			"workspaces with it are not affected.",
 		Example: "  or3-cloud user disable ann@example.org",
 	}
 	console.BindYes(cmd, &yes)
@@ -203,7 +203,7 @@ func (a users) enable() *cobra.Command {
 }
 
 func (a users) sessions() *cobra.Command {
-	cmd := &cobra.Command{Use: "sessions EMAIL", Short: "List the browsers that are signed in, the one used last first",
+	cmd := &cobra.Command{Use: "sessions EMAIL", Short: "List the browsers that are signed in, the most recently used first",
 		Example: "  or3-cloud user sessions ann@example.org"}
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		out, err := ask(ctx, c, operator.ListSessions, operator.AccountName{Name: args[0]})
@@ -262,9 +262,9 @@ func (a users) delete() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "delete EMAIL",
-		Short: "Delete an account for good, with the workspaces that nobody else uses",
-		Long: "Delete an account for good. What happens to its workspaces is shown first, with their files and sizes: those that nobody else is in are\n" +
-			"deleted, the others stay with their other members. A workspace that others use must have another owner before. Then the command asks;\n" +
+		Short: "Delete an account permanently, with the workspaces that no one else uses",
+		Long: "Delete an account permanently. What happens to its workspaces is shown first, with their files and sizes: those that no one else is in are\n" +
+			"deleted, the others stay with their other members. A workspace that others use must get another owner first. Then the command asks;\n" +
 			"without a terminal it deletes nothing unless --yes is given.",
 		Example: "  or3-cloud user delete ann@example.org\n  or3-cloud user delete ann@example.org --yes",
 	}
@@ -284,7 +284,7 @@ func (c *asking) delete(ctx context.Context, name string, yes bool) error {
 		if !c.IsTerminal() {
 			return usageError{errors.New("nothing was deleted; add --yes, because there is no terminal to ask at")}
 		}
-		answer, err := c.Answer("Delete " + what.Account.Email + " for good? Type yes: ")
+		answer, err := c.Answer("Delete " + what.Account.Email + " permanently? Type yes: ")
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func (a app) workspace() *cobra.Command {
 		Short: "Manage workspaces: list, create, delete and restore them, their members, roles and invites",
 		Long: "Manage workspaces. A workspace is named by its id or by its name; where several have the name, you are asked which one.\n" +
 			"A person is named by the e-mail address or the id of the account.\n\n" +
-			"Roles: an owner may do everything, members and deletion included; an editor writes; a viewer reads.\n\n" +
+			"Roles: an owner may do everything, including members and deletion; an editor writes; a viewer reads.\n\n" +
 			"The commands work while the server runs and while it does not, as those of or3-cloud user do. The exit code is 0 on success, 1 if\n" +
 			"the instance refused and 2 for a mistake on the command line.",
 		Example: "  or3-cloud workspace list\n  or3-cloud workspace members list Family\n  or3-cloud workspace members role Family bob@example.org owner",
@@ -58,7 +58,7 @@ func (a workspaces) list() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the workspaces, the oldest first",
-		Long:    "List the workspaces, the oldest first, or with --deleted those that were deleted, the newest first.",
+		Long:    "List the workspaces, oldest first, or with --deleted those that were deleted, newest first.",
 		Example: "  or3-cloud workspace list\n  or3-cloud workspace list --deleted",
 	}
 	cmd.Flags().BoolVar(&deleted, "deleted", false, "list those that were deleted")
@@ -81,9 +81,9 @@ func (a workspaces) create() *cobra.Command {
 	var in operator.NewWorkspace
 	cmd := &cobra.Command{
 		Use:   "create NAME",
-		Short: "Make a workspace for an owner",
-		Long: "Make a workspace for an owner, who has an account. It shows up among the workspaces of the owner at once, and counts as made by them.\n" +
-			"Everybody gets a workspace of their own with the first sign-in, so this is for more of them.",
+		Short: "Create a workspace for an owner",
+		Long: "Create a workspace for an owner, who needs an account. It shows up among the workspaces of the owner at once, and counts as theirs.\n" +
+			"Everyone gets a workspace of their own with the first sign-in, so this is for additional ones.",
 		Example: "  or3-cloud workspace create Team --owner ann@example.org",
 	}
 	cmd.Flags().StringVar(&in.Owner, "owner", "", "e-mail address or id of the account that owns it")
@@ -108,8 +108,8 @@ func (a workspaces) delete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete WORKSPACE",
 		Short: "Delete a workspace, for all its members",
-		Long: "Delete a workspace, for all its members. They have no access from the next request on, and are in another of their workspaces, or in a\n" +
-			"new one, with the next visit. or3-cloud workspace restore takes it back.",
+		Long: "Delete a workspace, for all its members. They have no access from the next request on, and find themselves in another of their workspaces, or in a\n" +
+			"new one, at the next visit. or3-cloud workspace restore undoes it.",
 		Example: "  or3-cloud workspace delete Team",
 	}
 	console.BindYes(cmd, &yes)
@@ -129,9 +129,9 @@ func (a workspaces) delete() *cobra.Command {
 func (a workspaces) restore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore WORKSPACE",
-		Short: "Take the deletion of a workspace back",
-		Long: "Take the deletion of a workspace back, which is named by its id or its name in or3-cloud workspace list --deleted. Members and content\n" +
-			"are there again, but for webhooks and for files whose retention has ended. It cannot be restored when its owners were removed.",
+		Short: "Undo the deletion of a workspace",
+		Long: "Undo the deletion of a workspace, given by its id or its name in or3-cloud workspace list --deleted. Members and content\n" +
+			"are back, except for webhooks and for files whose retention has ended. It cannot be restored after its owners were removed.",
 		Example: "  or3-cloud workspace list --deleted\n  or3-cloud workspace restore Team",
 	}
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
@@ -139,7 +139,7 @@ func (a workspaces) restore() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return act(ctx, c, operator.RestoreWorkspace, operator.WorkspaceID{WorkspaceID: ws.ID}, "The workspace %q is there again.\n", ws.Name)
+		return act(ctx, c, operator.RestoreWorkspace, operator.WorkspaceID{WorkspaceID: ws.ID}, "The workspace %q is restored.\n", ws.Name)
 	})
 }
 
@@ -245,7 +245,7 @@ func (a workspaces) membersRemove() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "remove WORKSPACE EMAIL",
-		Short: "Remove a member, who has no access from then on",
+		Short: "Remove a member, who then has no access",
 		Long: "Remove a member. They have no access from the next request on, and their event streams end within two seconds. What they wrote stays in\n" +
 			"the workspace, and what their devices hold stays there. The only owner cannot be removed.",
 		Example: "  or3-cloud workspace members remove Family bob@example.org",
@@ -256,7 +256,7 @@ func (a workspaces) membersRemove() *cobra.Command {
 		if err := c.Confirm(yes, "Remove the member"); err != nil {
 			return err
 		}
-		return c.change(ctx, operator.RemoveMember, args[0], operator.Membership{Name: args[1]}, "%s is no member of %q any more; the role was %s.\n")
+		return c.change(ctx, operator.RemoveMember, args[0], operator.Membership{Name: args[1]}, "%s is no longer a member of %q; the role was %s.\n")
 	})
 }
 
@@ -289,8 +289,8 @@ func (a workspaces) invitesRevoke() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "revoke WORKSPACE ID",
-		Short:   "Make an invite worthless",
-		Long:    "Make an invite worthless, with an id from or3-cloud workspace invites list. One that was used stays as it is.",
+		Short:   "Revoke an invite",
+		Long:    "Revoke an invite, with an id from or3-cloud workspace invites list. One that was used stays as it is.",
 		Example: "  or3-cloud workspace invites list Family\n  or3-cloud workspace invites revoke Family 0d1c…",
 	}
 	console.BindYes(cmd, &yes)
@@ -299,7 +299,7 @@ func (a workspaces) invitesRevoke() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(c.stderr, "The invite %s to the workspace %q becomes worthless.\n", args[1], ws.Name)
+		fmt.Fprintf(c.stderr, "The invite %s to the workspace %q becomes invalid.\n", args[1], ws.Name)
 		if err := c.Confirm(yes, "Revoke it"); err != nil {
 			return err
 		}
@@ -311,9 +311,9 @@ func (a workspaces) notify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "notify WORKSPACE TITLE TEXT",
 		Short: "Show the members of a workspace a message",
-		Long: "Show the members of a workspace a message, as a notification in OR3 Chat. It comes at once where the client is open, and with the next\n" +
+		Long: "Show the members of a workspace a message, as a notification in OR3 Chat. It appears at once where the client is open, at the next\n" +
 			"start elsewhere, and stays until its reader clears it.",
-		Example: "  or3-cloud workspace notify Family 'Maintenance tonight' 'The server is away from 22:00 to 23:00. You can go on working.'",
+		Example: "  or3-cloud workspace notify Family 'Maintenance tonight' 'The server is down from 22:00 to 23:00. You can go on working.'",
 	}
 	return a.complete(cmd, 3, func(ctx context.Context, c *asking, args []string) error {
 		ws, err := c.workspace(ctx, args[0])
@@ -340,7 +340,7 @@ func (a workspaces) freeName() *cobra.Command {
 		Short: "Free the name of a setting that another row holds",
 		Long: "Free the name of a setting (a kv row) that another row holds, so that pushes of the row that should have it are accepted again. The\n" +
 			"row that holds it keeps its value and gets another name, on all devices. Rows whose id is kv: and the name do not need this: they\n" +
-			"get their name by themselves.",
+			"get their name automatically.",
 		Example: "  or3-cloud workspace free-name Family notification_muted_threads",
 	}
 	return a.complete(cmd, 2, func(ctx context.Context, c *asking, args []string) error {

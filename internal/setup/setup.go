@@ -100,7 +100,7 @@ func Open(o Options) (*Setup, error) {
 		s.opts.Host = s.host()
 	}
 	if !slices.Contains(Hosts, s.opts.Host) {
-		return nil, fmt.Errorf("%q is no kind of host; there are %s, %s and %s", s.opts.Host, HostProgram, HostGo, HostNuxt)
+		return nil, fmt.Errorf("%q is not a kind of host; the kinds are %s, %s and %s", s.opts.Host, HostProgram, HostGo, HostNuxt)
 	}
 	return s, nil
 }

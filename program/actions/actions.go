@@ -20,7 +20,7 @@ import (
 // List returns the command that lists actions, without its implementation.
 func List() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "Show how the providers fare, and which actions they have", Example: "  or3-cloud action list\n  or3-cloud action list --json",
+		Use: "list", Short: "Show the state of the providers, and which actions they have", Example: "  or3-cloud action list\n  or3-cloud action list --json",
 	}
 }
 
@@ -36,15 +36,15 @@ type Question struct {
 func (q *Question) Run() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run ACTION",
-		Short: "Run an action, and wait for its end",
-		Long: "Run an action with an id from or3-cloud action list, and wait for its end. What the admin pages offer is the same. Actions that are done to a\n" +
-			"workspace want --workspace. --set gives an action what it knows, such as retentionDays=90 for collections, to=you@example.org for the test\n" +
-			"message, account=ann@example.org for the end of sessions.",
+		Short: "Run an action, and wait for it to end",
+		Long: "Run an action with an id from or3-cloud action list, and wait for it to end. The admin pages offer the same actions. Actions on a\n" +
+			"workspace need --workspace. --set gives an action its options, such as retentionDays=90 for collections, to=you@example.org for the test\n" +
+			"message, account=ann@example.org to end sessions.",
 		Example: "  or3-cloud action run sync.check-database\n  or3-cloud action run sync.gc-tombstones --workspace Family\n" +
 			"  or3-cloud action run auth.revoke-sessions --yes\n  or3-cloud action run auth.test-mail --set to=you@example.org",
 	}
-	cmd.Flags().StringVar(&q.Workspace, "workspace", "", "the workspace that it is done to, by id or name")
-	cmd.Flags().StringArrayVar(&q.set, "set", nil, "NAME=VALUE that the action knows; can be given more than once")
+	cmd.Flags().StringVar(&q.Workspace, "workspace", "", "the workspace for the action, by id or name")
+	cmd.Flags().StringArrayVar(&q.set, "set", nil, "an option of the action, as NAME=VALUE; may be repeated")
 	console.BindYes(cmd, &q.Yes)
 	return cmd
 }
@@ -85,7 +85,7 @@ func (q *Question) Payload() (map[string]any, error) {
 	for _, text := range q.set {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
-			return nil, fmt.Errorf("--set takes NAME=VALUE, and not %q", text)
+			return nil, fmt.Errorf("--set takes NAME=VALUE, not %q", text)
 		}
 		var number float64
 		if json.Unmarshal([]byte(value), &number) == nil {
@@ -111,7 +111,7 @@ func find(d operator.Deployment, id string) (kind or3cloud.ProviderKind, found o
 	if len(ids) == 0 {
 		return "", found, errors.New("the providers have no actions")
 	}
-	return "", found, fmt.Errorf("no action has the id %q; there are %s", id, strings.Join(ids, ", "))
+	return "", found, fmt.Errorf("no action has the id %q; the actions are %s", id, strings.Join(ids, ", "))
 }
 
 // Write prints the state of the providers.

@@ -18,7 +18,7 @@ import (
 
 // Short and Example describe the commands.
 const (
-	Short   = "Show who has answers made in the background, and stop them"
+	Short   = "Show background answers, and stop them"
 	Example = "  or3-cloud job list\n  or3-cloud job abort 0b5c7a52-3f1d-4f57-9c5e-2f4f4d1c0a11"
 )
 
@@ -34,15 +34,15 @@ func list(complete func(*cobra.Command, int, Do) *cobra.Command) *cobra.Command 
 	var in operator.JobQuery
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the answers in the background, the newest first",
-		Long: "List the answers in the background, the newest first: who has asked for them and where, since when, how many workers have had them in hand,\n" +
-			"and why those have failed that did. Finished ones are kept for 24 hours, the last 50 of a user. Nothing of a chat is shown.\n\n" +
+		Short: "List background answers, newest first",
+		Long: "List background answers, newest first: who asked for them and where, since when, how many workers have worked on them,\n" +
+			"and why they failed. Finished ones are kept for 24 hours, the last 50 of each user. Nothing of a chat is shown.\n\n" +
 			"--status takes streaming, complete, error or aborted; --user an e-mail address, a part of it or an id.",
 		Example: "  or3-cloud job list\n  or3-cloud job list --status error\n  or3-cloud job list --user ann@example.org --json",
 	}
-	cmd.Flags().StringVar((*string)(&in.Status), "status", "", "those with this status alone")
-	cmd.Flags().StringVar(&in.User, "user", "", "those of this user alone")
-	cmd.Flags().StringVar(&in.WorkspaceID, "workspace", "", "those in the workspace with this id alone")
+	cmd.Flags().StringVar((*string)(&in.Status), "status", "", "only those with this status")
+	cmd.Flags().StringVar(&in.User, "user", "", "only those of this user")
+	cmd.Flags().StringVar(&in.WorkspaceID, "workspace", "", "only those in the workspace with this id")
 	cmd.Flags().IntVar(&in.Limit, "limit", 100, fmt.Sprintf("how many at most, up to %d", jobs.MostListed))
 	return complete(cmd, 0, func(ctx context.Context, desk operator.Caller, _ []string) (any, func(io.Writer), error) {
 		out, err := operator.ListJobs.Ask(ctx, desk, in)
@@ -57,8 +57,8 @@ func list(complete func(*cobra.Command, int, Do) *cobra.Command) *cobra.Command 
 func abort(complete func(*cobra.Command, int, Do) *cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "abort JOB",
-		Short: "Stop an answer in the background",
-		Long: "Stop an answer in the background, whoever has asked for it. What has come of it stays in the chat, and the server of the model is left\n" +
+		Short: "Stop a background answer",
+		Long: "Stop a background answer, no matter who asked for it. What has arrived of it stays in the chat, and the model server is left\n" +
 			"within seconds.",
 		Example: "  or3-cloud job abort 0b5c7a52-3f1d-4f57-9c5e-2f4f4d1c0a11",
 	}

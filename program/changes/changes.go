@@ -23,14 +23,14 @@ func Command() *cobra.Command {
 	return &cobra.Command{
 		Use:   "log WORKSPACE [VERSION]",
 		Short: "Print the log of a workspace, or one entry of it",
-		Long: "Print the log of a workspace as it is stored, a line of JSON for each entry, the oldest first; or the entry with a version alone. It is for\n" +
-			"who has to know what was written, and when: sqlite3 cannot read texts that are packed. Each entry tells what has become of it:\n\n" +
-			"  winner     the record is as it says\n" +
-			"  lost       it never was the winner of its record\n" +
-			"  replaced   another one came later; devices do not get it any more\n" +
-			"  pinned     another one came later; devices get it all the same\n" +
-			"  collected  it is there no more, but for its bytes\n\n" +
-			"Entries that were collected long ago are in no log. What members have written, their notifications as well, is in what is printed.",
+		Long: "Print the log of a workspace as it is stored, a line of JSON for each entry, oldest first; or only the entry with a version. It is for\n" +
+			"finding out what was written, and when: sqlite3 cannot read packed texts. Each entry says what has happened to it:\n\n" +
+			"  winner     it is the current state of its record\n" +
+			"  lost       it was never the winner of its record\n" +
+			"  replaced   another one came later; devices no longer get it\n" +
+			"  pinned     another one came later; devices still get it\n" +
+			"  collected  it no longer exists, apart from its bytes\n\n" +
+			"Entries that were collected long ago are not in the log. The output contains what members have written, including their notifications.",
 		Example: "  or3-cloud log Family\n  or3-cloud log 0b5c7a52-3f1d-4f57-9c5e-2f4f4d1c0a11 17\n  or3-cloud log Family --data /backup/copy | grep '\"mark\":\"lost\"'",
 	}
 }
@@ -42,7 +42,7 @@ func Wanted(args []string) (from int64, most int, err error) {
 		return 1, 0, nil
 	}
 	if from, err = strconv.ParseInt(args[0], 10, 64); err != nil || from < 1 {
-		return 0, 0, fmt.Errorf("VERSION takes a number from 1 on, and not %q", args[0])
+		return 0, 0, fmt.Errorf("VERSION takes a number from 1 on, not %q", args[0])
 	}
 	return from, 1, nil
 }
@@ -67,7 +67,7 @@ func Print(ctx context.Context, desk operator.Caller, w io.Writer, workspaceID s
 		}
 		switch {
 		case most == 1:
-			return fmt.Errorf("the log has no version %d: it was never given out, or was collected", from)
+			return fmt.Errorf("the log has no version %d: it was never issued, or was collected", from)
 		case len(page.Entries) == 0:
 			return nil
 		}

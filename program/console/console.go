@@ -32,7 +32,7 @@ func (c Console) NewPassword() (string, error) {
 	if !c.IsTerminal() {
 		password, err := c.line()
 		if err == nil && password == "" {
-			err = errors.New("standard input holds no password; type it at the prompt of a terminal, or pipe it in: or3-cloud user … < file")
+			err = errors.New("there is no password on standard input; type it at the prompt of a terminal, or pipe it in: or3-cloud user … < file")
 		}
 		return password, err
 	}

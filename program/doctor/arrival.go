@@ -43,8 +43,8 @@ func (e *examination) address(ctx context.Context) {
 	if e.Running {
 		if err := e.answers(ctx, addr); err != nil {
 			e.find(Warning, AreaAddress, or3cloud.Problem{
-				Variable: setting.Addr, Fault: fmt.Sprintf("is %s, where the server that runs does not answer: %v", addr, err),
-				Why: "it was started with another address than the one of this configuration",
+				Variable: setting.Addr, Fault: fmt.Sprintf("is %s, where the running server does not answer: %v", addr, err),
+				Why: "it was started with another address than this configuration's",
 				Fix: "Restart it, or give this command the server's --env-file, --addr and environment.",
 			})
 		}
@@ -60,8 +60,8 @@ func (e *examination) address(ctx context.Context) {
 		return
 	case ours:
 		e.find(Warning, AreaAddress, or3cloud.Problem{
-			Variable: setting.Addr, Fault: fmt.Sprintf("is %s, where a server of OR3 Cloud answers that does not say that it has this data directory", addr),
-			Why: "two servers cannot have one address",
+			Variable: setting.Addr, Fault: fmt.Sprintf("is %s, where an OR3 Cloud server answers that does not claim this data directory", addr),
+			Why: "two servers cannot share an address",
 			Fix: "Stop it, or choose another address with --addr or " + setting.Addr + "; if it is this one, see why it has no control socket in its log.",
 		})
 		return
@@ -133,9 +133,9 @@ func (e *examination) publicURL(ctx context.Context) {
 		e.judge(base, id)
 	case err == nil:
 		e.find(Warning, AreaPublicURL, or3cloud.Problem{
-			Variable: setting.PublicURL, Fault: fmt.Sprintf("is %s, and from here another server of OR3 Cloud answers: what is sent there does not come to this one", base),
-			Why: "people do not get to this server, and links in mail lead to the other one",
-			Fix: "Let the proxy hand everything on to " + e.Config.String(setting.Addr) + ", without a cache, or correct " + setting.PublicURL + ".",
+			Variable: setting.PublicURL, Fault: fmt.Sprintf("is %s, and from here another OR3 Cloud server answers: what is sent there does not reach this one", base),
+			Why: "people do not reach this server, and links in mail lead to the other one",
+			Fix: "Let the proxy pass everything on to " + e.Config.String(setting.Addr) + ", without a cache, or correct " + setting.PublicURL + ".",
 		})
 		return
 	}
@@ -148,8 +148,8 @@ func (e *examination) publicURL(ctx context.Context) {
 	}
 	if id, ok, _ := e.Arrived(ctx, mark); ok && id.ClientIP == forgedAddress {
 		e.find(Error, AreaPublicURL, or3cloud.Problem{
-			Variable: setting.TrustProxy, Fault: "believes what a client itself says of its address: the proxy hands it on as it is",
-			Why: "everybody can choose an address, and rate limits and sign-in guards mean nothing",
+			Variable: setting.TrustProxy, Fault: "trusts what a client itself says about its address: the proxy passes it on unchanged",
+			Why: "everyone can choose an address, and rate limits and sign-in guards are useless",
 			Fix: "Name the proxies in " + setting.TrustedProxies + " instead, or have the proxy overwrite the header: proxy_set_header X-Forwarded-For $remote_addr in nginx.",
 		})
 	}
@@ -176,7 +176,7 @@ func (e *examination) reach(ctx context.Context, base *url.URL, mark string, for
 	unreachable := func(fault, fix string) bool {
 		e.find(Warning, AreaPublicURL, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: fmt.Sprintf("is %s, and from here %s", base, fault),
-			Why: "people may not get to the server, and links in mail may lead nowhere", Fix: fix,
+			Why: "people may not reach the server, and links in mail may lead nowhere", Fix: fix,
 		})
 		return false
 	}
@@ -192,13 +192,13 @@ func (e *examination) reach(ctx context.Context, base *url.URL, mark string, for
 		if url, err := res.Location(); err == nil {
 			to = url.Redacted()
 		}
-		return unreachable("it leads elsewhere: "+to, "Set "+setting.PublicURL+" to the origin at which the server is, or let the proxy hand on "+probe.Health+".")
+		return unreachable("it leads elsewhere: "+to, "Set "+setting.PublicURL+" to the origin of the server, or let the proxy pass on "+probe.Health+".")
 	case res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusGatewayTimeout:
-		return unreachable(fmt.Sprintf("a proxy answers %d: it does not get to the server", res.StatusCode),
+		return unreachable(fmt.Sprintf("a proxy answers %d: it does not reach the server", res.StatusCode),
 			"Let it connect to the address of "+setting.Addr+", "+e.Config.String(setting.Addr)+".")
 	}
 	if err := probe.IsHealth(res); err != nil {
-		return unreachable("another server answers: "+err.Error(), "Let the proxy hand everything on to "+e.Config.String(setting.Addr)+", or correct "+setting.PublicURL+".")
+		return unreachable("another server answers: "+err.Error(), "Let the proxy pass everything on to "+e.Config.String(setting.Addr)+", or correct "+setting.PublicURL+".")
 	}
 	return true
 }
@@ -220,9 +220,9 @@ func (e *examination) certificate(base *url.URL, state *tls.ConnectionState) {
 	}
 	if end := state.PeerCertificates[0].NotAfter; end.Sub(e.Now()) < expiry {
 		e.find(Warning, AreaPublicURL, or3cloud.Problem{
-			Variable: setting.PublicURL, Fault: fmt.Sprintf("has a certificate that ends on %s", end.UTC().Format(time.DateOnly)),
+			Variable: setting.PublicURL, Fault: fmt.Sprintf("has a certificate that expires on %s", end.UTC().Format(time.DateOnly)),
 			Why: "browsers refuse the server from then on",
-			Fix: "Renew the certificate of " + base.Hostname() + " at the proxy, and see why it is not renewed by itself; with " + setting.Domain + " the server's log says why.",
+			Fix: "Renew the certificate of " + base.Hostname() + " at the proxy, and see why it is not renewed automatically; with " + setting.Domain + " the server's log says why.",
 		})
 	}
 }
@@ -241,15 +241,15 @@ func cause(err error, base *url.URL) (fault, fix string) {
 	case errors.As(err, &unknown):
 		return "the name " + base.Hostname() + " is not known", "Make an A or AAAA record for it, or correct " + setting.PublicURL + "."
 	case errors.As(err, &authority):
-		return "its certificate is of an authority that is not trusted", "Get one from a public authority, as Caddy and certbot do; clients refuse others."
+		return "its certificate is from an authority that is not trusted", "Get one from a public authority, as Caddy and certbot do; clients refuse others."
 	case errors.As(err, &name):
 		return "its certificate is for another name", "Get a certificate for " + base.Hostname() + "."
 	case errors.As(err, &invalid):
 		return "its certificate is not valid: " + invalid.Error(), "Renew it, and look at the clocks of both machines."
 	case errors.As(err, &plain):
-		return "no HTTPS is spoken there", "Let the proxy speak HTTPS at this port, or correct " + setting.PublicURL + "."
+		return "it does not speak HTTPS", "Let the proxy speak HTTPS at this port, or correct " + setting.PublicURL + "."
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return "nothing answers in time", "Open the port in the firewall and at the router. If people reach it and this machine does not, this is no fault."
+		return "nothing answers in time", "Open the port in the firewall and at the router. If people reach it and only this machine does not, nothing is wrong."
 	}
 	return "it cannot be reached: " + err.Error(), "Start the reverse proxy, and let it listen there."
 }
@@ -285,19 +285,19 @@ func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
 	say := func(severity Severity, variable, fault, why, fix string) {
 		e.find(severity, AreaPublicURL, or3cloud.Problem{Variable: variable, Fault: fault, Why: why, Fix: fix})
 	}
-	const oneClient = "all people behind it count as one client, and one who guesses passwords locks all of them out"
+	const oneClient = "all people behind it count as one client, and one of them who guesses passwords locks all of them out"
 	if arrived.Unbelieved != "" {
-		say(Error, setting.TrustedProxies, "does not name the proxy at "+arrived.Unbelieved+", so what it says is not believed", oneClient,
+		say(Error, setting.TrustedProxies, "does not name the proxy at "+arrived.Unbelieved+", so what it says is not trusted", oneClient,
 			"Add it: "+setting.TrustedProxies+"="+strings.Join(append(e.Config.List(setting.TrustedProxies), arrived.Unbelieved), ","))
 		return
 	}
 	const headers = "; in nginx: proxy_set_header X-Forwarded-Proto $scheme, and the others of docs/operations.md"
 	if base.Scheme == "https" && !arrived.HTTPS {
-		fault := "is https, and the proxy in front of the server sends no header that says so"
+		fault := "is https, but the proxy in front of the server sends no header that says so"
 		if arrived.Forwarded && !arrived.ProtoUntold {
-			fault = "is https, and the proxy in front of the server says http"
+			fault = "is https, but the proxy in front of the server says http"
 		}
-		say(Error, setting.PublicURL, fault, "browsers are redirected for ever, or nobody can sign in", "Let the proxy send X-Forwarded-Proto"+headers+".")
+		say(Error, setting.PublicURL, fault, "browsers are redirected forever, or no one can sign in", "Let the proxy send X-Forwarded-Proto"+headers+".")
 	}
 	want := origin.NormalHost(base.Scheme, base.Host)
 	switch {
@@ -305,11 +305,11 @@ func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
 		say(Warning, setting.PublicURL, "is reached through a proxy that does not say under which name", "pages under another name of the server cannot change anything",
 			"Let the proxy send X-Forwarded-Host"+headers+".")
 	case arrived.Host != want:
-		say(Warning, setting.PublicURL, fmt.Sprintf("is %s, and the proxy calls the server %s", base, arrived.Host), "pages under another name of the server cannot change anything",
+		say(Warning, setting.PublicURL, fmt.Sprintf("is %s, but the proxy calls the server %s", base, arrived.Host), "pages under another name of the server cannot change anything",
 			"Let the proxy send X-Forwarded-Host with the name that the browser has sent"+headers+".")
 	}
 	if _, err := netip.ParseAddr(arrived.ClientIP); arrived.Forwarded && (arrived.ClientUntold || err != nil) {
-		say(Error, setting.ForwardedForHeader, "is "+e.Config.String(setting.ForwardedForHeader)+", in which the proxy names no address of the client", oneClient,
+		say(Error, setting.ForwardedForHeader, "is "+e.Config.String(setting.ForwardedForHeader)+", in which the proxy does not name the client's address", oneClient,
 			"Let the proxy send it (in nginx: proxy_set_header X-Forwarded-For $remote_addr), or name the header that it sends.")
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 const (
 	clockVariable = "clock"
-	clockWhy      = "sign-ins, links and the order of changes go by it"
-	clockFix      = "Set it by the network: timedatectl set-ntp true, or run chrony or ntpd. A container has the clock of its machine."
+	clockWhy      = "sign-ins, links and the order of changes depend on it"
+	clockFix      = "Synchronise it over the network: timedatectl set-ntp true, or run chrony or ntpd. A container has the clock of its machine."
 	// skew is how far two clocks may differ without a warning.
 	skew = 30 * time.Second
 )
@@ -23,7 +23,7 @@ func (e *examination) clock() {
 	behind := func(of string, at time.Time) {
 		if now.Before(at.Add(-skew)) {
 			e.find(Error, AreaClock, or3cloud.Problem{
-				Variable: clockVariable, Fault: fmt.Sprintf("says %s, and %s is of %s", now.UTC().Format(time.RFC3339), of, at.UTC().Format(time.RFC3339)),
+				Variable: clockVariable, Fault: fmt.Sprintf("says %s, but %s is of %s", now.UTC().Format(time.RFC3339), of, at.UTC().Format(time.RFC3339)),
 				Why: clockWhy, Fix: clockFix,
 			})
 		}
@@ -38,7 +38,7 @@ func (e *examination) clock() {
 	}
 	if unsynchronised() {
 		e.find(Warning, AreaClock, or3cloud.Problem{
-			Variable: clockVariable, Fault: "is set by nothing, as the kernel says", Why: "it drifts: " + clockWhy, Fix: clockFix,
+			Variable: clockVariable, Fault: "is not synchronised, according to the kernel", Why: "it drifts: " + clockWhy, Fix: clockFix,
 		})
 	}
 }

@@ -55,22 +55,22 @@ var combinations = []combination{
 		func(c situation) bool {
 			return c.socket && c.SocketMode()&0o002 != 0 && (len(c.List(setting.TrustedProxies)) > 0 || c.Bool(setting.TrustProxy))
 		}, Warning, here, or3cloud.Problem{
-			Variable: setting.SocketMode, Fault: "lets every user of this machine connect, and whoever does counts as a trusted proxy",
-			Why: "each of them can pretend to come from any address and escape rate limits",
+			Variable: setting.SocketMode, Fault: "lets every user of this machine connect, and anyone who does counts as a trusted proxy",
+			Why: "each of them can claim to come from any address and escape rate limits",
 			Fix: "Set " + setting.SocketMode + "=0660 and " + setting.SocketGroup + " to the proxy's group.",
 		},
 	},
 	{
 		func(c situation) bool { return c.accounts() && !c.local && !c.socket && c.public.Host == "" }, Warning, here, or3cloud.Problem{
-			Variable: setting.Addr, Fault: "is open to other machines, and there is no public address",
-			Why: "whoever opens the server from there sends passwords in the clear",
+			Variable: setting.Addr, Fault: "is open to other machines, but there is no public address",
+			Why: "anyone who opens the server from there sends passwords unencrypted",
 			Fix: "Listen on loopback behind a proxy with HTTPS (" + setting.Addr + "=127.0.0.1:3000), and set " + setting.PublicURL + ".",
 		},
 	},
 	{
 		func(c situation) bool { return c.accounts() && c.remote() && !c.https() }, Error, everywhere, or3cloud.Problem{
-			Variable: setting.PublicURL, Fault: "is not https, and is no address of this machine",
-			Why: "passwords and everything else cross the network in the clear",
+			Variable: setting.PublicURL, Fault: "is not https, and is not an address of this machine",
+			Why: "passwords and everything else cross the network unencrypted",
 			Fix: "Put a reverse proxy with HTTPS in front, and set " + setting.PublicURL + "=https://…",
 		},
 	},
@@ -79,7 +79,7 @@ var combinations = []combination{
 			return c.accounts() && !c.Strict() && c.remote() && c.https()
 		}, Warning, here, or3cloud.Problem{
 			Variable: setting.NodeEnv, Fault: "is not production, although people come from other machines",
-			Why: "conveniences stay on, and faults of the configuration do not stop the start", Fix: "Set " + setting.NodeEnv + "=production.",
+			Why: "conveniences stay on, and mistakes in the configuration do not stop the start", Fix: "Set " + setting.NodeEnv + "=production.",
 		},
 	},
 	{
@@ -87,13 +87,13 @@ var combinations = []combination{
 			return c.accounts() && c.Production() && c.public.Scheme == "http" && !c.remote()
 		}, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: "is not https, and in production cookies are Secure",
-			Why: "browsers keep Secure cookies of plain HTTP on localhost alone",
+			Why: "browsers keep Secure cookies over plain HTTP only on localhost",
 			Fix: "Open it as http://localhost, or leave " + setting.NodeEnv + " out and set " + setting.StrictConfig + "=true.",
 		},
 	},
 	{
 		func(c situation) bool { return c.accounts() && c.Strict() && c.remote() && c.strangers() }, Warning, everywhere, or3cloud.Problem{
-			Variable: setting.RegistrationMode, Fault: "is open", Why: "anybody who finds the server makes an account and stores files on it",
+			Variable: setting.RegistrationMode, Fault: "is open", Why: "anyone who finds the server can create an account and store files on it",
 			Fix: "Set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ", or " + setting.RegistrationDisabled + " when all accounts exist.",
 		},
 	},
@@ -102,7 +102,7 @@ var combinations = []combination{
 			return c.accounts() && c.String(setting.ProvisioningFailure) == "unauthenticated"
 		}, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.ProvisioningFailure, Fault: "is unauthenticated",
-			Why: "a fault of the store looks like a sign-out, and clients delete what they hold",
+			Why: "an error of the store looks like a sign-out, and clients delete what they hold",
 			Fix: "Set " + setting.ProvisioningFailure + "=service-unavailable.",
 		},
 	},
@@ -130,16 +130,16 @@ var combinations = []combination{
 			})
 		}, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.AllowedOrigins, Fault: "has an origin of plain HTTP",
-			Why: "whoever sits on the way puts a script into its pages, which acts here as whoever opens them",
-			Fix: "List origins of https alone.",
+			Why: "an attacker on the network can put a script into its pages, which acts here as the person who opens them",
+			Fix: "List only https origins.",
 		},
 	},
 	{
 		func(c situation) bool {
 			return c.Production() && c.https() && c.remote() && !c.Bool(setting.ForceHTTPS)
 		}, Warning, here, or3cloud.Problem{
-			Variable: setting.ForceHTTPS, Fault: "is false, although people are to come by HTTPS",
-			Why: "who types the address without https:// sends everything in the clear, unless the proxy redirects",
+			Variable: setting.ForceHTTPS, Fault: "is false, although people should use HTTPS",
+			Why: "someone who types the address without https:// sends everything unencrypted, unless the proxy redirects",
 			Fix: "Leave it out, or let the proxy redirect.",
 		},
 	},
@@ -147,8 +147,8 @@ var combinations = []combination{
 		func(c situation) bool {
 			return c.Bool(setting.TrustProxy) && len(c.List(setting.TrustedProxies)) == 0 && !c.local && !c.socket
 		}, Error, here, or3cloud.Problem{
-			Variable: setting.TrustProxy, Fault: "is true, and the server listens for other machines too",
-			Why: "whoever connects past the proxy chooses an address and a host: rate limits and sign-in guards mean nothing",
+			Variable: setting.TrustProxy, Fault: "is true, but the server also listens for other machines",
+			Why: "anyone who connects past the proxy can choose an address and a host: rate limits and sign-in guards are useless",
 			Fix: "Listen on loopback or a socket (" + setting.Addr + "=127.0.0.1:3000), or name the proxies in " + setting.TrustedProxies + ".",
 		},
 	},
@@ -157,7 +157,7 @@ var combinations = []combination{
 			return c.https() && c.remote() && !c.socket && len(c.List(setting.TrustedProxies)) == 0 && !c.Bool(setting.TrustProxy)
 		}, Error, here, or3cloud.Problem{
 			Variable: setting.TrustedProxies, Fault: "is not set, although HTTPS needs a reverse proxy in front of the server",
-			Why: "all people behind it count as one client, and one who guesses passwords locks all of them out",
+			Why: "all people behind it count as one client, and one of them who guesses passwords locks all of them out",
 			Fix: "Set it to the proxy's address; on the same machine " + setting.TrustedProxies + "=loopback.",
 		},
 	},
@@ -172,7 +172,7 @@ var combinations = []combination{
 		func(c situation) bool {
 			return c.accounts() && c.strangers() && c.Bool(setting.AllowAnyFileType) && c.remote() && c.String(setting.StorageQuotaBytes) == "" && c.String(setting.StorageUserQuota) == ""
 		}, Warning, everywhere, or3cloud.Problem{
-			Variable: setting.AllowAnyFileType, Fault: "is true where anybody may register, and there is no quota",
+			Variable: setting.AllowAnyFileType, Fault: "is true where anyone may register, and there is no quota",
 			Why: "strangers can use the server as their file store until the disk is full",
 			Fix: "Set " + setting.StorageQuotaBytes + ", for example 10737418240.",
 		},
@@ -181,8 +181,8 @@ var combinations = []combination{
 		func(c situation) bool {
 			return c.accounts() && c.remote() && c.strangers() && (c.String(setting.OpenRouterKey) != "" || len(c.List(setting.ModelUpstreams)) > 0)
 		}, Warning, everywhere, or3cloud.Problem{
-			Variable: setting.RegistrationMode, Fault: "is open where chats are answered with keys of the server",
-			Why: "anybody who finds the server makes accounts and chats at your cost, whatever the limits of each",
+			Variable: setting.RegistrationMode, Fault: "is open although chats are answered with the server's keys",
+			Why: "anyone who finds the server can create accounts and chat at your expense, whatever the limit of each account",
 			Fix: "Set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ".",
 		},
 	},
@@ -191,7 +191,7 @@ var combinations = []combination{
 			return c.Bool(setting.BackgroundEnabled) && (!c.accounts() || !c.Bool(setting.SyncEnabled))
 		}, Warning, here, or3cloud.Problem{
 			Variable: setting.BackgroundEnabled, Fault: "has no effect without accounts and sync",
-			Why: "answers that are made without their browsers come to people by sync alone",
+			Why: "answers that are made without a browser reach people only through sync",
 			Fix: "Leave it out, or let the server sync.",
 		},
 	},
@@ -200,9 +200,9 @@ var combinations = []combination{
 			upstreams, problems := completions.Configured(c.Config)
 			return c.accounts() && c.Bool(setting.BackgroundEnabled) && len(problems) == 0 && !upstreams.Offered()
 		}, Warning, here, or3cloud.Problem{
-			Variable: setting.BackgroundEnabled, Fault: "is true, and there is neither a key for all nor another server of models",
-			Why: "only people with a key of their own for OpenRouter get answers in the background",
-			Fix: "Set " + setting.OpenRouterKey + " or " + setting.ModelUpstreams + ", if others are to have them, too.",
+			Variable: setting.BackgroundEnabled, Fault: "is true, but there is neither a key for all nor another model server",
+			Why: "only people with their own OpenRouter key get background answers",
+			Fix: "Set " + setting.OpenRouterKey + " or " + setting.ModelUpstreams + ", if others should have them, too.",
 		},
 	},
 	{
@@ -210,7 +210,7 @@ var combinations = []combination{
 			return c.Bool(setting.BackgroundEnabled) && c.Int(setting.BackgroundPerUser) > c.Int(setting.BackgroundJobs)
 		}, Warning, here, or3cloud.Problem{
 			Variable: setting.BackgroundPerUser, Fault: "is more than all users together may have",
-			Why: "one user can take the room of everyone else",
+			Why: "one user can take the space of everyone else",
 			Fix: "Set it below " + setting.BackgroundJobs + ".",
 		},
 	},
@@ -218,8 +218,8 @@ var combinations = []combination{
 		func(c situation) bool {
 			return c.accounts() && c.Bool(setting.WebhooksEnabled) && !c.Bool(setting.WebhooksBlockPrivateIPs) && c.strangers()
 		}, Error, everywhere, or3cloud.Problem{
-			Variable: setting.WebhooksBlockPrivateIPs, Fault: "is false where anybody may register",
-			Why: "strangers have the server send requests to machines of your network",
+			Variable: setting.WebhooksBlockPrivateIPs, Fault: "is false where anyone may register",
+			Why: "strangers can make the server send requests to machines of your network",
 			Fix: "Leave it out, or set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ".",
 		},
 	},
@@ -236,8 +236,8 @@ var combinations = []combination{
 		func(c situation) bool {
 			return c.accounts() && len(c.List(setting.AdminAllowedNetworks)) > 0 && c.Bool(setting.TrustProxy) && len(c.List(setting.TrustedProxies)) == 0
 		}, Warning, everywhere, or3cloud.Problem{
-			Variable: setting.AdminAllowedNetworks, Fault: "goes by what every sender says of its address, because " + setting.TrustProxy + " is true",
-			Why: "whoever reaches the server without the proxy can pretend to come from an allowed network",
+			Variable: setting.AdminAllowedNetworks, Fault: "depends on what every sender says about its address, because " + setting.TrustProxy + " is true",
+			Why: "anyone who reaches the server without the proxy can claim to come from an allowed network",
 			Fix: "Name the proxies in " + setting.TrustedProxies + " instead.",
 		},
 	},

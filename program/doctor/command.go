@@ -20,12 +20,12 @@ func Command(out io.Writer, load func(context.Context) (Subject, error)) *cobra.
 	cmd := &cobra.Command{
 		Use:     "doctor",
 		Aliases: []string{"validate"},
-		Short:   "Look at the installation and say what is wrong with it, why that matters and what mends it",
-		Long: "Look at the installation: configuration, unsafe combinations, keys, providers, data directory, disk, clock and listen address, and\n" +
-			"whether the public address and the mail server can be reached. One line says what is wrong, why that matters and what mends it.\n" +
-			"Nothing is changed. While no server runs, its address is listened at for a moment, to see what the reverse proxy sends.\n\n" +
-			"In a copy of OR3 Chat it looks at the configuration of that host, its list of provider modules, and whether their packages are installed.\n\n" +
-			"The exit code is 1 if there is an error; warnings leave it 0. --offline asks no other machine.",
+		Short:   "Check the installation and say what is wrong with it, why that matters and how to fix it",
+		Long: "Check the installation: configuration, unsafe combinations, keys, providers, data directory, disk, clock and listen address, and\n" +
+			"whether the public address and the mail server can be reached. Each line says what is wrong, why that matters and how to fix it.\n" +
+			"Nothing is changed. If no server runs, the command listens at its address for a moment, to see what the reverse proxy sends.\n\n" +
+			"In a copy of OR3 Chat it checks the configuration of that host, its list of provider modules, and whether their packages are installed.\n\n" +
+			"The exit code is 1 if there is an error; with warnings only it is 0. --offline contacts no other machine.",
 		Example: "  or3-cloud doctor\n  or3-cloud doctor --offline --env-file /etc/or3-cloud.env\n  or3-cloud doctor --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -51,6 +51,6 @@ func Command(out io.Writer, load func(context.Context) (Subject, error)) *cobra.
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask the public address and the mail server")
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not contact the public address and the mail server")
 	return cmd
 }

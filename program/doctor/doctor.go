@@ -252,12 +252,12 @@ func (e *examination) configuration() {
 		problems = slices.Clone(problems)
 		for i := range problems {
 			problems[i].Why = cmp.Or(problems[i].Why, why)
-			problems[i].Fix = cmp.Or(problems[i].Fix, "Correct it or take it out; or3-cloud config shows what is read.")
+			problems[i].Fix = cmp.Or(problems[i].Fix, "Correct or remove it; or3-cloud config shows what is read.")
 		}
 		return problems
 	}
 	e.find(Error, AreaConfiguration, because(e.Problems, "the server does not start with it")...)
-	e.find(Warning, AreaConfiguration, because(e.Warnings, "the server starts, but perhaps not as it is meant")...)
+	e.find(Warning, AreaConfiguration, because(e.Warnings, "the server starts, but perhaps not as intended")...)
 	e.find(Warning, AreaConfiguration, e.checked()...)
 	e.find(Warning, AreaSecrets, e.Config.Exposed()...)
 }
@@ -277,7 +277,7 @@ func (e *examination) checked() (problems []or3cloud.Problem) {
 		}
 		if fault, fix := one.Check(v.Text); fault != "" {
 			problems = append(problems, or3cloud.Problem{
-				Variable: one.Name, Fault: fault, Why: "set-up would not take it", Fix: cmp.Or(fix, "Set another value, or leave it out."),
+				Variable: one.Name, Fault: fault, Why: "set-up would not accept it", Fix: cmp.Or(fix, "Set another value, or leave it out."),
 			})
 		}
 	}
@@ -319,7 +319,7 @@ func (e *examination) data() {
 	e.look(AreaData)
 	if e.Web != "" && contains(e.Web, e.DataDir) {
 		e.find(Error, AreaData, or3cloud.Problem{
-			Variable: setting.DataDir, Fault: fmt.Sprintf("%s lies in %s, which is served to everybody", e.DataDir, e.Web),
+			Variable: setting.DataDir, Fault: fmt.Sprintf("%s is in %s, which is served to everyone", e.DataDir, e.Web),
 			Why: "databases, files and keys can be downloaded", Fix: "Keep the data directory elsewhere, for example in /var/lib/or3-cloud.",
 		})
 	}
@@ -364,7 +364,7 @@ const mebibyte = 1 << 20
 func (e *examination) room(variable, dir string) (problems, warnings []or3cloud.Problem) {
 	if at := existing(dir); denied(at) != nil {
 		problems = append(problems, or3cloud.Problem{
-			Variable: variable, Fault: fmt.Sprintf("the server's user cannot make files in %s: %v", at, denied(at)),
+			Variable: variable, Fault: fmt.Sprintf("the server's user cannot create files in %s: %v", at, denied(at)),
 			Why: "nothing can be stored", Fix: fmt.Sprintf("Give it to that user: chown -R %d %s, or mount it writable.", os.Geteuid(), at),
 		})
 	}
@@ -372,7 +372,7 @@ func (e *examination) room(variable, dir string) (problems, warnings []or3cloud.
 	if err != nil {
 		return problems, []or3cloud.Problem{{
 			Variable: variable, Fault: fmt.Sprintf("the free space of %s cannot be measured: %v", dir, err),
-			Why: "a full disk would come without a warning", Fix: "Let the server's user look at the directory.",
+			Why: "the disk could become full without a warning", Fix: "Let the server's user look at the directory.",
 		}}
 	}
 	if u.Network != "" && !e.Config.Strict() { // strict mode refuses it at the start
@@ -385,12 +385,12 @@ func (e *examination) room(variable, dir string) (problems, warnings []or3cloud.
 	switch diskspace.Judge(u) {
 	case diskspace.Full:
 		problems = append(problems, or3cloud.Problem{
-			Variable: variable, Fault: free, Why: "whatever grows is refused: no upload, no new message is stored",
+			Variable: variable, Fault: free, Why: "whatever grows is refused: no upload or new message is stored",
 			Fix: "Free some space, or move the directory to a larger disk.",
 		})
 	case diskspace.Low:
 		warnings = append(warnings, or3cloud.Problem{
-			Variable: variable, Fault: free, Why: "soon nothing new is stored", Fix: "Free some space, or move the directory to a larger disk.",
+			Variable: variable, Fault: free, Why: "soon nothing new can be stored", Fix: "Free some space, or move the directory to a larger disk.",
 		})
 	}
 	return problems, warnings

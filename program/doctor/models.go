@@ -44,11 +44,11 @@ func unanswered(u completions.Upstream, err error) or3cloud.Problem {
 		address, key = setting.OpenRouterURL, setting.OpenRouterKey
 	}
 	p := or3cloud.Problem{
-		Variable: address, Fault: fmt.Sprintf("the server of models %s, %s, does not answer: %v", u, u.Base, err), Why: "chats with its models get no answer",
-		Fix: "Start it, or correct the address: what follows it is /chat/completions.",
+		Variable: address, Fault: fmt.Sprintf("the model server %s, %s, does not answer: %v", u, u.Base, err), Why: "chats with its models get no answer",
+		Fix: "Start it, or correct the address: it is followed by /chat/completions.",
 	}
 	if errors.Is(err, completions.ErrKey) {
-		p.Variable, p.Fault, p.Fix = key, fmt.Sprintf("is refused by the server of models %s, %s", u, u.Base), "Use a key that is valid there."
+		p.Variable, p.Fault, p.Fix = key, fmt.Sprintf("is refused by the model server %s, %s", u, u.Base), "Use a key that is valid there."
 	}
 	return p
 }

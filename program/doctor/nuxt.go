@@ -13,7 +13,7 @@ type Host string
 
 // Bind adds the flag.
 func (h *Host) Bind(cmd *cobra.Command) {
-	cmd.Flags().StringVar((*string)(h), "host", "", "what runs here: program, go or nuxt (default: found out; with --env-file, --addr, --data or --web program)")
+	cmd.Flags().StringVar((*string)(h), "host", "", "what runs here: program, go or nuxt (default: detected; with --env-file, --addr, --data or --web: program)")
 }
 
 // IsNuxt reports whether a directory is examined as that of a Nuxt host. Flags of a server mean one of this program.
@@ -26,7 +26,7 @@ func (h Host) IsNuxt(dir string, serverFlags bool) (bool, error) {
 	case setup.HostProgram, setup.HostGo:
 		return false, nil
 	}
-	return false, fmt.Errorf("%q is no kind of host; there are %s, %s and %s", string(h), setup.HostProgram, setup.HostGo, setup.HostNuxt)
+	return false, fmt.Errorf("%q is not a kind of host; the kinds are %s, %s and %s", string(h), setup.HostProgram, setup.HostGo, setup.HostNuxt)
 }
 
 // nuxt examines what a Nuxt host has besides its configuration.

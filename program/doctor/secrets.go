@@ -30,20 +30,20 @@ func (e *examination) secrets() {
 			continue // a password, for example, which people make up
 		}
 		p := or3cloud.Problem{Variable: v.Setting.Name,
-			Why: "whoever guesses it can sign in as anybody",
+			Why: "anyone who guesses it can sign in as any user",
 			Fix: "Replace it with what this prints: " + cmp.Or(v.Setting.Make, or3cloud.MakeKey)}
 		switch other, again := first[v.Text]; {
 		case again:
 			p.Fault = "is the same as " + other
-			p.Why = "whoever learns one has the other, and what one has signed may pass for the other's"
+			p.Why = "anyone who learns one has the other, and what one has signed may pass for the other's"
 			e.find(Warning, AreaSecrets, p)
 		case made && guessable(v.Text):
-			p.Fault = fmt.Sprintf("is no random key (%d characters, and a word or few different ones)", len([]rune(v.Text)))
+			p.Fault = fmt.Sprintf("is not a random key (%d characters, and a word or few different ones)", len([]rune(v.Text)))
 			e.find(Warning, AreaSecrets, p)
 		case !made && (len([]rune(v.Text)) < or3cloud.MinKeyLength || guessable(v.Text)):
-			p.Fault = fmt.Sprintf("is no random key (%d characters)", len([]rune(v.Text)))
-			p.Why = "whoever guesses it can sign in as anybody, as long as it is accepted"
-			p.Fix = "Take it out: it is needed only until what it has signed has ended."
+			p.Fault = fmt.Sprintf("is not a random key (%d characters)", len([]rune(v.Text)))
+			p.Why = "anyone who guesses it can sign in as any user, as long as it is accepted"
+			p.Fix = "Remove it: it is needed only until what it has signed has expired."
 			e.find(Warning, AreaSecrets, p)
 		}
 		first[v.Text] = v.Setting.Name
@@ -68,8 +68,8 @@ func (e *examination) superAdmin(ctx context.Context) {
 	}
 	for _, name := range differs {
 		e.find(Warning, AreaSecrets, or3cloud.Problem{
-			Variable: name, Fault: "is not what the super administrator signs in with: the first sign-in has read it, and " + superadmin.File + " counts since",
-			Why: "another value of it changes nothing", Fix: "Set name and password with or3-cloud admin password.",
+			Variable: name, Fault: "is not what the super administrator signs in with: it was read at the first sign-in, and " + superadmin.File + " has counted since",
+			Why: "changing its value has no effect", Fix: "Set name and password with or3-cloud admin password.",
 		})
 	}
 }

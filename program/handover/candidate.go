@@ -24,7 +24,7 @@ import (
 //
 //  1. Its version command says that it is or3-cloud.
 //  2. Started as a candidate, a child of ours with our arguments, environment and socket, it accepts the configuration.
-//    Up to here we serve.
+//     Up to here we serve.
 //  3. We close the data, answering 503, and it opens all of it, as at a start, and closes it again.
 //
 // Then it is executed in our place, so the process keeps its pid, by which supervisors know it.
@@ -139,7 +139,7 @@ func (p Process) identify(ctx context.Context) (version, error) {
 		return who, fmt.Errorf("%s version --json: %w%s", p.Program, err, complaints.quote())
 	}
 	if json.Unmarshal([]byte(out.String()), &who) != nil || who.Name != p.Name || who.Version == "" {
-		return who, fmt.Errorf("%s is not %s, or one from before upgrades were tried first: version --json must print its name and version%s",
+		return who, fmt.Errorf("%s is not %s, or a version that cannot be tried before an upgrade: version --json must print its name and version%s",
 			p.Program, p.Name, out.quote())
 	}
 	return who, nil
@@ -289,15 +289,15 @@ func (c *candidate) kill() { _ = killGroup(c.cmd) }
 func remedy(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "; put the new program there, and if it is there, what it needs is missing: the interpreter or loader that it names"
+		return "; put the new program there; if it is there, the interpreter or loader that it names is missing"
 	case errors.Is(err, fs.ErrPermission):
 		return "; the user of this process must be able to execute it: run chmod 755 on it, and look for noexec in the mount options"
 	case errors.Is(err, syscall.ETXTBSY):
 		return "; it is still being written: write the new program under another name beside it, then rename it"
 	case errors.Is(err, syscall.ENOEXEC):
-		return "; it is no program for this system and processor, or not complete: compare its checksum with that of the release"
+		return "; it is not a program for this system and processor, or is incomplete: compare its checksum with that of the release"
 	default:
-		return "; put a sound program there and ask again, or, to go back to an older one, stop the server, replace the file and start it"
+		return "; put a working program there and try again, or, to go back to an older one, stop the server, replace the file and start it"
 	}
 }
 
@@ -347,7 +347,7 @@ func (p Process) Candidacy() (*Candidacy, error) {
 		return nil, nil
 	}
 	if text != strconv.Itoa(os.Getppid()) {
-		return nil, errors.New("this program was started for an upgrade by another one in between; a wrapper must execute it in its own place (exec)")
+		return nil, errors.New("another program started this one for an upgrade; a wrapper must execute it in its own place (exec)")
 	}
 	ln, err := listenerOf(candidateFD)
 	if err != nil {
@@ -382,7 +382,7 @@ func (c *Candidacy) Stand(ctx context.Context, open func(context.Context) (stop 
 	select {
 	case order := <-orders:
 		if order != orderOpen {
-			return fmt.Errorf("a candidate knows no order %q", order)
+			return fmt.Errorf("a candidate does not know the order %q", order)
 		}
 	case <-ctx.Done():
 		return nil

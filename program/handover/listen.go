@@ -32,13 +32,13 @@ func cannotListen(addr, choose string, err error) error {
 			"or give the privilege: setcap cap_net_bind_service=+ep %s, or AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit; or let systemd listen, with a socket unit",
 			addr, privilegedPorts, choose, program)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied: the system lets this process listen nowhere; look at the rules of its container, SELinux or systemd unit, "+
+		return fmt.Errorf("%s: permission denied: the system does not let this process listen; check the rules of its container, SELinux or systemd unit, "+
 			"or choose another address with %s", addr, choose)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s: this machine has no address %s; choose one that it has with %s: 127.0.0.1 for this machine alone, 0.0.0.0 for all networks",
+		return fmt.Errorf("%s: this machine has no address %s; choose one that it has with %s: 127.0.0.1 for this machine only, 0.0.0.0 for all networks",
 			addr, host, choose)
 	case errors.As(err, &unknown):
-		return fmt.Errorf("%s: the host name %s is not known here; choose an address with %s: 127.0.0.1 for this machine alone, 0.0.0.0 for all networks",
+		return fmt.Errorf("%s: the host name %s is not known here; choose an address with %s: 127.0.0.1 for this machine only, 0.0.0.0 for all networks",
 			addr, host, choose)
 	}
 	return fmt.Errorf("%s cannot be listened on: %w; choose another address with %s", addr, err, choose)

@@ -312,11 +312,11 @@ func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration,
 			faults := recentFaults(s.faults, p.Now())
 			if len(faults) >= maxFaults {
 				stop()
-				return Ending{err: fmt.Errorf("%d new starts within %v did not help, so this is the end; check the disk (dmesg, smartctl -a), then start again: %w",
+				return Ending{err: fmt.Errorf("%d restarts within %v did not help, so the server stops; check the disk (dmesg, smartctl -a), then start it again: %w",
 					len(faults), faultSpan, err)}
 			}
 			s.faults = append(faults, p.Now().Unix())
-			log.Error("a fault that only a new start can mend: finishing what is under way, then executing the program anew", "error", err)
+			log.Error("a fatal error that only a restart can fix: finishing what is under way, then executing the program again", "error", err)
 			next, err := p.succeed(s, p.runningImage())
 			if err != nil {
 				stop()
@@ -324,7 +324,7 @@ func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration,
 			}
 			end := Ending{next: next, kept: next.left.kept()}
 			end.alarm = time.AfterFunc(grace+faultPatience, func() {
-				log.Error("closing takes too long and is given up", "error", next.become())
+				log.Error("closing takes too long and is abandoned", "error", next.become())
 				os.Exit(1)
 			})
 			stop()
@@ -336,7 +336,7 @@ func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration,
 // upgrade examines the program that is to take over. It reports whether this turn is over because the program accepts
 // the configuration.
 func (t *Turn) upgrade(ctx context.Context, log *slog.Logger) (Ending, bool) {
-	log.Info("an upgrade was asked for; looking at the program", "program", t.process.Program)
+	log.Info("an upgrade was requested; checking the program", "program", t.process.Program)
 	trial, err := t.process.nominate(ctx, t.Socket)
 	var kept kept
 	if err == nil {
@@ -348,7 +348,7 @@ func (t *Turn) upgrade(ctx context.Context, log *slog.Logger) (Ending, bool) {
 		t.process.refuseUpgrade(ctx, log, t.upgrades, err)
 		return Ending{}, false
 	}
-	log.Info("the new program accepts the configuration; finishing what is under way, then it has to open the data", "version", trial.version)
+	log.Info("the new program accepts the configuration; finishing what is under way, then it must open the data", "version", trial.version)
 	return Ending{trial: trial, kept: kept}, true
 }
 
@@ -364,7 +364,7 @@ func (p Process) refuseUpgrade(ctx context.Context, log *slog.Logger, u *Upgrade
 func (p Process) succeed(s *Socket, i image) (*successor, error) {
 	k, err := s.keep()
 	if err != nil {
-		return nil, fmt.Errorf("keep the socket open for a new start: %w", err)
+		return nil, fmt.Errorf("keep the socket open for a restart: %w", err)
 	}
 	return &successor{Process: p, image: i, left: inheritance{PID: os.Getpid(), FD: k.main, Plain: k.plain, Unlink: s.unlink, Faults: s.faults}}, nil
 }

@@ -46,7 +46,7 @@ func activated(variable func(string) string, wantsPlain bool) (main, plain net.L
 		main, err = listenerOf(firstActivated)
 		return main, nil, err
 	case n != "2" || !wantsPlain:
-		return nil, nil, fmt.Errorf("LISTEN_FDS is %q; the server wants exactly one socket, so give the socket unit one Listen line; "+
+		return nil, nil, fmt.Errorf("LISTEN_FDS is %q; the server needs exactly one socket, so give the socket unit one Listen line; "+
 			"with %s a second one for plain HTTP, of a unit of its own", n, setting.Domain)
 	}
 	at := slices.Index(names, plainName)

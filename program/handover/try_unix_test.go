@@ -41,7 +41,7 @@ func TestTryingChangesNothing(t *testing.T) {
 		{"unix:" + filepath.Join(dir, "new"), "", "", false},
 		{"unix:" + filepath.Join(dir, "dead"), "", "", false},
 		{"unix:" + filepath.Join(dir, "alive"), "", "in use", false},
-		{"unix:" + filepath.Join(dir, "file"), "", "is no socket", false},
+		{"unix:" + filepath.Join(dir, "file"), "", "is not a socket", false},
 		{"unix:" + filepath.Join(dir, "none", "s"), "", "does not exist", false},
 		{"unix:" + filepath.Join(dir, "new"), "no-such-group-here", "no-such-group-here", false},
 		{"unix:@abstract", "", "", false},

@@ -132,7 +132,7 @@ func (t *Turn) yield(ctx context.Context, log *slog.Logger) (Ending, error) {
 	}
 	log.Info("executing the new program", "program", t.process.Program, "version", t.trial.version)
 	if len(t.upgrades.asked)+len(t.upgrades.wanted) > 0 {
-		log.Info("another request for an upgrade came meanwhile; this one answers it")
+		log.Info("another request for an upgrade came in the meantime; this one answers it")
 	}
 	return Ending{trial: t.trial, next: next, kept: next.left.kept()}, nil
 }

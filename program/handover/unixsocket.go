@@ -136,9 +136,9 @@ func socketFault(path string, err error) error {
 	dir := filepath.Dir(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the directory %s of the socket does not exist; make it for the server's user, under systemd with RuntimeDirectory=", dir)
+		return fmt.Errorf("the directory %s of the socket does not exist; create it for the server's user, under systemd with RuntimeDirectory=", dir)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the server's user may not make a socket in %s; make the directory its own, under systemd with RuntimeDirectory=", dir)
+		return fmt.Errorf("the server's user may not create a socket in %s; give it the directory, under systemd with RuntimeDirectory=", dir)
 	case errors.Is(err, syscall.EINVAL) && len(path) > maxSocketPath:
 		return fmt.Errorf("the path %s is too long for a socket, which may have %d bytes; choose another one with --addr or %s", path, maxSocketPath, setting.Addr)
 	}
@@ -171,7 +171,7 @@ func deadSocket(path string) (dead bool, err error) {
 		return false, socketFault(path, err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return false, fmt.Errorf("%s exists and is no socket; choose another path with --addr or %s", path, setting.Addr)
+		return false, fmt.Errorf("%s exists and is not a socket; choose another path with --addr or %s", path, setting.Addr)
 	}
 	conn, err := net.DialTimeout("unix", path, dialPatience)
 	switch {

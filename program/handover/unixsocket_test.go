@@ -19,6 +19,7 @@ import (
 var groupOnly = Access{Mode: 0o660}
 
 // A proxy with another user connects through the group. Neither umask nor order open the socket to anyone else.
+//
 //walk:follows operations.md [Service] RuntimeDirectory=or3-cloud
 func TestModeAndGroupOfTheSocket(t *testing.T) {
 	group := os.Getgid()
@@ -141,7 +142,7 @@ func TestOnlyADeadSocketIsRemoved(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"busy": "in use", "file": "is no socket", "link": "is no socket", "directory": "is no socket"} {
+	for name, want := range map[string]string{"busy": "in use", "file": "is not a socket", "link": "is not a socket", "directory": "is not a socket"} {
 		path := filepath.Join(dir, name)
 		before, err := os.Lstat(path)
 		if err != nil {

@@ -27,7 +27,7 @@ type explanation struct {
 
 // outOfOrder explains errors of an authority, which the library cannot read when they come without a text.
 var (
-	outOfOrder = explanation{fault: "the authority has a fault of its own", fix: "Wait: the server asks again by itself."}
+	outOfOrder = explanation{fault: "the authority has a problem of its own", fix: "Wait: the server tries again automatically."}
 	failing    = regexp.MustCompile(`HTTP 5\d\d`)
 )
 
@@ -49,7 +49,7 @@ func explain(name string, err error, now time.Time, plain bool) explanation {
 	case errors.Is(err, errBarred):
 		return explanation{fault: "the authority has asked for patience", fix: "Wait."}
 	case errors.As(err, &untrusted):
-		return explanation{fault: "the authority's own certificate is of nobody whom this machine trusts",
+		return explanation{fault: "the authority's own certificate is from an issuer that this machine does not trust",
 			fix: "For an authority of your own name its root in " + setting.ACMERoots + "; otherwise install the machine's package of certificates (ca-certificates)."}
 	case errors.As(err, &unknown):
 		return explanation{fault: "the name of the authority, " + unknown.Name + ", cannot be looked up",
@@ -68,7 +68,7 @@ func explain(name string, err error, now time.Time, plain bool) explanation {
 	case err != nil && failing.MatchString(err.Error()):
 		return outOfOrder
 	case err == nil:
-		return explanation{fault: "the authority has given none", fix: "Wait for the next try."}
+		return explanation{fault: "the authority has given none", fix: "Wait for the next attempt."}
 	}
 	return explanation{fault: oserror.Explain(err).Error(), fix: "See what was said; with OR3_LOG_LEVEL=debug the log has every step."}
 }
@@ -97,21 +97,21 @@ func ofAuthority(name string, p acme.Problem, now time.Time, plain bool) explana
 	if !plain {
 		ports = "port 443"
 	}
-	elsewhere := fmt.Sprintf("Point the A record of %s to this machine's public address, and an AAAA record too or none; if they do already, let %s of that address lead here.", name, ports)
+	elsewhere := fmt.Sprintf("Point the A record of %s to this machine's public address, and an AAAA record too or none; if they already do, make %s of that address lead here.", name, ports)
 	switch {
 	case p.Type == acme.ProblemTypeRateLimited || p.Status == http.StatusTooManyRequests:
 		until := retryAfter(p.Detail, now)
-		return explanation{until: until, fault: "the authority has given out, or refused, as much as it does in a while, and wants no requests before " + until.UTC().Format(time.DateTime) + " UTC",
-			fix: "Wait: the server asks again by itself. Keep the data directory, so that no certificate is asked for twice, and try things out with " + setting.ACMEStaging + "=true."}
+		return explanation{until: until, fault: "the authority has reached a rate limit, and wants no requests before " + until.UTC().Format(time.DateTime) + " UTC",
+			fix: "Wait: the server tries again automatically. Keep the data directory, so that no certificate is asked for twice, and try things out with " + setting.ACMEStaging + "=true."}
 	case p.Type == acme.ProblemTypeCAA:
-		return explanation{fault: "a CAA record of " + name + " or a domain above it lets only other authorities give certificates",
+		return explanation{fault: "a CAA record of " + name + " or a domain above it lets only other authorities issue certificates",
 			fix: "Add the authority to the CAA record, or remove that."}
 	case p.Type == acme.ProblemTypeRejectedIdentifier:
-		return explanation{fault: "the authority gives no certificates for " + name, fix: "Use another domain, or another authority with " + setting.ACMECA + "."}
+		return explanation{fault: "the authority issues no certificates for " + name, fix: "Use another domain, or another authority with " + setting.ACMECA + "."}
 	case p.Type == acme.ProblemTypeExternalAccountRequired:
-		return explanation{fault: "the authority wants an account that was made with it before", fix: "Use one that does not, with " + setting.ACMECA + "."}
+		return explanation{fault: "the authority requires an existing account", fix: "Use one that does not, with " + setting.ACMECA + "."}
 	case p.Type == acme.ProblemTypeInvalidContact || p.Type == acme.ProblemTypeUnsupportedContact:
-		return explanation{fault: "the authority does not take the e-mail address", fix: "Correct " + setting.ACMEEmail + ", or leave it out."}
+		return explanation{fault: "the authority does not accept the e-mail address", fix: "Correct " + setting.ACMEEmail + ", or leave it out."}
 	case p.Type == acme.ProblemTypeDNS || says("nxdomain", "no valid ip addresses", "could not resolve", "while resolving"):
 		return explanation{fault: "the name " + name + " leads nowhere: the authority finds no address for it", fix: elsewhere}
 	case p.Type == acme.ProblemTypeConnection || says("failed to connect", "connection refused", "timeout"):

@@ -82,7 +82,7 @@ func TestWhatIsWrongIsExplained(t *testing.T) {
 					return true
 				}
 			},
-			[]string{"the authority has a fault of its own", "asks again by itself"},
+			[]string{"the authority has a problem of its own", "tries again automatically"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestAnAuthorityThatIsAwayIsExplained(t *testing.T) {
 	socket, _ = sockets(t)
 	s = serve(t, socket, a, configured(t, t.TempDir(), a, setting.ACMERoots+"="), nil)
 	s.site.Manage()
-	s.says("level=ERROR", "of nobody whom this machine trusts", setting.ACMERoots)
+	s.says("level=ERROR", "from an issuer that this machine does not trust", setting.ACMERoots)
 }
 
 // TestTheServerTriesAgain makes the authority refuse twice.
@@ -137,7 +137,7 @@ func TestTheServerTriesAgain(t *testing.T) {
 	s := serve(t, socket, a, configured(t, t.TempDir(), a), func(n *Names) { n.pauses = []time.Duration{time.Millisecond} })
 	s.site.Manage()
 	s.certified()
-	if n := strings.Count(s.log.String(), "the authority gives no certificates for chat.test"); n != 2 {
+	if n := strings.Count(s.log.String(), "the authority issues no certificates for chat.test"); n != 2 {
 		t.Errorf("%d failures were explained", n)
 	}
 }
@@ -177,7 +177,7 @@ func TestExplanations(t *testing.T) {
 		{acme.Problem{Type: acme.ProblemTypeUnauthorized, Detail: "203.0.113.5: Invalid response from http://chat.test/…: 404"}, true, "another server answers", time.Time{}},
 		{acme.Problem{Type: acme.ProblemTypeCAA, Detail: "CAA record for chat.test prevents issuance"}, true, "CAA record", time.Time{}},
 		{acme.Problem{Type: acme.ProblemTypeInvalidContact}, true, "e-mail address", time.Time{}},
-		{acme.Problem{Type: acme.ProblemTypeExternalAccountRequired}, true, "made with it before", time.Time{}},
+		{acme.Problem{Type: acme.ProblemTypeExternalAccountRequired}, true, "requires an existing account", time.Time{}},
 		{acme.Problem{Type: acme.ProblemTypeBadCSR, Detail: "what no one knows"}, true, "what no one knows", time.Time{}},
 		{acme.Problem{Status: 429}, true, "2026-11-29 13:00:00 UTC", now.Add(time.Hour)},
 		{acme.Problem{Status: 429, Detail: "retry after 2026-11-30T10:00:00Z: see"}, true, "2026-11-30 10:00:00 UTC", time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC)},

@@ -47,7 +47,7 @@ func (s *Site) obtain(ctx context.Context, name string) {
 		if why.until.After(next) {
 			next = why.until
 		}
-		s.log.Error("there is no certificate for "+name+", so nobody can open it", "wrong", why.fault, "fix", why.fix, "next_try", next.UTC().Truncate(time.Second),
+		s.log.Error("there is no certificate for "+name+", so no one can open it", "wrong", why.fault, "fix", why.fix, "next_try", next.UTC().Truncate(time.Second),
 			"authority", s.issuer.CA, "said", said(err))
 		timer := time.NewTimer(time.Until(next))
 		select {

@@ -54,11 +54,11 @@ func Command(o Options) *cobra.Command {
 	c := command{Options: o}
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Set a directory up: ask what is needed, make keys, write .env",
-		Long: "Set a directory up: ask what is needed, make keys, show what would be written, and write it when that is confirmed. In a .env file that is\n" +
-			"there already, only what set-up decides changes; keys stay. In a copy of OR3 Chat the list of its provider modules is written too, in a\n" +
-			"Go program of your own the list of its providers (--host says which, if it is not to be found out).\n\n" +
-			"Without a terminal nothing is asked: --dry-run shows the plan, --yes carries it out. The exit code is 1 if something stands in the way,\n" +
+		Short: "Set up a directory: ask what is needed, make keys, write .env",
+		Long: "Set up a directory: ask what is needed, make keys, show what would be written, and write it when that is confirmed. In a .env file that\n" +
+			"exists, only what set-up decides changes; keys stay. In a copy of OR3 Chat the list of its provider modules is written too, in a\n" +
+			"Go program of your own the list of its providers (--host says which, if it should not be detected).\n\n" +
+			"Without a terminal nothing is asked: --dry-run shows the plan, --yes carries it out. The exit code is 1 if something prevents it,\n" +
 			"and nothing is written then.",
 		Example: "  or3-cloud init\n" +
 			"  or3-cloud init --yes --preset personal-local\n" +
@@ -68,7 +68,7 @@ func Command(o Options) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.dir, "dir", ".", "directory to set up")
-	f.StringVar(&c.host, "host", "", "what the directory is for: program, go or nuxt (default: found out)")
+	f.StringVar(&c.host, "host", "", "what the directory is for: program, go or nuxt (default: detected)")
 	f.StringVar(&c.preset, "preset", "", "what to set up: recommended, personal-local, local-only and others")
 	f.StringArrayVar(&c.set, "set", nil, "answer one question, as KEY=VALUE; may be repeated")
 	f.StringSliceVar(&c.with, "with", nil, "write further files: systemd, docker, caddy, nginx")
@@ -99,7 +99,7 @@ func (c command) run(ctx context.Context) error {
 	}
 	if !c.yes && !c.dryRun {
 		if c.json || c.answers != "" || !c.terminal() {
-			return c.Usage(errors.New("nothing can be asked here: say --dry-run to see what would be written, or --yes to write it"))
+			return c.Usage(errors.New("there is no terminal to ask at: use --dry-run to see what would be written, or --yes to write it"))
 		}
 		return c.ask(ctx, engine, answers)
 	}
@@ -174,7 +174,7 @@ func (c command) given() (a setup.Answers, err error) {
 	for _, pair := range c.set {
 		name, text, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return a, c.Usage(fmt.Errorf("--set takes KEY=VALUE, and not %q", name))
+			return a, c.Usage(fmt.Errorf("--set takes KEY=VALUE, not %q", name))
 		}
 		a = a.With(name, text)
 	}
@@ -240,7 +240,7 @@ func (c command) ask(ctx context.Context, engine *setup.Setup, given setup.Answe
 		if err := keep(path, append(text, '\n')); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.Stdout, "The answers are in %s, without secrets. To go on, run: or3-cloud init\n", path)
+		fmt.Fprintf(c.Stdout, "The answers are in %s, without secrets. To continue, run: or3-cloud init\n", path)
 		return nil
 	default:
 		return c.Refuse(nil)
@@ -320,7 +320,7 @@ func describe(p setup.Plan, written bool) string {
 		}
 		fmt.Fprintf(&b, "+ %s (directory, mode 0700)\n", dir)
 	}
-	b.WriteString("\n+ new   ~ changed   - taken out   = stays\n")
+	b.WriteString("\n+ new   ~ changed   - removed   = unchanged\n")
 	for _, w := range p.Warnings {
 		fmt.Fprintf(&b, "\nNote: %s\n", w)
 	}

@@ -33,8 +33,8 @@ func (o Options) status() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how the running server fares",
-		Long: "Show how the server fares that runs on this data directory: version, load, memory, disk, what is stored, mail and answers in the background,\n" +
+		Short: "Show the state of the running server",
+		Long: "Show the state of the server that runs on this data directory: version, load, memory, disk, what is stored, mail and background answers,\n" +
 			"and what needs attention.",
 		Example: "  or3-cloud status\n  or3-cloud status --data /var/lib/or3-cloud --json\n  watch -n 5 or3-cloud status",
 		Args:    o.NoArguments,
@@ -63,8 +63,8 @@ func (o Options) logs() *cobra.Command {
 		Use:   "logs",
 		Short: "Show the newest lines of the running server's log",
 		Long: "Show the newest lines of the log of the server that runs on this data directory. It keeps them in memory, those at debug level only while\n" +
-			"someone follows the log at that level: they need not be in its output. Secrets are in none of them. What is older has whoever collects\n" +
-			"the server's output, such as journalctl or docker logs.",
+			"someone follows the log at that level, even if they are not in its output. None of them contains secrets. Older lines are where the server's\n" +
+			"output is collected, such as journalctl or docker logs.",
 		Example: "  or3-cloud logs\n  or3-cloud logs --level warn --lines 500\n  or3-cloud logs --follow --level debug\n  or3-cloud logs --json | jq .msg",
 		Args:    o.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,9 +79,9 @@ func (o Options) logs() *cobra.Command {
 			return o.Running(ctx, func(server operator.Caller) error { return l.read(ctx, server) })
 		},
 	}
-	cmd.Flags().StringVar(&l.level, "level", "info", "least level of a line: "+strings.Join(operator.Levels, ", "))
+	cmd.Flags().StringVar(&l.level, "level", "info", "lowest level of the lines: "+strings.Join(operator.Levels, ", "))
 	cmd.Flags().IntVar(&l.lines, "lines", 100, "how many lines at most, the newest ones")
-	cmd.Flags().BoolVar(&l.follow, "follow", false, "go on with lines as they come, until Ctrl-C")
+	cmd.Flags().BoolVar(&l.follow, "follow", false, "print new lines as they come, until Ctrl-C")
 	cmd.Flags().BoolVar(&l.asJSON, "json", false, "print lines of JSON")
 	return cmd
 }
@@ -90,8 +90,8 @@ func (o Options) level() *cobra.Command {
 	return &cobra.Command{
 		Use:   "log-level [LEVEL]",
 		Short: "Show or change the level of the running server's log",
-		Long: "Show the least level that the server which runs on this data directory writes to its output, or change it: to debug, info, warn or error.\n" +
-			"The change lasts until the server ends; OR3_LOG_LEVEL is the level with which it starts.",
+		Long: "Show the lowest level that the server on this data directory writes to its output, or change it: to debug, info, warn or error.\n" +
+			"The change lasts until the server ends; OR3_LOG_LEVEL is the level at its start.",
 		Example: "  or3-cloud log-level\n  or3-cloud log-level debug\n  or3-cloud log-level info --data /var/lib/or3-cloud",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 || len(args) == 1 && !slices.Contains(operator.Levels, args[0]) {
@@ -115,5 +115,5 @@ func (o Options) level() *cobra.Command {
 
 // noLevel is the mistake of naming a level that does not exist.
 func noLevel(what, name string) error {
-	return fmt.Errorf("%s takes one of %s, and not %q", what, strings.Join(operator.Levels, ", "), name)
+	return fmt.Errorf("%s takes one of %s, not %q", what, strings.Join(operator.Levels, ", "), name)
 }

@@ -64,7 +64,7 @@ func recordOf(line []byte) (r slog.Record, err error) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.UseNumber()
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return r, errors.New("it is no object")
+		return r, errors.New("it is not an object")
 	}
 	var at time.Time
 	var level slog.Level

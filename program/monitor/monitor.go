@@ -53,14 +53,14 @@ func judge(s load.Summary) []Finding {
 	add(!s.Ready, "Look for what it waits for in or3-cloud logs.", "The server does not serve all of its routes.")
 	if s.Disk != nil {
 		add(s.Disk.State == "low", "Free some space.", "The disk is nearly full: %s more can be written before changes are refused.", console.Bytes(int64(s.Disk.HeadroomBytes)))
-		add(s.Disk.State == "full", "Free some space; the server then goes on by itself.", "The disk is full, so changes and uploads are refused.")
+		add(s.Disk.State == "full", "Free some space; the server then resumes automatically.", "The disk is full, so changes and uploads are refused.")
 	}
 	for _, database := range []string{"sync", "auth"} {
 		add(total(`database_damaged{database="`+database+`"}`) > 0, "See or3-cloud logs for where, and restore a backup.", "The database of %s is damaged.", database)
 	}
 	add(total("storage_damaged_files") > 0, "Run or3-cloud fsck, which says which.", "%.0f stored files are damaged.", total("storage_damaged_files"))
-	add(total("sync_collection_failed") > 0, "See or3-cloud logs for the reason.", "The last collection of what nobody needs any more has failed.")
-	add(total("mail_retrying") > 0, "Run or3-cloud mail test, which says what is wrong.", "%.0f letters were not taken by the mail server and wait.", total("mail_retrying"))
+	add(total("sync_collection_failed") > 0, "See or3-cloud logs for the reason.", "The last collection of what is no longer needed failed.")
+	add(total("mail_retrying") > 0, "Run or3-cloud mail test, which says what is wrong.", "The mail server has not taken %.0f letters, which wait.", total("mail_retrying"))
 	if last, ok := newest(s); ok {
 		add(last.Faults > 0, "See or3-cloud logs --level warn.", "The server answers with errors of its own, %.1f a second.", last.Faults)
 	}
@@ -107,7 +107,7 @@ func (s Status) Write(out io.Writer) {
 		line("Accounts", "%.0f, signed in in %.0f browsers", total("accounts"), total("sessions"))
 	}
 	if has("mail_waiting") {
-		line("Mail", "%.0f letters wait, %.0f of them were tried before", total("mail_waiting"), total("mail_retrying"))
+		line("Mail", "%.0f letters wait, %.0f of them after a failed attempt", total("mail_waiting"), total("mail_retrying"))
 	}
 	if has("background_answers") {
 		line("Answers in the background", "%.0f under way", total("background_answers"))

@@ -53,7 +53,7 @@ func TestWhatNeedsAttention(t *testing.T) {
 		"database of auth is damaged": func(s *load.Summary) { s.Totals[`database_damaged{database="auth"}`] = 1 },
 		"3 stored files are damaged":  func(s *load.Summary) { s.Totals["storage_damaged_files"] = 3 },
 		"collection":                  func(s *load.Summary) { s.Totals["sync_collection_failed"] = 1 },
-		"1 letters were not taken":    func(s *load.Summary) { s.Totals["mail_retrying"] = 1 },
+		"has not taken 1 letters":     func(s *load.Summary) { s.Totals["mail_retrying"] = 1 },
 		"errors of its own":           func(s *load.Summary) { s.Points[1].Faults = 0.2 },
 	} {
 		s := well()

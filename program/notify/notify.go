@@ -24,7 +24,7 @@ func Ready(ctx context.Context, log *slog.Logger, variable func(string) string, 
 		return
 	}
 	if err := tell(socket, "READY=1"); err != nil {
-		log.Warn("the manager of services cannot be told that the server is ready", "error", err)
+		log.Warn("the service manager cannot be told that the server is ready", "error", err)
 		return
 	}
 	if every := interval(variable); every > 0 {
@@ -60,7 +60,7 @@ func watch(ctx context.Context, log *slog.Logger, socket string, every time.Dura
 			err = tell(socket, "WATCHDOG=1")
 		}
 		if err != nil && ctx.Err() == nil {
-			log.Warn("the watchdog does not hear of this server, and ends it if that goes on", "error", err)
+			log.Warn("the watchdog does not hear from this server, and will end it if that continues", "error", err)
 		}
 	}
 }

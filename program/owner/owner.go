@@ -27,9 +27,9 @@ func RefuseRoot(path string, shared bool) error {
 	if entries, err := os.ReadDir(path); err == nil && len(entries) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the data directory %s belongs to the user with id %d and the server was started by root: what root makes there, that user cannot open. "+
+	return fmt.Errorf("the data directory %s belongs to the user with id %d and the server was started by root: that user cannot open what root creates there. "+
 		"Start it as that user: with systemctl start, in a container with --user %d:%d, or with: %s or3-cloud serve; "+
-		"for a port below 1024 give setpriv %s as well. If root is meant, give it the directory: chown -R 0:0 %s",
+		"for a port below 1024 give setpriv %s as well. If it should be root, give it the directory: chown -R 0:0 %s",
 		path, owner.UID, owner.UID, owner.GID, setpriv(owner), LowPorts, path)
 }
 

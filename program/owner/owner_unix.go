@@ -78,7 +78,7 @@ func as(owner datadir.Owner, path string) (Home, error) {
 			return Home{Path: way, open: dir}, nil
 		}
 	}
-	return Home{}, errors.Join(fmt.Errorf("the user with id %d, to whom the data directory %s belongs, cannot get there: a directory above lets only other users pass",
+	return Home{}, errors.Join(fmt.Errorf("the user with id %d, who owns the data directory %s, cannot reach it: a directory above lets only other users pass",
 		owner.UID, path), dir.Close())
 }
 

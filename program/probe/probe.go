@@ -47,7 +47,7 @@ func Command(out io.Writer, configured func() (Server, error)) *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Ask the running server whether it is ready",
 		Long: "Ask the server that runs with this configuration, on this machine and in this container, whether it serves all requests. The exit code\n" +
-			"is 0 if it does, and 1 if it does not, with the reason: it is for images that have no shell and no curl. Give it what the server gets:\n" +
+			"is 0 if it does, and 1 if it does not, with the reason: it is for images without a shell and curl. Give it what the server gets:\n" +
 			"the same environment, the same working directory or --env-file, and the same --addr.",
 		Example: "  or3-cloud healthcheck\n  or3-cloud healthcheck --env-file /etc/or3-cloud.env",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,7 +67,7 @@ func Command(out io.Writer, configured func() (Server, error)) *cobra.Command {
 // ready returns nil if the server serves all requests.
 func (s Server) ready(ctx context.Context) error {
 	if _, port, err := net.SplitHostPort(s.Addr); err == nil && port == "0" {
-		return errors.New("its port is the system's choice, which no one else knows; set a port in " + setting.Addr)
+		return errors.New("its port is chosen by the system and not known here; set a port in " + setting.Addr)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

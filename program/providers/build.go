@@ -51,8 +51,8 @@ func Command(o Options) *cobra.Command {
 		Use:   "build",
 		Short: "Build the program with other providers",
 		Long: "Build the program with other providers than those of this one: --with adds the package of a provider, of any module, and --without\n" +
-			"leaves one out. It takes Go and, for what is not at hand, the network. This program is not changed; it is built from the version of\n" +
-			"its sources that this one is of, or from those in the directory of --sources.\n\n" +
+			"leaves one out. It needs Go and, for modules that are not cached, the network. This program is not changed; the new one is built from the\n" +
+			"version of the sources that this one was built from, or from those in the directory of --sources.\n\n" +
 			"A version is @v1.2.3, @latest (the default) or a commit; =DIRECTORY builds a package from the directory of its module instead.",
 		Example: "  or3-cloud build --with example.org/or3-postgres@v1.2.0 --without sqlite\n" +
 			"  or3-cloud build --with example.org/mycloud/household=../mycloud --output ./mycloud",
@@ -87,7 +87,7 @@ func parse(text string) (a addition, err error) {
 	a.path, a.version, _ = strings.Cut(a.path, "@")
 	switch {
 	case a.path == "" || strings.HasSuffix(text, "=") || strings.Contains(text, "@") && a.version == "":
-		return a, fmt.Errorf("--with takes PACKAGE[@VERSION] or PACKAGE=DIRECTORY, and not %q", text)
+		return a, fmt.Errorf("--with takes PACKAGE[@VERSION] or PACKAGE=DIRECTORY, not %q", text)
 	case a.dir != "" && a.version != "":
 		return a, fmt.Errorf("--with %s: a directory has no version", text)
 	}
@@ -128,12 +128,12 @@ func (b build) plan() (packages []string, added []addition, err error) {
 				return nil, nil, err
 			}
 			if info, err := os.Stat(a.dir); err != nil || !info.IsDir() {
-				return nil, nil, b.Usage(fmt.Errorf("--with %s: %s is no directory", text, a.dir))
+				return nil, nil, b.Usage(fmt.Errorf("--with %s: %s is not a directory", text, a.dir))
 			}
 		}
 		for _, p := range registry.Providers() {
 			if p.Package == a.path && slices.Contains(b.without, p.ID) {
-				return nil, nil, b.Usage(fmt.Errorf("--with %s and --without %s: both are about the same provider", a.path, p.ID))
+				return nil, nil, b.Usage(fmt.Errorf("--with %s and --without %s are about the same provider", a.path, p.ID))
 			}
 		}
 		added = append(added, a)
@@ -164,7 +164,7 @@ func (b build) run(ctx context.Context) (err error) {
 		return b.Usage(err)
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return fmt.Errorf("building takes Go, which is not to be found: install it from https://go.dev/dl/ and put it into PATH: %w", err)
+		return fmt.Errorf("building needs Go, which was not found: install it from https://go.dev/dl/ and put it into PATH: %w", err)
 	}
 	output, err := filepath.Abs(b.output)
 	if err != nil {
@@ -174,10 +174,10 @@ func (b build) run(ctx context.Context) (err error) {
 	case b.output == "":
 		return b.Usage(errors.New("--output: name a file"))
 	case err == nil && !info.Mode().IsRegular():
-		return b.Usage(fmt.Errorf("--output: %s is there already, and no file that could be replaced", output))
+		return b.Usage(fmt.Errorf("--output: %s exists, and is not a file that could be replaced", output))
 	}
 	if info, err := os.Stat(filepath.Dir(output)); err != nil || !info.IsDir() {
-		return b.Usage(fmt.Errorf("--output: %s is no directory", filepath.Dir(output)))
+		return b.Usage(fmt.Errorf("--output: %s is not a directory", filepath.Dir(output)))
 	}
 	// Next to the output, so that it can be renamed into place, and write errors show before anything is built.
 	beside, err := os.MkdirTemp(filepath.Dir(output), ".or3-cloud-build-")
@@ -271,7 +271,7 @@ func (b build) demand(ctx context.Context, dir string, added []addition) error {
 			version = b.Version
 		}
 		if !strings.HasPrefix(version, "v") || strings.Contains(version, "+") { // the version of a work tree with changes ends in +dirty
-			return b.Usage(errors.New("this program is of no known version; say which one to build with --version, or where its sources are with --sources"))
+			return b.Usage(errors.New("the version of this program is not known; say which one to build with --version, or where its sources are with --sources"))
 		}
 		if err := b.goTool(ctx, dir, nil, "get", linked.Module+"@"+version); err != nil {
 			return err

@@ -62,13 +62,13 @@ func Sessions(w io.Writer, sessions []or3cloud.AccountSession) {
 
 // Deletion says what deleting an account would do.
 func Deletion(w io.Writer, r operator.Deletion) {
-	fmt.Fprintf(w, "The account %s (%s), made %s, with %d sessions, is deleted for good. Workspaces that it is a member of: %d\n",
+	fmt.Fprintf(w, "The account %s (%s), created %s, with %d sessions, will be deleted permanently. Workspaces that it is a member of: %d\n",
 		r.Account.Email, r.Account.ID, Moment(r.Account.CreatedAt), r.Account.Sessions, len(r.Workspaces))
 	for _, ws := range r.Workspaces {
 		fate := map[or3cloud.Fate]string{
-			or3cloud.FateDeleted: "is deleted: nobody else is in it",
+			or3cloud.FateDeleted: "is deleted: no one else is in it",
 			or3cloud.FateLeft:    "stays with its %d other members",
-			or3cloud.FateBlocked: "stands in the way: %d others use it and none of them owns it",
+			or3cloud.FateBlocked: "prevents this: %d others use it and none of them owns it",
 		}[ws.Fate]
 		if ws.Fate != or3cloud.FateDeleted {
 			fate = fmt.Sprintf(fate, ws.Members)

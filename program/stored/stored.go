@@ -32,7 +32,7 @@ func WriteGoing(w io.Writer, going []or3cloud.StoredItem) {
 		bytes += item.Bytes
 		fmt.Fprintf(w, "%s  %s  %s: %s\n", item.State, item.Name, console.Bytes(item.Bytes), item.Reason)
 	}
-	fmt.Fprintf(w, "%d files, %s, would go a step further.\n", len(going), console.Bytes(bytes))
+	fmt.Fprintf(w, "%d files, %s, would move one step further.\n", len(going), console.Bytes(bytes))
 }
 
 // writeStored writes a table of everything that is stored.
@@ -57,12 +57,12 @@ func WriteCheck(w io.Writer, r operator.CheckReport) {
 		fmt.Fprintf(w, "  %s\n", f.Fault)
 	}
 	if len(r.Damaged) > 0 {
-		fmt.Fprintln(w, "A database is damaged. Stop the server and put a backup back (docs/operations.md); devices push again only what they have not pushed yet.")
+		fmt.Fprintln(w, "A database is damaged. Stop the server and restore a backup (docs/operations.md); devices push again only what they have not pushed yet.")
 	}
 	for _, f := range r.Findings {
 		writeFinding(w, f)
 	}
-	fmt.Fprintf(w, "Read %d pages of the databases: %d faults.\n", r.Pages, len(r.Damaged))
+	fmt.Fprintf(w, "Read %d pages of the databases: %d errors.\n", r.Pages, len(r.Damaged))
 	fmt.Fprintf(w, "Read %d files, %s, and looked up %d rows: %d missing, %d corrupt, %d unreadable, %d orphaned.\n",
 		r.Files, console.Bytes(r.Bytes), r.Rows, r.Missing, r.Corrupt, r.Unreadable, r.Orphaned)
 }

@@ -27,10 +27,10 @@ func Command() *cobra.Command {
 func Password(in *operator.SuperAdminPassword) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "password",
-		Short: "Set a new password, for whoever has forgotten the old one",
-		Long: "Set a new password of the super administrator and end all sessions of theirs. It is asked for at the terminal, twice and unseen, or read\n" +
+		Short: "Set a new password, for someone who has forgotten the old one",
+		Long: "Set a new password for the super administrator and end all their sessions. It is asked for at the terminal, twice and hidden, or read\n" +
 			"from standard input, and must have at least 12 characters with upper-case and lower-case letters and a digit. From then on\n" +
-			"OR3_ADMIN_USERNAME and OR3_ADMIN_PASSWORD say that there is a super administrator, and no longer with which name and password.",
+			"OR3_ADMIN_USERNAME and OR3_ADMIN_PASSWORD only say that there is a super administrator, and no longer with which name and password.",
 		Example: "  or3-cloud admin password\n  or3-cloud admin password --username root\n  or3-cloud admin password < password.txt",
 	}
 	cmd.Flags().StringVar(&in.Username, "username", "", "another name from now on")
@@ -39,5 +39,5 @@ func Password(in *operator.SuperAdminPassword) *cobra.Command {
 
 // Write writes the answer in words.
 func Write(w io.Writer, out operator.SuperAdminName) {
-	fmt.Fprintf(w, "The super administrator %s has a new password, and all sessions of theirs have ended.\n", out.Username)
+	fmt.Fprintf(w, "The super administrator %s has a new password, and all their sessions have ended.\n", out.Username)
 }

@@ -33,14 +33,14 @@ func (q *Question) Command() *cobra.Command {
 			"--since and --until take a time, such as 2026-11-28 or 2026-11-28T09:30:00Z, or how long ago, such as 12h or 7d. --action takes the\n" +
 			"beginning of actions in whole words: workspace.members finds workspace.members.set_role. --actor takes a name, an id of a user or a\n" +
 			"kind: super_admin, deployment_admin, workspace_owner, user, anonymous, operator.\n\n" +
-			"Of each kind of entries the newest are kept: 2000 of what was done and 500 of what was refused, none for longer than 400 days.",
+			"The newest entries of each kind are kept: 2000 of what was done and 500 of what was refused, none for longer than 400 days.",
 		Example: "  or3-cloud audit\n  or3-cloud audit --since 7d --action workspace\n  or3-cloud audit --outcome refused --actor anonymous --json",
 	}
 	cmd.Flags().StringVar(&q.since, "since", "", "no earlier than this")
 	cmd.Flags().StringVar(&q.until, "until", "", "earlier than this")
 	cmd.Flags().StringVar(&q.query.Actor, "actor", "", "who: a name, an id or a kind")
 	cmd.Flags().StringVar(&q.query.Action, "action", "", "what: the beginning of an action")
-	cmd.Flags().StringVar(&q.query.WorkspaceID, "workspace", "", "on what: the id of a workspace")
+	cmd.Flags().StringVar(&q.query.WorkspaceID, "workspace", "", "where: the id of a workspace")
 	cmd.Flags().StringVar((*string)(&q.query.Outcome), "outcome", "", "ok or refused")
 	cmd.Flags().IntVar(&q.Most, "limit", 100, "how many entries at most")
 	return cmd
@@ -58,7 +58,7 @@ func (q *Question) Query(now time.Time) (query audit.Query, err error) {
 	switch query.Outcome {
 	case audit.Any, audit.Done, audit.Refused:
 	default:
-		return query, fmt.Errorf("--outcome takes ok or refused, and not %q", query.Outcome)
+		return query, fmt.Errorf("--outcome takes ok or refused, not %q", query.Outcome)
 	}
 	if q.Most < 1 {
 		return query, errors.New("--limit takes a number from 1 on")
@@ -118,5 +118,5 @@ func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 	if t, err := time.ParseInLocation(time.DateOnly, text, time.Local); err == nil {
 		return t, nil
 	}
-	return time.Time{}, fmt.Errorf("%s %q is no time; write it like 2026-11-28, 2026-11-28T09:30:00Z, 12h or 7d", flag, text)
+	return time.Time{}, fmt.Errorf("%s %q is not a time; write it like 2026-11-28, 2026-11-28T09:30:00Z, 12h or 7d", flag, text)
 }

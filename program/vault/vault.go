@@ -48,7 +48,7 @@ func (v *Vault) Opened(log *slog.Logger) {
 		return
 	}
 	if err := v.Dir.Opened(); err != nil {
-		log.Warn("it cannot be written down that this data directory is the original; the next start may not see that it was copied", "error", err)
+		log.Warn("it cannot be recorded that this data directory is the original; the next start may not notice if it was copied", "error", err)
 	}
 }
 

@@ -47,7 +47,7 @@ func Command(out io.Writer, info func() (Info, error)) *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		Long: "Print name, version, commit, Go version and platform, and which providers are compiled in. or3-cloud --version prints the same.\n\n" +
-			"A release has a version such as v1.2.3; a build from another commit has one that Go makes of its time and hash.",
+			"A release has a version such as v1.2.3; a build from another commit has one that Go makes from its time and hash.",
 		Example: "  or3-cloud version\n  or3-cloud version --json",
 		RunE: func(*cobra.Command, []string) error {
 			this, err := info()

@@ -179,7 +179,7 @@ func (m *model) extras() huh.Field {
 		options = append(options, huh.NewOption(e.Label, e.Name).Selected(slices.Contains(m.answers.Files, e.Name)))
 	}
 	m.files = slices.Clone(m.answers.Files)
-	field := huh.NewMultiSelect[string]().Title("Which files do you want besides?").Options(options...).Value(&m.files).Filterable(false).
+	field := huh.NewMultiSelect[string]().Title("Which other files do you want?").Options(options...).Value(&m.files).Filterable(false).
 		Validate(func(files []string) error {
 			a := m.answers
 			a.Files = files
@@ -245,7 +245,7 @@ func (m *model) decisions() huh.Field {
 		options = append(options, huh.NewOption("Write it", string(Write)))
 	}
 	options = append(options, huh.NewOption("Go through the questions", stepPreset),
-		huh.NewOption("Keep the answers, without secrets, and go on another time", string(Save)), huh.NewOption("Leave, and write nothing", string(Leave)))
+		huh.NewOption("Keep the answers, without secrets, and continue another time", string(Save)), huh.NewOption("Leave, and write nothing", string(Leave)))
 	return huh.NewSelect[string]().Title("What now?").Options(options...).Value(&m.text).Filtering(false)
 }
 
@@ -264,7 +264,7 @@ func (m *model) ask(name string) huh.Field {
 	help := q.Setting.Help
 	switch {
 	case q.Kept:
-		help += "\nThere is one already: leave this empty to keep it."
+		help += "\nThere is already one: leave this empty to keep it."
 	case q.Setting.Example != "" && q.Setting.Example != q.Proposal:
 		help += "\nExample: " + q.Setting.Example
 	}

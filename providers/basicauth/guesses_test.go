@@ -273,6 +273,7 @@ func TestOneNetworkDoesNotFillTheLineForPasswords(t *testing.T) {
 }
 
 // The recipes of docs/operations.md are tried on the lines that the server really writes, in both formats.
+//
 //walk:follows operations.md [Definition] failregex = ^.*level=WARN msg="sign-in failed" provider=basic-auth address=<HOST> email=
 //walk:follows operations.md [or3-cloud] enabled = true
 //walk:follows operations.md name: local/or3-cloud
