@@ -33,7 +33,7 @@ const (
 	downloads     = 500
 	uploads       = 100
 	userUploads   = 30 // at once; the server lets one user have 32
-	// markSize is how many bytes at the beginning tell the contents of two rounds apart.
+	// markSize is how many bytes at the beginning distinguish the contents of two rounds.
 	markSize = 16
 )
 
@@ -290,8 +290,8 @@ func (f *fileBench) large() error {
 		// Once more each, for the caches of the processor and the moods of the machine.
 		measure.Step{Run: func() error { return fetch(f.server, f.device.Client, link.URL, &down, &ourCPU) }},
 		measure.Step{Run: func() error { return fetchTheirs(&theirs, &nginxCPU) }},
-		// The first read also fills the caches below the machine, which nobody can empty from here. Twice, because the disk of a
-		// shared machine has moods of its own.
+		// The first read also fills the caches below the machine, which cannot be emptied from here. Twice, because the
+		// disk of a shared machine has moods of its own.
 		measure.Step{Prepare: func() error { return errors.Join(evict(), fetchTheirs(&ignored, &ignored), evict()) }, Run: coldOurs},
 		measure.Step{Prepare: evict, Run: coldNginx},
 		measure.Step{Prepare: evict, Run: coldOurs},

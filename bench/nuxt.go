@@ -118,7 +118,7 @@ func startNuxt(node, output, bin, data string) (*process.Server, error) {
 	return s, s.Start("/api/auth/session")
 }
 
-// hostLimits is as good as no limits of a Nuxt host's own, which cannot be switched off: windows of a millisecond.
+// hostLimits sets practically no limits in a Nuxt host, whose own cannot be switched off: windows of a millisecond.
 var hostLimits = func() string {
 	limits := client.Object{}
 	for _, name := range []string{
@@ -312,7 +312,7 @@ func (b *bench) benchHosts(ctx context.Context) error {
 	return nil
 }
 
-// judgeHosts compares what was measured with what was to be reached.
+// judgeHosts compares what was measured with the targets.
 func (b *bench) judgeHosts(fronts []*front) {
 	by := map[string]*front{}
 	for _, f := range fronts {

@@ -117,7 +117,7 @@ func (b *bench) benchStream(ctx context.Context) error {
 	load := func(s *process.Server, open func(int) *models.Asker, cost *measure.Series) func() error {
 		return func() error {
 			before := s.CPU()
-			if err := models.Crowd(answersAtOnce, open, models.Chat(tokensAnswer, tokenPause)); err != nil {
+			if err := models.Together(answersAtOnce, open, models.Chat(tokensAnswer, tokenPause)); err != nil {
 				return err
 			}
 			*cost = append(*cost, float64((s.CPU()-before).Microseconds())/(answersAtOnce*tokensAnswer))
@@ -157,7 +157,7 @@ func (b *bench) benchStream(ctx context.Context) error {
 	}
 	if err := models.AtOnce(2, func(i int) error {
 		if i == 0 {
-			return models.Crowd(answersInMemory, through, models.Chat(tokensAnswer, tokenPause))
+			return models.Together(answersInMemory, through, models.Chat(tokensAnswer, tokenPause))
 		}
 		return read(answersInMemory)
 	}); err != nil {

@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// admin posts what a page of the administration does.
+// admin posts as a page of the administration does.
 func (d *device) admin(path string, body string) *reply {
 	d.t.Helper()
 	return d.do("POST", "/api/admin/"+path, []byte(body), http.Header{
@@ -23,8 +23,9 @@ func (d *device) admin(path string, body string) *reply {
 	})
 }
 
-// TestTheConfigurationIsWrittenAndTheServerStartsAgain changes the registration on the admin pages, and starts the server again there, without
-// a closed port; then it asks for a start with data that is not this server's, and the server goes on.
+// TestTheConfigurationIsWrittenAndTheServerStartsAgain changes the registration on the admin pages, and restarts the
+// server there, without a closed port; then it requests a start with data that is not this server's, and the server
+// goes on.
 func TestTheConfigurationIsWrittenAndTheServerStartsAgain(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t, append(withAdmin(), withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", generousLimits))...)
@@ -73,7 +74,7 @@ func TestTheConfigurationIsWrittenAndTheServerStartsAgain(t *testing.T) {
 		return r.status == 403 && strings.Contains(string(r.body), "Registration is currently disabled")
 	})
 
-	// The file of another instance starts as far as the configuration goes, and cannot be opened.
+	// With the file of another instance, the configuration is valid, but the data cannot be opened.
 	other := filepath.Join(srv.env["HOME"], "other")
 	if err := errors.Join(os.Mkdir(other, 0o700), os.WriteFile(filepath.Join(other, "a file"), []byte("x"), 0o600)); err != nil {
 		t.Fatal(err)

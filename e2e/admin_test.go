@@ -24,7 +24,7 @@ func (d *device) administer() {
 	}
 }
 
-// The pages of a client for administrators are shown to them, also by a client that signs nobody in by itself.
+// The pages of a client for administrators are shown to them, even by a client that has no sign-in of its own.
 func TestPagesForAdministrators(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

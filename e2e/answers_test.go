@@ -18,9 +18,10 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestAnAnswerSurvivesAKill stops the program in the middle of an answer that is made in the background with a key of the user's, and kills
-// it when it is made again: it is made once more after the restart, without the browser that has asked for it, and comes to another device by ordinary sync. Neither
-// key nor chat is in the log, and the key is nowhere in the database in the clear.
+// TestAnAnswerSurvivesAKill stops the program in the middle of a background answer that uses a key of the user, and
+// kills it when the answer is made again: it is made once more after the restart, without the browser that asked for
+// it, and reaches another device by ordinary sync. Neither key nor chat is in the log, and the key is not in the
+// database unencrypted.
 //
 //walk:follows operations.md OR3_BACKGROUND_STREAMING_ENABLED=true
 func TestAnAnswerSurvivesAKill(t *testing.T) {
@@ -117,8 +118,9 @@ func TestAnAnswerSurvivesAKill(t *testing.T) {
 	}
 }
 
-// TestAnAnswerGoesOnBehindItsTools kills the program while an answer waits for a tool of the browser, and again when the model goes on with what
-// that has brought: the answer goes on behind the call, and the model is asked for nothing again that it has said.
+// TestAnAnswerGoesOnBehindItsTools kills the program while an answer waits for a tool of the browser, and again when
+// the model continues with its result: the answer continues after the call, and the model is not asked again for
+// anything that it has said.
 func TestAnAnswerGoesOnBehindItsTools(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
@@ -215,8 +217,9 @@ func filesBelow(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// TestEndsOfAnswersAreToldOnce kills the program when an answer has just ended, and again when the key of another one under way was lost:
-// webhooks and users hear of each end once, and what cannot go on fails with a text.
+// TestEndsOfAnswersAreToldOnce kills the program when an answer has just ended, and again after the key of another one
+// under way was lost: webhooks and users are told of each end once, and an answer that cannot continue fails with a
+// text.
 func TestEndsOfAnswersAreToldOnce(t *testing.T) {
 	t.Parallel()
 	var hang atomic.Bool

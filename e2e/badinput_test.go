@@ -74,8 +74,8 @@ func badOps() map[string]struct {
 	}
 }
 
-// TestBadOpsAmongGoodOnes pushes every kind of unfit op between two good ones: the good ones succeed with versions
-// that leave no gap, the bad one is refused with its code, and nothing of it is ever seen.
+// TestBadOpsAmongGoodOnes pushes every kind of unfit op between two good ones: the good ones succeed with versions that
+// leave no gap, the bad one is refused with its code, and nothing of it is ever seen.
 func TestBadOpsAmongGoodOnes(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", generousLimits))
@@ -220,7 +220,7 @@ func TestBadInputLeavesNothingBehind(t *testing.T) {
 	after := rowsOf(srv)
 	for _, table := range slices.Sorted(maps.Keys(after)) {
 		more := after[table] - before[table]
-		// Limits are there to remember attempts, and they forget them with time.
+		// Limits exist to remember attempts, and they forget them with time.
 		if more == 0 || table == "auth.rate_windows" || table == "sync.rate_windows" && more < 0 {
 			continue
 		}

@@ -1,6 +1,6 @@
-// Package e2e tests the program from outside: it builds the real binary, runs it as a process and talks to it over
-// HTTP as the OR3 Chat client does. Nothing in here knows how the server works inside, with two exceptions that play
-// the operator: rows are counted, and databases checked, in the files of a stopped server.
+// Package e2e tests the program from outside: it builds the real binary, runs it as a process and talks to it over HTTP
+// as the OR3 Chat client does. Nothing in here knows how the server works inside, with two exceptions that play the
+// operator: rows are counted, and databases checked, in the files of a stopped server.
 package e2e
 
 import (
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// The builds. Each is made when the first test asks for it.
+// The builds. Each is made when the first test needs it.
 var (
 	buildServer    = sync.OnceValues(func() (string, error) { return build("server", raceEnabled) })
 	buildPlain     = sync.OnceValues(func() (string, error) { return build("plain", false) })
@@ -47,7 +47,7 @@ func build(name string, race bool, flags ...string) (string, error) {
 		path += ".exe"
 	}
 	args := []string{"build", "-o", path}
-	if race { // as scripts/test builds the tests, and for its reasons
+	if race { // as scripts/test builds the tests, and for the same reasons
 		args = append(args, "-race",
 			"-gcflags=golang.org/x/crypto/...=-race=false", "-gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false")
 	}

@@ -10,11 +10,12 @@ import (
 	"testing"
 )
 
-// clientBuild is scripts/client in a repository of its own, with a checkout beside it and tools that only tell what they are asked.
+// clientBuild is scripts/client in a repository of its own, with a checkout beside it and tools that only record their
+// calls.
 type clientBuild struct {
 	t    *testing.T
 	root string
-	// page is the page that the build makes; without one it makes none.
+	// page is the page that the build makes; if empty, it makes none.
 	page string
 }
 
@@ -55,7 +56,7 @@ echo 'fetch("/api/basic-auth/sign-in")' > .output/public/_nuxt/entry.js
 	return b
 }
 
-// run runs the script beside the repository and the checkout; it returns what the script has said and how it ended.
+// run runs the script beside the repository and the checkout; it returns the script's output and exit code.
 func (b clientBuild) run(env string, args ...string) (string, int) {
 	b.t.Helper()
 	cmd := exec.Command("bash", append([]string{b.path("or3-cloud/scripts/client")}, args...)...)
@@ -72,7 +73,7 @@ func (b clientBuild) run(env string, args ...string) (string, int) {
 }
 
 func (b clientBuild) told() string {
-	text, _ := os.ReadFile(b.path("told")) // without the file, no tool was asked
+	text, _ := os.ReadFile(b.path("told")) // without the file, no tool was called
 	return string(text)
 }
 
@@ -80,7 +81,8 @@ const clientPage = `<!DOCTYPE html><html><head><script type="module" src="/_nuxt
 	`<script>window.__NUXT__={};window.__NUXT__.config={public:{ssrAuthEnabled:true,authProvider:"basic-auth"},` +
 	`app:{baseURL:"/",buildId:"b",buildAssetsDir:"/_nuxt/",cdnURL:""}}</script></body></html>`
 
-// TestClientIsBuilt builds a client as docs/operations.md tells. The sources of OR3 Chat are not here, so the tools that work on them stand in.
+// TestClientIsBuilt builds a client as docs/operations.md describes. The sources of OR3 Chat are not here, so the tools
+// for them are stand-ins.
 //
 //walk:follows operations.md scripts/client ../or3-chat /srv/or3-chat
 //walk:follows operations.md or3-cloud serve --web /srv/or3-chat
@@ -125,7 +127,7 @@ func TestClientIsBuilt(t *testing.T) {
 	}
 }
 
-// TestClientIsNotBuilt has what cannot become a client refused: before anything is done, or before a folder is made of it.
+// TestClientIsNotBuilt: what cannot become a client is refused before anything is done, or before it becomes a folder.
 func TestClientIsNotBuilt(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// nuxtClient writes the least that is a client of Nuxt, built for a path and with what signs people in, or without that.
+// nuxtClient writes a minimal Nuxt client, built for a path and with or without an account UI.
 func nuxtClient(t *testing.T, base string, accountUI bool) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -33,11 +33,11 @@ func nuxtClient(t *testing.T, base string, accountUI bool) string {
 	return dir
 }
 
-// navigate is a browser on its way to a page.
+// navigate are the headers of a browser that opens a page.
 var navigate = http.Header{"Accept": {"text/html"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}}
 
-// A client that was built for a path is served there, and what it calls with or without the path is answered, for as long as a session
-// lives.
+// A client that was built for a path is served there, and its calls with or without the path are answered, for as long
+// as a session lives.
 func TestTheClientBelowAPath(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withEnv("OR3_BASE_PATH", "/chat/"), withEnv("OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "1"), withArgs("--web", nuxtClient(t, "/chat/", true)))
@@ -85,7 +85,8 @@ func TestTheClientBelowAPath(t *testing.T) {
 	}
 }
 
-// Beside a client without an account UI, browsers without a session are led to our own page, and to the client once they have one.
+// Beside a client without an account UI, browsers without a session are led to our own page, and to the client once
+// they have one.
 func TestAClientWithoutAnAccountUI(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withArgs("--web", nuxtClient(t, "/", false)))

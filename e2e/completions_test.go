@@ -16,8 +16,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestChatsWithAKeyForAll lets people chat with the keys of the operator, over several servers of models, and kills the program in between:
-// what they have used of a day is used. Neither keys nor chats are in the log.
+// TestChatsWithAKeyForAll lets people chat with the operator's keys, over several model servers, and kills the program
+// in between: what they have used of a day stays used. Neither keys nor chats are in the log.
 //
 //walk:follows operations.md OPENROUTER_API_KEY_FILE=/etc/or3-cloud/openrouter.key
 //walk:follows operations.md OR3_MODEL_UPSTREAMS=ollama=http://127.0.0.1:11434/v1,vllm=http://gpu.example.lan:8000/v1,litellm=http://127.0.0.1:4000/v1
@@ -83,9 +83,9 @@ func TestChatsWithAKeyForAll(t *testing.T) {
 	}
 }
 
-// TestTheEndOfTheGraceCutsAnswersOff stops the program while an answer is under way that does not end: who waits for it sees that it is not
-// whole, the server of the model is left, and the program ends in order. Before that the server has said more than it was asked, of which
-// libraries speak; nothing of it is in the log.
+// TestTheEndOfTheGraceCutsAnswersOff stops the program during an answer that does not end: the client sees that it is
+// incomplete, the program disconnects from the model server and exits normally. Before that, the server has sent more
+// than was requested, which libraries log; nothing of it is in the log.
 func TestTheEndOfTheGraceCutsAnswersOff(t *testing.T) {
 	t.Parallel()
 	const key, prompt = "a-key-that-looks-like-none", "a prompt that no log may have"

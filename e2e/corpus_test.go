@@ -110,7 +110,7 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// checkPulled pulls a whole workspace and demands exactly the winners of the ledger: in the order of their versions,
+// checkPulled pulls a whole workspace and requires exactly the winners of the ledger: in the order of their versions,
 // with the stamps and the very bytes that were pushed. Lone surrogates are among them.
 func checkPulled(t *testing.T, d *device, workspace string, l *ledger) {
 	t.Helper()

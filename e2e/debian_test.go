@@ -32,7 +32,7 @@ func fromDebian(pkg, file string) func() (string, error) {
 	})
 }
 
-// debianProgram returns the path of a program. Where it cannot be had the test is skipped, but not in the test command.
+// debianProgram returns the path of a program. Without it the test is skipped, but not in the test command.
 func debianProgram(t *testing.T, name string) string {
 	t.Helper()
 	path, err := debianPrograms[name]()

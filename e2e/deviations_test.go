@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// deviation is a difference from the TypeScript server that the contract demands.
+// deviation is a difference from the TypeScript server that the contract requires.
 type deviation struct {
 	name string
 	// why names the rule.
@@ -16,8 +16,8 @@ type deviation struct {
 	change  func(*replay, *exchange, *expected)
 }
 
-// deviations are all differences between the recordings and this server, in the order in which they are applied.
-// Every one is needed by some recording; the test says so when that ends.
+// deviations are all differences between the recordings and this server, in the order in which they are applied. Every
+// one is needed by some recording; the test says so when that ends.
 var deviations = []deviation{
 	{
 		name: "what administrators see is of another deployment",
@@ -300,7 +300,7 @@ var ofDeployment = []string{
 	"/api/admin/search-users",
 }
 
-// forget takes members out of a decoded value, wherever they are.
+// forget removes members from a decoded value, wherever they are.
 func forget(v any, names ...string) {
 	switch v := v.(type) {
 	case map[string]any:

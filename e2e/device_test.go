@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// device is one browser profile or one API client: an HTTP client with cookies of its own.
+// device is one browser profile or one API client: an HTTP client with its own cookies.
 type device struct {
 	t    testing.TB
 	srv  *server
@@ -142,7 +142,7 @@ func encode(t testing.TB, body any) []byte {
 	return text
 }
 
-// obj is a JSON object in the making.
+// obj is a JSON object that is being built.
 type obj = map[string]any
 
 // password is the one that helpers register and sign in with.
@@ -265,7 +265,7 @@ type pushed struct {
 	ServerVersion int64    `json:"serverVersion"`
 }
 
-// push sends ops and demands a 200.
+// push sends ops and requires a 200.
 func (d *device) push(workspace string, ops ...op) pushed {
 	d.t.Helper()
 	if ops == nil {
@@ -274,7 +274,7 @@ func (d *device) push(workspace string, ops ...op) pushed {
 	return d.pushText(encode(d.t, pushBody{scope{workspace}, ops}))
 }
 
-// pushText sends the text of a push and demands a 200 with one result per op.
+// pushText sends the text of a push and requires a 200 with one result per op.
 func (d *device) pushText(text []byte) pushed {
 	d.t.Helper()
 	r := d.do("POST", "/api/sync/push", text, jsonHeader)
@@ -307,7 +307,7 @@ type pulled struct {
 
 var allTables = []string{"threads", "messages", "projects", "posts", "kv", "file_meta", "notifications"}
 
-// pull fetches one page, as the client does, and checks what every client demands of a page.
+// pull fetches one page, as the client does, and checks what every client requires of a page.
 func (d *device) pull(workspace string, cursor int64, limit int) pulled {
 	d.t.Helper()
 	r := d.post("/api/sync/pull", obj{"scope": scope{workspace}, "cursor": cursor, "limit": limit, "tables": allTables})
@@ -388,7 +388,7 @@ func hashOf(content []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// presignUpload asks for an upload URL and demands one.
+// presignUpload requests an upload URL and requires one.
 func (d *device) presignUpload(workspace string, content []byte, mime string) presigned {
 	d.t.Helper()
 	r := d.post("/api/storage/presign-upload", obj{"workspace_id": workspace, "hash": hashOf(content), "mime_type": mime, "size_bytes": len(content)})
@@ -400,7 +400,7 @@ func (d *device) presignUpload(workspace string, content []byte, mime string) pr
 	return p
 }
 
-// presignDownload asks for a download URL and demands one.
+// presignDownload requests a download URL and requires one.
 func (d *device) presignDownload(workspace, hash string) presigned {
 	d.t.Helper()
 	r := d.post("/api/storage/presign-download", obj{"workspace_id": workspace, "hash": hash})
@@ -437,7 +437,7 @@ func (d *device) upload(workspace string, content []byte, mime string) string {
 	return p.StorageID
 }
 
-// download fetches a blob and demands its bytes.
+// download fetches a blob and checks its bytes.
 func (d *device) download(workspace string, content []byte) *reply {
 	d.t.Helper()
 	r := d.do("GET", d.presignDownload(workspace, hashOf(content)).URL, nil, nil)
@@ -447,8 +447,8 @@ func (d *device) download(workspace string, content []byte) *reply {
 	return r
 }
 
-// jar keeps cookies as a browser does that treats this machine as secure: by name and path, without regard to the
-// Secure attribute, which the tests look at themselves.
+// jar keeps cookies like a browser that treats this machine as secure: by name and path, without regard to the Secure
+// attribute, which the tests check themselves.
 type jar struct {
 	cookies []*http.Cookie
 }

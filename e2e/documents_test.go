@@ -12,20 +12,21 @@ import (
 	"testing"
 )
 
-// instruction is what a document tells its reader to do: a command, or a block of configuration to copy.
+// instruction is something that a document tells its reader to do: a command, or a block of configuration to copy.
 type instruction struct {
 	line int
-	// text is the command without its comment; of a block of configuration it is the first line, and the second behind the name of a section.
+	// text is the command without its comment; for a block of configuration it is the first line, and the second after
+	// the name of a section.
 	text string
 	// block is a whole block of configuration, and empty for commands.
 	block string
-	// name is what the first line of a fenced block calls it, behind the language.
+	// name is the name on the first line of a fenced block, after the language.
 	name string
 	// inline says that it is a part of a sentence.
 	inline bool
 }
 
-// programs begin commands. Whatever else begins a block makes it a block of configuration.
+// programs begin commands. Anything else at the beginning of a block makes it a block of configuration.
 var programs = []string{
 	"apt", "apt-get", "bun", "caddy", "cat", "chgrp", "chmod", "chown", "cp", "curl", "df", "dmesg", "dnf", "docker", "fail2ban-client", "getent", "git", "go", "grep", "install", "journalctl", "kill",
 	"kubectl", "ln", "ls", "make", "mkdir", "mv", "nginx", "node", "npm", "npx", "openssl", "or3-cloud", "podman", "pnpm", "psql", "rm", "rsync", "setcap", "sha256sum", "smartctl", "sqlite3", "ss", "ssh-keygen", "sudo",
@@ -96,7 +97,7 @@ func instructions(text string) []instruction {
 			block = append(block, line)
 		case strings.TrimSpace(line) == "":
 			flush()
-		default: // a sentence may be broken anywhere, and a command in it too
+		default: // a sentence may be broken anywhere, even in a command
 			if paragraph == nil {
 				flush()
 				begin = n
@@ -109,11 +110,12 @@ func instructions(text string) []instruction {
 	return found
 }
 
-// blockInstructions tells whether a block is configuration, which is one instruction, or commands, of which each is one.
+// blockInstructions tells whether a block is configuration, which is one instruction, or commands, each of which is
+// one.
 func blockInstructions(begin int, block []string) []instruction {
 	first := strings.TrimSpace(comment.ReplaceAllString(block[0], ""))
 	if !isCommand(first) {
-		if strings.HasPrefix(first, "[") && len(block) > 1 { // a section, of which there may be many of a name
+		if strings.HasPrefix(first, "[") && len(block) > 1 { // a section, of which there may be several with one name
 			first += " " + strings.TrimSpace(comment.ReplaceAllString(block[1], ""))
 		}
 		return []instruction{{line: begin, text: first, block: strings.Join(block, "\n") + "\n"}}
@@ -138,8 +140,8 @@ func blockInstructions(begin int, block []string) []instruction {
 //
 //	//walk:follows operations.md systemctl reload
 //
-// with the command, or with the first line of the block, or with the block's name. The test reads the block out of the document where it can;
-// those of npm/matrix do, and need not say it.
+// with the command, the first line of the block, or the block's name. The test reads the block from the document where
+// it can; those of npm/matrix do, and need no claim.
 type claim struct{ doc, text string }
 
 var (
@@ -148,7 +150,7 @@ var (
 	namedRead = regexp.MustCompile(`\b(?:block|json)\('([\w-]+)'\)`)
 )
 
-// claims returns who follows what, of all tests of the module.
+// claims returns which tests follow which instructions, in the whole module.
 func claims(t *testing.T) map[claim]string {
 	t.Helper()
 	found := map[claim]string{}
@@ -208,7 +210,8 @@ func TestInstructionsAreFound(t *testing.T) {
 	}
 }
 
-// TestMessagesThatPagesQuoteAreReal: whatever the first column of a table of messages quotes is in the sources, but for what is left out (…).
+// TestMessagesThatPagesQuoteAreReal: every quote in the first column of a table of messages occurs in the sources,
+// except for what is left out (…).
 func TestMessagesThatPagesQuoteAreReal(t *testing.T) {
 	sources := sourcesOf(t)
 	for _, doc := range []string{"basic-auth.md", "sqlite.md", "fs.md", "combinations.md"} {
@@ -241,7 +244,7 @@ func TestMessagesThatPagesQuoteAreReal(t *testing.T) {
 	}
 }
 
-// joint is where a string of Go goes on in another one.
+// joint is where a Go string continues in another one.
 var joint = regexp.MustCompile("\"\\s*\\+\\s*\"")
 
 // sourcesOf returns the sources of the programs and packages, with strings in one piece.

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// probeHeader gives every probe an address of its own, so that the budgets per address do not run into each other.
+// probeHeader gives every probe its own address, so that they do not share budgets.
 func probeHeader(p probe, i int, srv *server) http.Header {
 	h := http.Header{
 		"X-Forwarded-For":  {fmt.Sprintf("198.51.%d.%d", i/250, i%250+1)},
@@ -50,7 +50,7 @@ func checkErrorBody(t *testing.T, r *reply, status int, text string) {
 	}
 }
 
-// statusMessage returns the text that goes with a message: the same, except where a body is no JSON at all.
+// statusMessage returns the text that goes with a message: the same, except where a body is not JSON at all.
 func statusMessage(message string) string {
 	if message == "Invalid JSON body" {
 		return "Bad Request"
@@ -101,7 +101,7 @@ func TestRateLimits(t *testing.T) {
 		t.Run(c.path, func(t *testing.T) {
 			caller := d
 			if strings.HasPrefix(c.path, "/api/basic-auth/") {
-				caller = newDevice(t, srv, nobody) // what these do to a session is not the question
+				caller = newDevice(t, srv, nobody) // what these do to a session does not matter
 			}
 			for n := range c.max {
 				r := caller.post(c.path, c.body)
@@ -140,8 +140,8 @@ func TestRateLimits(t *testing.T) {
 	})
 }
 
-// TestCrossOrigin asks as a page of another origin does: what a GET answers can be read without cookies, nothing can be
-// changed, and the accounts cannot be reached at all (contract, security-middleware §2, §5).
+// TestCrossOrigin sends requests as a page of another origin does: answers to GET can be read without cookies, nothing
+// can be changed, and the accounts cannot be reached at all (contract, security-middleware §2, §5).
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)

@@ -14,8 +14,8 @@ import (
 
 const png = "image/png"
 
-// TestAnyFileType takes files of types that are not on the list, empty ones too, the whole way where the operator allows
-// it, and is refused at both entrances where not (contract, storage §2, §4). Shown they are never.
+// TestAnyFileType uploads files of types that are not on the list, including empty ones, all the way where the operator
+// allows it, and is refused at both steps where not (contract, storage §2, §4). They are never shown inline.
 func TestAnyFileType(t *testing.T) {
 	t.Parallel()
 	types := []string{"text/html", "application/zip", "application/octet-stream", "x-other/thing; charset=utf-8"}
@@ -98,7 +98,7 @@ func TestFilesBetweenDevices(t *testing.T) {
 
 	for _, size := range []int{1, 4096, 128<<10 + 1, 8 << 20} {
 		content := blobFor("between devices", size)
-		wantType := "application/octet-stream" // what does not look like an image is not called one
+		wantType := "application/octet-stream" // content that does not look like an image is not served as one
 		if n := copy(content, "\x89PNG\r\n\x1a\n"); n == 8 {
 			wantType = png
 		}
@@ -126,7 +126,7 @@ func TestFilesBetweenDevices(t *testing.T) {
 		if r := a.put(p.URL, content, png); r.status != 200 {
 			t.Fatalf("upload: %s", r)
 		}
-		// The facts beside a blob change, as they hold the time of the upload; the files stay the same.
+		// The metadata beside a blob changes, as it holds the time of the upload; the files stay the same.
 		if after := blobs(srv); !slices.Equal(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))) {
 			t.Errorf("a repeated upload left %v, before %v", after, before)
 		}
@@ -206,7 +206,8 @@ func blobs(s *server) map[string]int64 {
 	return all
 }
 
-// TestRefusedTransfersLeaveNothing sends everything that an upload can be refused for and looks at the disk afterwards.
+// TestRefusedTransfersLeaveNothing sends uploads with everything that they can be refused for and looks at the disk
+// afterwards.
 func TestRefusedTransfersLeaveNothing(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)

@@ -23,10 +23,10 @@ import (
 // floodSize is how many wrong sign-ins are under way at once.
 const floodSize = 10_000
 
-// floodMemory bounds the memory of the server in a flood, and floodGrowth what a flood like one before may add to it. One
-// alone can add more, depending on when the collector came round in it; what is kept of each request adds up. A
-// connection costs net/http some 12 KiB whoever sends what over it, a password that is being hashed 19 MiB, and the garbage
-// collector lets the heap double. Hashing all the passwords at once would take 190 GiB.
+// floodMemory limits the memory of the server in a flood, and floodGrowth what another flood like the one before may
+// add to it. A single one can add more, depending on when the garbage collector ran in it; what is kept of each request
+// adds up. A connection costs net/http some 12 KiB whoever sends what over it, a password that is being hashed 19 MiB,
+// and the garbage collector lets the heap double. Hashing all the passwords at once would take 190 GiB.
 const (
 	floodMemory = 768 << 20
 	floodGrowth = 64 << 20
@@ -36,8 +36,8 @@ const (
 func address(i int) string { return fmt.Sprintf("2001:db8:%x:%x::1", i>>16, i&0xffff) }
 
 // TestFloodOfWrongSignIns sends 10,000 wrong sign-ins at once, each from another address, against one account and then
-// against as many, and both again and again. The server answers all of them, keeps its memory, goes on serving who is signed in, and lets the owner of
-// the attacked account in from an address of their own (2.3; requirement 9.1).
+// against as many, and both again and again. The server answers all of them, keeps its memory, continues to serve users
+// who are signed in, and lets the owner of the attacked account in from an address of their own (2.3; requirement 9.1).
 func TestFloodOfWrongSignIns(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		t.Skip("measures memory, which the race detector multiplies")
@@ -96,7 +96,7 @@ type flood struct {
 	answers  map[int]int // by status; 0 for a broken connection
 }
 
-// startFlood sends floodSize sign-ins, each over a connection and from an address of its own.
+// startFlood sends floodSize sign-ins, each over its own connection and from its own address.
 func startFlood(srv *server, body func(i int) string) *flood {
 	f := &flood{underWay: make(chan struct{}), done: make(chan struct{}), answers: map[int]int{}}
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: patience.Limit}).DialContext}
@@ -148,8 +148,9 @@ func (f *flood) wait() map[int]int {
 	return maps.Clone(f.answers)
 }
 
-// enter signs in with the right password during a flood, trying again as a person does who reads "try again in a moment",
-// and returns how many attempts it took. How long the flood lasts is a matter of the machine; who tries when it is over gets in.
+// enter signs in with the right password during a flood, trying again as a person does who reads "try again in a
+// moment", and returns how many attempts it took. How long the flood lasts depends on the machine; an attempt after its
+// end succeeds.
 func (d *device) enter(email, from string, during *flood) int {
 	t := d.t
 	t.Helper()
@@ -174,7 +175,7 @@ func (d *device) enter(email, from string, during *flood) int {
 	}
 }
 
-// pause waits as the server's Retry-After has asked.
+// pause waits as long as the server's Retry-After says.
 func pause(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
@@ -204,11 +205,11 @@ func (s *server) memory(figure string) int64 {
 // timingPairs is how many sign-ins of each kind TestTimeDoesNotTellAccounts compares.
 const timingPairs = 200
 
-// TestTimeDoesNotTellAccounts measures wrong sign-ins of accounts that exist and of addresses that have none, in turn, and
-// compares the two samples by rank: A is the chance that a sign-in of a known account takes longer than one of an unknown
-// address (Mann and Whitney). Without a difference A is 0.5, with a standard deviation of √((2n+1)/12)/n = 0.029 for n = 200. The
-// test asks for four standard deviations, so that a difference that tells one account in eight sign-ins is found and chance
-// fails one run in 16,000. It compares two samples of one run and no absolute time.
+// TestTimeDoesNotTellAccounts measures wrong sign-ins to accounts that exist and to addresses without one, in turn, and
+// compares the two samples by rank: A is the probability that a sign-in to a known account takes longer than one to an
+// unknown address (Mann and Whitney). Without a difference A is 0.5, with a standard deviation of √((2n+1)/12)/n =
+// 0.029 for n = 200. The test allows four standard deviations, so that it finds a difference that reveals one account
+// in eight sign-ins, and chance fails one run in 16,000. It compares two samples of one run and no absolute time.
 func TestTimeDoesNotTellAccounts(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		t.Skip("measures time, which the race detector changes")

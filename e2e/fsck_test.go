@@ -84,11 +84,11 @@ func (s *server) blobFile(workspace string, content []byte) string {
 	return ""
 }
 
-// TestFsck damages a store and looks whether everything is found, with and without a server, and what becomes of a file in
-// quarantine.
+// TestFsck damages a store and checks that everything is found, with and without a server, and what happens to a file
+// in quarantine.
 func TestFsck(t *testing.T) {
 	t.Parallel()
-	srv := startServer(t, withEnv("OR3_LOG_FORMAT", "text")) // damage is logged as an error, and that is right
+	srv := startServer(t, withEnv("OR3_LOG_FORMAT", "text")) // damage is logged as an error, rightly
 	d := newDevice(t, srv, "A")
 	workspace := d.register("fsck@example.test").Workspace.ID
 	sound, corrupt, missing, orphan, pending := blobFor("sound", 200_000), blobFor("corrupt", 200_000), blobFor("missing", 1000), blobFor("orphan", 1000), blobFor("pending", 10)

@@ -11,9 +11,9 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestTransferQueuesOnAFullDisk lets the disk of the server run full to the last byte while the transfer queues of several
-// devices work, and gives it room again. What was given up was answered 507 or 503, which costs nobody a file; pushes and
-// uploads go on by themselves when there is room, and in the end every device has every file.
+// TestTransferQueuesOnAFullDisk fills the disk of the server to the last byte while the transfer queues of several
+// devices work, and frees it again. What was given up was answered with 507 or 503, which costs no one a file; pushes
+// and uploads resume when there is space, and in the end every device has every file.
 func TestTransferQueuesOnAFullDisk(t *testing.T) {
 	home := t.TempDir()
 	if err := syscall.Mount("tmpfs", home, "tmpfs", 0, "size=96m,mode=700"); err != nil {
@@ -48,7 +48,7 @@ func TestTransferQueuesOnAFullDisk(t *testing.T) {
 	t.Logf("seed %d: %d files on %d devices; %d transfers given up on a full disk, none lost", fleetSeed, len(f.contents.byHash), len(f.devices), f.gaveUp())
 }
 
-// fill writes into a file until its file system has no room left.
+// fill writes to a file until its file system is full.
 func fill(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Create(path)

@@ -58,8 +58,8 @@ func (o op) changed(clock int64, members obj) op {
 	return o
 }
 
-// TestFilesGoInTheEnd follows files out of the store: what nothing names is collected, what somebody deletes goes at
-// once, and what something names does neither.
+// TestFilesGoInTheEnd follows files out of the store: what nothing names is collected, what someone deletes goes at
+// once, and what something names stays.
 func TestFilesGoInTheEnd(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withEnv("OR3_STORAGE_GC_RETENTION_SECONDS", "0"))
@@ -81,7 +81,7 @@ func TestFilesGoInTheEnd(t *testing.T) {
 	if report = srv.gc("--workspace", workspace); report.IntoTrash != 1 || report.Stored["trash"].Items != 1 || report.Stored["live"].Items != 1 {
 		t.Errorf("a collection: %+v", report)
 	}
-	d.download(workspace, unwanted) // asking for it takes it out of the trash
+	d.download(workspace, unwanted) // a request for it takes it out of the trash
 	d.download(workspace, wanted)
 
 	remove := func(content []byte) *reply {
@@ -103,7 +103,7 @@ func TestFilesGoInTheEnd(t *testing.T) {
 	if r := remove(wanted); r.status != 200 {
 		t.Errorf("deleting a file whose row is deleted: %s", r)
 	}
-	// Somebody restores the row: the bytes are still in the trash, and come back.
+	// Someone restores the row: the bytes are still in the trash, and come back.
 	d.push(workspace, row.changed(3, obj{"deleted": false}))
 	d.download(workspace, wanted)
 	srv.stop()
@@ -116,7 +116,7 @@ func TestFilesGoInTheEnd(t *testing.T) {
 	d.download(workspace, unwanted)
 }
 
-// TestQuotaHoldsAgainstAHundredUploads lets base clients, which know of no intents, race for a quota.
+// TestQuotaHoldsAgainstAHundredUploads lets base clients, which do not know intents, race for a quota.
 func TestQuotaHoldsAgainstAHundredUploads(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withEnv("OR3_STORAGE_WORKSPACE_QUOTA_BYTES", "10500"), withEnv("OR3_STORAGE_WORKSPACE_QUOTA_FILES", "50"))
@@ -155,10 +155,10 @@ func TestQuotaHoldsAgainstAHundredUploads(t *testing.T) {
 	}
 }
 
-// TestDamagedFileIsHeldBack: a client that is told to come again does not delete the file (contract, storage Pitfall 2).
+// TestDamagedFileIsHeldBack: a client that is told to try again does not delete the file (contract, storage Pitfall 2).
 func TestDamagedFileIsHeldBack(t *testing.T) {
 	t.Parallel()
-	srv := startServer(t, withEnv("OR3_LOG_FORMAT", "text")) // damage is logged as an error, and that is right
+	srv := startServer(t, withEnv("OR3_LOG_FORMAT", "text")) // damage is logged as an error, rightly
 	d := newDevice(t, srv, "A")
 	workspace := d.register("held@example.test").Workspace.ID
 	content := blobFor("damaged", 5000)

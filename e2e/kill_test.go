@@ -29,7 +29,8 @@ const (
 
 // TestKilledInTheMiddle kills the process in the middle of concurrent pushes, uploads and rotations, again and again.
 // After each restart everything that was acknowledged is there, nothing half-written can be seen, versions have no gap,
-// nobody is signed out, and both databases pass SQLite's check. When to kill is drawn from a seed, in units of progress: sent chunks and answers.
+// no one is signed out, and both databases pass SQLite's check. When to kill is drawn from a seed, in units of
+// progress: sent chunks and answers.
 func TestKilledInTheMiddle(t *testing.T) {
 	const seed = 20261124
 	rounds := killRounds
@@ -137,14 +138,14 @@ func (p *progress) tick() {
 	}
 }
 
-// twin returns a device with the same cookies and a connection of its own.
+// twin returns a device with the same cookies and its own connection.
 func (d *device) twin() *device {
 	c := newDevice(d.t, d.srv, d.name)
 	c.jar.cookies = slices.Clone(d.jar.cookies)
 	return c
 }
 
-// round lets all workers work, kills the server, starts it again and compares.
+// round lets all workers work, kills the server, restarts it and compares.
 func (k *killTest) round(n int) {
 	p := newProgress(3 + k.random.Int64N(120))
 	ctx, cancel := context.WithCancel(k.t.Context())
@@ -189,7 +190,7 @@ func (k *killTest) round(n int) {
 	checkIntegrity(k.t, k.srv.database("auth"))
 }
 
-// refresh rotates the session. Every round has an address of its own, because the budget per address is fixed.
+// refresh rotates the session. Every round has its own address, because the budget per address is fixed.
 func (w *refreshWorker) refresh(ctx context.Context, round int) (*reply, error) {
 	header := http.Header{"X-Forwarded-For": {fmt.Sprintf("198.51.100.%d", round+1)}}
 	return w.device.send(ctx, "POST", "/api/basic-auth/refresh", nil, header)
@@ -210,7 +211,7 @@ func (w *refreshWorker) run(ctx context.Context, round int, p *progress) {
 	}
 }
 
-// checkSession demands that the device is still signed in: with the cookies of the last answer, or, where a rotation was
+// checkSession checks that the device is still signed in: with the cookies of the last answer, or, where a rotation was
 // cut off, with the ones before it.
 func (k *killTest) checkSession(round int) {
 	k.t.Helper()
@@ -368,7 +369,7 @@ func (c *chunks) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// take notes acknowledged ops. No version is given out twice, unless for the same op.
+// take records acknowledged ops. No version is issued twice, except for the same op.
 func (k *killTest) take(results []acknowledged) {
 	k.t.Helper()
 	for _, a := range results {
@@ -379,7 +380,7 @@ func (k *killTest) take(results []acknowledged) {
 	}
 }
 
-// repeat pushes again what was acknowledged in this round: the server must know every op, under its version.
+// repeat pushes again what was acknowledged in this round: the server must know every op, with its version.
 func (k *killTest) repeat(w *pushWorker) {
 	k.t.Helper()
 	for batch := range slices.Chunk(w.results, 50) {
@@ -395,7 +396,7 @@ func (k *killTest) repeat(w *pushWorker) {
 	}
 }
 
-// checkLog pulls what is new and demands that the log holds the acknowledged ops and nothing else, without a gap.
+// checkLog pulls what is new and checks that the log holds the acknowledged ops and nothing else, without a gap.
 func (k *killTest) checkLog() {
 	k.t.Helper()
 	counter := k.device.pullAll(k.workspace, k.cursor, 1000, func(page pulled) {
@@ -419,7 +420,7 @@ func (k *killTest) checkLog() {
 	k.cursor = counter
 }
 
-// checkUploads demands every acknowledged file, and of the others all or nothing.
+// checkUploads checks that every acknowledged file is there, and of the others all or nothing.
 func (k *killTest) checkUploads(w *uploadWorker) {
 	k.t.Helper()
 	for _, u := range w.uploads {
@@ -468,7 +469,7 @@ func (k *killTest) checkEverything() {
 		base := filepath.Base(name)
 		base, digests := strings.CutSuffix(base, ".sums")
 		if strings.HasSuffix(base, ".json") || strings.Contains(base, ".tmp-") || digests && stored.MatchString(base) {
-			continue // facts about a blob, or an unfinished file that nobody is shown and collection removes
+			continue // metadata of a blob, or an unfinished file that is never shown and that collection removes
 		}
 		m := stored.FindStringSubmatch(base)
 		if m == nil {

@@ -10,8 +10,8 @@ import (
 	"or3.chat/cloud/internal/mail/smtptest"
 )
 
-// TestAForgottenPasswordSurvivesAKill asks for a link, kills the program while the mail server is not taking mail, and sets a
-// new password with the link that the next process delivers.
+// TestAForgottenPasswordSurvivesAKill requests a link, kills the program while the mail server does not accept mail,
+// and sets a new password with the link that the next process delivers.
 func TestAForgottenPasswordSurvivesAKill(t *testing.T) {
 	t.Parallel()
 	var closed atomic.Bool
@@ -23,7 +23,7 @@ func TestAForgottenPasswordSurvivesAKill(t *testing.T) {
 		}
 		return ""
 	}})
-	// The address is also the public one, so it has to be known before the start.
+	// The address is also the public one, so it must be known before the start.
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

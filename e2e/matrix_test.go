@@ -8,11 +8,11 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// probe is one row of the contract matrix: who calls what, and the answer.
+// probe is one row of the contract matrix: a caller, a request and the answer.
 type probe struct {
 	who, method, path string
 	// body is the text of the request. In path and body, $OWN is the owner's workspace, $SHARED one in which the viewer
-	// may read, $GONE one that the owner has deleted, $FOREIGN one of somebody else, $HASH a blob that is stored in
+	// may read, $GONE one that the owner has deleted, $FOREIGN one of someone else, $HASH a blob that is stored in
 	// $SHARED and $ABSENT one that is not.
 	body   string
 	status int
@@ -237,10 +237,10 @@ func commitText(workspace, kind string) string {
 	return `{"workspace_id":"` + workspace + `","hash":"$HASH","storage_id":"x","storage_provider_id":"fs","mime_type":"image/png","size_bytes":3,"name":"n","kind":"` + kind + `"}`
 }
 
-// neverInAnswers is what no answer may hold: traces of how the server is made and where it runs.
+// neverInAnswers is what no answer may contain: traces of how the server is made and where it runs.
 var neverInAnswers = []string{"sqlite3", "SQLITE", "SELECT ", "INSERT ", "constraint", "panic", "goroutine", ".go:", "/tmp/", "no such file", "or3cloud", "jsontext"}
 
-// TestContractMatrix asks every base endpoint for every kind of answer.
+// TestContractMatrix requests every kind of answer from every base endpoint.
 func TestContractMatrix(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withEnv("OR3_TRUST_PROXY", "true"))

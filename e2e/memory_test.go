@@ -9,16 +9,16 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// The limit of the process's memory in the test, what six pushes of 55 MB may make of it, and what of that may be left when
-// it is over. Without a budget they took twice the limit and kept it.
+// The memory limit of the process in the test, how far six pushes of 55 MB may exceed it, and how much of that may be
+// left when they are over. Without a budget they took twice the limit and kept it.
 const (
 	memoryLimit = 256 << 20
 	memoryPeak  = 420 << 20
 	memoryAfter = 220 << 20
 )
 
-// TestLargePushesStayWithinTheMemoryOfTheProcess pushes more at once than the process may hold. Everybody is told to come again
-// or served, everything is stored, and the memory goes back to the system.
+// TestLargePushesStayWithinTheMemoryOfTheProcess pushes more at once than the process may hold. Every client is served
+// or told to try again, everything is stored, and the memory is returned to the system.
 func TestLargePushesStayWithinTheMemoryOfTheProcess(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		t.Skip("measures memory, which the race detector multiplies")

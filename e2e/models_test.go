@@ -89,8 +89,8 @@ func state(rows map[record]json.RawMessage) clientmodel.State {
 	return out
 }
 
-// checkFreshDevices lets a new base client and a new client of the newest kind join, and demands that both see the
-// live rows of the ledger, byte for byte.
+// checkFreshDevices lets a new base client and a new client of the newest kind join, and checks that both see the live
+// rows of the ledger, byte for byte.
 func checkFreshDevices(t testing.TB, d *device, workspace string, l *ledger, pageSize int) {
 	t.Helper()
 	want := state(l.live())
@@ -136,7 +136,7 @@ func (v views) apply(device, workspace string, cursor int64, page pulled) {
 	v[key].cursor = max(v[key].cursor, page.NextCursor)
 }
 
-// checkConverged lets every device of a workspace catch up and demands that all see the live rows of the ledger.
+// checkConverged lets every device of a workspace catch up and checks that all see the live rows of the ledger.
 func (v views) checkConverged(t testing.TB, d *device, workspace string, l *ledger) {
 	t.Helper()
 	want := state(l.live())

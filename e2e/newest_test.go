@@ -52,8 +52,8 @@ func newestRows() map[string]map[string]obj {
 }
 
 // TestContentOfTheNewestClient pushes what only the newest client writes, with its capability fields and op states, and
-// gets every row back as it was sent, by pull and by snapshot. None of it may be refused (contract, sync §10.9, §10.10, and
-// the README's table of the minimum).
+// gets every row back as it was sent, by pull and by snapshot. None of it may be refused (contract, sync §10.9, §10.10,
+// and the README's table of the minimum).
 func TestContentOfTheNewestClient(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, startServer(t), "A")

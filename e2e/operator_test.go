@@ -82,7 +82,7 @@ func rowCounts(t testing.TB, path string) map[string]int {
 	return counts
 }
 
-// checkIntegrity lets SQLite check a database.
+// checkIntegrity makes SQLite check a database.
 func checkIntegrity(t testing.TB, path string) {
 	t.Helper()
 	db := openDatabase(t, path)

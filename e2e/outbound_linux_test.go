@@ -11,18 +11,19 @@ import (
 	"testing"
 )
 
-// reached is an address that a system call names, as strace writes it.
+// reached is an address in a system call, as strace writes it.
 var reached = regexp.MustCompile(`sin6?_port=htons\(\d+\).*?"([0-9a-f.:]+)"`)
 
-// TestDefaultsReachNoOtherMachine watches the system calls of a server with its defaults while it starts, is used and stops: none of
-// them names an address of another machine, not even that of a name server.
+// TestDefaultsReachNoOtherMachine watches the system calls of a server with default settings while it starts, is used
+// and stops: none of them names an address of another machine, not even that of a name server.
 func TestDefaultsReachNoOtherMachine(t *testing.T) {
 	t.Parallel()
 	strace := debianProgram(t, "strace")
 	dir := t.TempDir()
 	calls := filepath.Join(dir, "calls")
 	watched := filepath.Join(dir, "watched")
-	// The server keeps its pid: the one that watches is its child. Commands of the operator are watched as well, in files of their own.
+	// The server keeps its pid: strace is its child. Commands of the operator are watched as well, with files of their
+	// own.
 	script := fmt.Sprintf("#!/bin/sh\nexec '%s' -D -f -qq -e signal=none -e trace=bind,connect,sendto,sendmsg,sendmmsg -o '%s'.$$ '%s' \"$@\"\n", strace, calls, binary(t, buildServer))
 	if err := os.WriteFile(watched, []byte(script), 0o700); err != nil {
 		t.Fatal(err)

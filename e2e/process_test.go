@@ -36,9 +36,9 @@ type server struct {
 	exit error
 	url  string
 	logs *logBuffer
-	// fault is in the lines of the log that are called an error because of what the test does.
+	// fault is part of log lines that are errors because of what the test does.
 	fault string
-	// secrets are those of all exchanges with the server; none may stand in its output.
+	// secrets are those of all exchanges with the server; none may appear in its output.
 	secrets leaktest.Watch
 }
 
@@ -66,7 +66,7 @@ const generousLimits = `{"sync:push":{"windowMs":60000,"maxRequests":1000000},"s
 	`"storage:download":{"windowMs":60000,"maxRequests":1000000},"storage:commit":{"windowMs":60000,"maxRequests":1000000},` +
 	`"auth:session":{"windowMs":60000,"maxRequests":1000000}}`
 
-// newServer prepares a server on a fresh data directory without starting it.
+// newServer prepares a server on a new data directory without starting it.
 func newServer(t testing.TB, setups ...setup) *server {
 	t.Helper()
 	home := t.TempDir()
@@ -81,7 +81,7 @@ func newServer(t testing.TB, setups ...setup) *server {
 	}
 	t.Cleanup(func() {
 		s.kill()
-		// The race detector and the runtime write to the log, and the server never has to call anything an error here but a
+		// The race detector and the runtime write to the log, and the server must not log errors here, except about a
 		// disk that a test has filled.
 		for line := range strings.Lines(s.logs.String()) {
 			for _, alarm := range []string{"DATA RACE", "panic:", `"level":"ERROR"`} {
@@ -168,7 +168,7 @@ func (s *server) waitOutput(text string) {
 	}
 }
 
-// stop asks the process to end and waits until it has done so with status 0.
+// stop asks the process to exit and waits until it has done so with status 0.
 func (s *server) stop() {
 	s.t.Helper()
 	if s.cmd == nil {
@@ -182,7 +182,7 @@ func (s *server) stop() {
 	s.cmd = nil
 }
 
-// terminate asks the process to end.
+// terminate asks the process to exit.
 func (s *server) terminate() {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -200,7 +200,7 @@ func (s *server) kill() {
 	s.cmd = nil
 }
 
-// waitExit waits until the process has ended by itself and returns its exit code.
+// waitExit waits until the process has exited and returns its exit code.
 func (s *server) waitExit() int {
 	s.t.Helper()
 	patience.Receive(s.t, "the end of the server", s.exited)
@@ -234,7 +234,7 @@ func (s *server) files() map[string]int64 {
 	return found
 }
 
-// unlessGone goes on where a running server has removed a file since it was listed.
+// unlessGone ignores the error if a running server has removed a file since it was listed.
 func unlessGone(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -30,7 +30,8 @@ import (
 // siteName is the name that the page uses.
 const siteName = "cloud.example.org"
 
-// printed returns the block of docs/operations.md in a language, with each text in replace exchanged for the one behind it.
+// printed returns the block of docs/operations.md in a language, with each text in replace exchanged for the one after
+// it.
 func printed(t *testing.T, language string, replace ...string) string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/operations.md")
@@ -51,7 +52,7 @@ func printed(t *testing.T, language string, replace ...string) string {
 	return block
 }
 
-// site is a place for proxies: a directory that other users can reach, and a certificate.
+// site has what proxies need: a directory that other users can reach, and a certificate.
 type site struct {
 	t         *testing.T
 	dir       string
@@ -98,8 +99,8 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// run starts a proxy at a free port of the loopback interface and returns the port. config writes the configuration for it. Another
-// program may take the port before the proxy does, which then ends.
+// run starts a proxy at a free port of the loopback interface and returns the port. config writes the configuration for
+// it. Another program may take the port before the proxy does, which then exits.
 func (s *site) run(name string, config func(port string) string) string {
 	s.t.Helper()
 	program := debianProgram(s.t, name)
@@ -167,7 +168,7 @@ func (s *site) run(name string, config func(port string) string) string {
 	return ""
 }
 
-// nginx runs nginx with a server of its own in what is around it in a distribution.
+// nginx runs nginx with a server block of our own in the configuration of a distribution.
 func (s *site) nginx(server func(port string) string) string {
 	s.t.Helper()
 	return s.run("nginx", func(port string) string {
@@ -180,7 +181,7 @@ func (s *site) nginx(server func(port string) string) string {
 	})
 }
 
-// printedNginx is the configuration of the page, for a server at upstream, with changes.
+// printedNginx is the configuration in the document, for a server at upstream, with changes.
 func (s *site) printedNginx(upstream string, changes ...string) func(port string) string {
 	return func(port string) string {
 		return printed(s.t, "nginx", append([]string{
@@ -190,7 +191,7 @@ func (s *site) printedNginx(upstream string, changes ...string) func(port string
 	}
 }
 
-// caddy runs Caddy without what it does for a whole machine.
+// caddy runs Caddy without its features for a whole machine.
 func (s *site) caddy(sites func(port string) string) string {
 	s.t.Helper()
 	return s.run("caddy", func(port string) string {
@@ -198,8 +199,8 @@ func (s *site) caddy(sites func(port string) string) string {
 	})
 }
 
-// printedCaddy is the configuration of the page, for a server at upstream. The certificate takes a line, since there is
-// no authority to get one from.
+// printedCaddy is the configuration in the document, for a server at upstream. The certificate needs a line, since
+// there is no authority to get one from.
 func (s *site) printedCaddy(upstream string) func(port string) string {
 	return func(port string) string {
 		return printed(s.t, "caddyfile", siteName+" {", fmt.Sprintf("%s:%s {\n  bind 127.0.0.1\n  tls %s %s", siteName, port, s.cert, s.key),
@@ -207,13 +208,13 @@ func (s *site) printedCaddy(upstream string) func(port string) string {
 	}
 }
 
-// upstream is the address of a running server as nginx and Caddy write it, but for one colon.
+// upstream is the address of a running server as nginx and Caddy write it, except for one colon.
 func upstream(srv *server) string { return strings.TrimPrefix(srv.url, "http://") }
 
-// behind makes the proxy at a port the way to a server.
+// behind makes clients of a server go through the proxy at a port.
 func behind(srv *server, port string) { srv.url = "https://" + siteName + ":" + port }
 
-// browser is a device with an address of its own, which trusts the certificate of the site and sends what browsers send.
+// browser is a device with its own address, which trusts the certificate of the site and sends what browsers send.
 func (s *site) browser(srv *server, name, address string) *device {
 	d := newDevice(s.t, srv, name)
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
@@ -228,7 +229,7 @@ func (s *site) browser(srv *server, name, address string) *device {
 	return d
 }
 
-// ownPage adds the headers of a browser to a request of an own page.
+// ownPage adds the headers that a browser sends from a page of our own.
 type ownPage struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
@@ -245,7 +246,7 @@ func (p ownPage) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.RoundTripper.RoundTrip(r)
 }
 
-// inProduction is what docs/operations.md asks of a server that is public.
+// inProduction is what docs/operations.md requires of a public server.
 func inProduction(s *site) []setup {
 	data := filepath.Join(s.dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
@@ -258,7 +259,7 @@ func inProduction(s *site) []setup {
 	return setups
 }
 
-// onSocket makes a server listen on a Unix socket of which the proxy's group may use it, and returns its path.
+// onSocket makes a server listen on a Unix socket that the proxy's group may use, and returns its path.
 func (s *site) onSocket() (path string, setups []setup) {
 	path = filepath.Join(s.dir, "http.sock")
 	setups = []setup{withArgs("--addr", "unix:"+path)}
@@ -318,7 +319,7 @@ func (s *site) everything(srv *server) {
 			t.Errorf("cookie %s: Secure %v, HttpOnly %v", c.Name, c.Secure, c.HttpOnly)
 		}
 	}
-	// Each has an address, and with it budgets, of its own.
+	// Each has its own address, and with it its own budgets.
 	srv.waitOutput(`"client":"127.0.0.2"`)
 	left := func(d *device) int {
 		r := d.post("/api/basic-auth/refresh", obj{})
@@ -373,7 +374,8 @@ func (s *site) everything(srv *server) {
 	}
 }
 
-// TestBehindTwoProxies has nginx in front of Caddy. The client is the last address that is no proxy's, whatever it claims.
+// TestBehindTwoProxies has nginx in front of Caddy. The client is the last address that is not a proxy's, whatever it
+// claims.
 func TestBehindTwoProxies(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -395,7 +397,7 @@ func TestBehindTwoProxies(t *testing.T) {
 	}
 }
 
-// TestBehindAProxyThatWritesPorts has a proxy that writes the client's port behind its address.
+// TestBehindAProxyThatWritesPorts has a proxy that writes the client's port after its address.
 func TestBehindAProxyThatWritesPorts(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -406,8 +408,8 @@ func TestBehindAProxyThatWritesPorts(t *testing.T) {
 	srv.waitOutput(`"client":"127.0.0.2"`)
 }
 
-// TestBehindAProxyThatSaysTooLittle leaves out what the page says. Whoever opens the server learns what is missing, the
-// log says it once, and the setting that is named there helps.
+// TestBehindAProxyThatSaysTooLittle leaves out parts of the documented configuration. A person who opens the server
+// reads what is missing, the log says it once, and the setting that is named there helps.
 func TestBehindAProxyThatSaysTooLittle(t *testing.T) {
 	for _, c := range []struct {
 		name    string

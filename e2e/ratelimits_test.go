@@ -7,7 +7,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestRateLimitsOutliveARestart uses a budget up, and stops or kills the server: the next process knows.
+// TestRateLimitsOutliveARestart uses up a budget, and stops or kills the server: the next process knows.
 func TestRateLimitsOutliveARestart(t *testing.T) {
 	for name, end := range map[string]func(*server){"stopped": (*server).stop, "killed": (*server).kill} {
 		t.Run(name, func(t *testing.T) {
@@ -20,7 +20,7 @@ func TestRateLimitsOutliveARestart(t *testing.T) {
 					t.Fatalf("%d %s, want %d", got.status, got.body, want)
 				}
 			}
-			if name == "killed" { // it is written behind the request
+			if name == "killed" { // it is written after the request
 				db := openDatabase(t, srv.database("sync"))
 				patience.Until(t, "a budget that is used up is written down", func() bool {
 					var n int

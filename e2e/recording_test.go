@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// captured is where the recorded traffic lies. Secrets in it are marks such as <token>, <password> and <host>.
+// captured has the recorded traffic. Secrets in it are replaced by marks such as <token>, <password> and <host>.
 const captured = "../testdata/captured"
 
 // recording is one scenario of the captured traffic: what a real client and the TypeScript server said to each other.
 type recording struct {
 	Scenario string `json:"scenario"`
-	// OK says whether the scenario ended well on the TypeScript server.
+	// OK says whether the scenario succeeded on the TypeScript server.
 	OK        bool       `json:"ok"`
 	Exchanges []exchange `json:"exchanges"`
 }

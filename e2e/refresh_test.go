@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestParallelRefreshesOfOnePage does what a page of the base client does when its access cookie has run out: several
+// TestParallelRefreshesOfOnePage does what a page of the base client does when its access cookie has expired: several
 // calls of all kinds at once with one refresh cookie. All must succeed, agree on the successor and clear nothing
 // (contract, auth §8.5, Pitfalls 2, 3).
 func TestParallelRefreshesOfOnePage(t *testing.T) {
@@ -32,7 +32,7 @@ func TestParallelRefreshesOfOnePage(t *testing.T) {
 		var wg sync.WaitGroup
 		for i, c := range calls {
 			wg.Go(func() {
-				// A jar of its own: the calls are under way together and none sees the cookies of another's answer.
+				// Its own jar: the calls are under way together and none sees the cookies of another's answer.
 				alone := newDevice(t, srv, c.path)
 				header := http.Header{"Cookie": {cookie}}
 				var body []byte
@@ -70,8 +70,8 @@ func TestParallelRefreshesOfOnePage(t *testing.T) {
 	}
 }
 
-// TestSessionOutlivesItsAccessToken keeps a page open over the end of its access token, with the cookie still sent. No
-// call is refused: the request that shows the old token is answered and brings a new one.
+// TestSessionOutlivesItsAccessToken keeps a page open beyond the expiry of its access token, with the cookie still
+// sent. No call is refused: the request that shows the old token is answered and gets a new one.
 func TestSessionOutlivesItsAccessToken(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withEnv("OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "1"))
@@ -87,8 +87,8 @@ func TestSessionOutlivesItsAccessToken(t *testing.T) {
 	}
 }
 
-// TestSignOutEndsTheSession signs out on one tab. Another that has kept the cookies, access token included, is out at
-// once; other devices of the account stay in.
+// TestSignOutEndsTheSession signs out in one tab. Another that has kept the cookies, including the access token, is
+// signed out at once; other devices of the account stay signed in.
 func TestSignOutEndsTheSession(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)

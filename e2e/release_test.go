@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// TestReleases builds the program as "make dist" does, for systems that differ from each other in what is compiled: 32-bit
-// addresses, Windows, and a Unix that is not Linux. The one for linux/arm is tried in an emulator, since few machines run
-// programs of 32 bits: many kernels for amd64 leave out those for 386.
+// TestReleases builds the program as "make dist" does, for systems that differ in what is compiled: 32-bit addresses,
+// Windows, and a Unix that is not Linux. The one for linux/arm is tried in an emulator, since few machines run 32-bit
+// programs: many kernels for amd64 leave out support for 386.
 func TestReleases(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -62,7 +62,7 @@ func TestReleases(t *testing.T) {
 	}
 	d := newDevice(t, srv, "A")
 	workspace := d.register("ann@example.test").Workspace.ID
-	// A payload of the size that is allowed, and a row beside it: what a connection holds has to fit into 32-bit addresses.
+	// A payload of the largest size, and a row beside it: what a connection holds must fit into 32-bit addresses.
 	large := newOp("kv_large", strings.Repeat("x", 3<<20))
 	d.push(workspace, newOp("kv_a", "a"), large)
 	content := bytes.Repeat([]byte("file\n"), 1<<20)

@@ -39,14 +39,14 @@ func (d *device) createResumable(size int, meta map[string]string) *reply {
 	})
 }
 
-// sendPiece sends bytes at an offset. With a limit of time or bytes the connection breaks off in between.
+// sendPiece sends bytes at an offset. With a limit of time or bytes the connection is cut in between.
 func (d *device) sendPiece(ctx context.Context, location string, offset int, body []byte) (*reply, error) {
 	return d.send(ctx, "PATCH", location, body, http.Header{
 		"Tus-Resumable": {"1.0.0"}, "Upload-Offset": {strconv.Itoa(offset)}, "Content-Type": {"application/offset+octet-stream"},
 	})
 }
 
-// offset asks how far an upload is.
+// offset asks how far an upload has come.
 func (d *device) offset(location string) int {
 	d.t.Helper()
 	r := d.do("HEAD", location, nil, http.Header{"Tus-Resumable": {"1.0.0"}})
@@ -104,7 +104,7 @@ func TestResumableUpload(t *testing.T) {
 			if err != nil || r.status != 204 || r.header.Get("Upload-Offset") != strconv.Itoa(offset+size) {
 				t.Fatalf("PATCH: %v %v", r, err)
 			}
-		case 1: // a connection that breaks off
+		case 1: // a connection that is cut
 			d.cutPiece(location, offset, content[offset:offset+size], random.IntN(size))
 		case 2: // a server that is stopped
 			srv.stop()
@@ -153,7 +153,7 @@ func TestResumableUpload(t *testing.T) {
 	}
 }
 
-// TestResumableUploadIsAuthorised goes through what a request is refused for, and looks that nothing changes.
+// TestResumableUploadIsAuthorised goes through the reasons to refuse a request, and checks that nothing changes.
 func TestResumableUploadIsAuthorised(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withEnv("OR3_MAX_CLOUD_FILE_SIZE_BYTES", "100000"), withEnv("OR3_STORAGE_WORKSPACE_QUOTA_BYTES", "150000"))
@@ -215,7 +215,7 @@ func TestResumableUploadIsAuthorised(t *testing.T) {
 	if r, err := d.sendPiece(t.Context(), resumablePath+"/00000000000000000000000000000000", 0, content); err != nil || r.status != 404 {
 		t.Errorf("an unknown upload: %v %v", r, err)
 	}
-	// Its room is taken as long as it is open, and free again when it is dropped.
+	// Its space is taken as long as it is open, and free again when it is dropped.
 	second := blobFor("a second one", 90_000)
 	if r := d.createResumable(len(second), describe(workspace, second)); r.status != 413 {
 		t.Errorf("beyond the quota: %s", r)

@@ -15,8 +15,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestStartUp does what the README says: with nothing set, a built binary answers, on a data directory that only its owner
-// can read, and shows how to create the first account. It reports how long the start and the end took; a quiet machine
+// TestStartUp does what the README says: with nothing set, a built binary answers, on a data directory that only its
+// owner can read, and shows how to create the first account. It reports how long start and stop took; a quiet machine
 // starts in well under two seconds.
 func TestStartUp(t *testing.T) {
 	srv := newServer(t, withBinary(binary(t, buildPlain)))
@@ -69,8 +69,8 @@ func TestStartUp(t *testing.T) {
 	}
 }
 
-// TestPortWhileOpening asks from the first moment on. Once the port is open every answer is 503 with Retry-After until
-// the store is ready, and then 200: a client gives edits up on anything else.
+// TestPortWhileOpening sends requests from the first moment on. Once the port is open every answer is 503 with
+// Retry-After until the store is ready, and then 200: a client gives edits up on anything else.
 func TestPortWhileOpening(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -99,7 +99,8 @@ func TestPortWhileOpening(t *testing.T) {
 	})
 }
 
-// TestTakenDataDirectory starts a second process on a directory in use: it must say so and end, and the first goes on.
+// TestTakenDataDirectory starts a second process on a directory in use: it must say so and exit, and the first
+// continues.
 func TestTakenDataDirectory(t *testing.T) {
 	t.Parallel()
 	first := startServer(t)
@@ -200,7 +201,7 @@ func checkStatic(t *testing.T, d *device) {
 	}
 }
 
-// TestNothingForeignIsLinked looks at the modules of the default binary: no service that an operator did not choose.
+// TestNothingForeignIsLinked checks the modules of the default binary: no service that an operator did not choose.
 func TestNothingForeignIsLinked(t *testing.T) {
 	t.Parallel()
 	for _, build := range []func() (string, error){buildPlain, buildProviders} {

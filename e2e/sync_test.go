@@ -12,7 +12,7 @@ import (
 )
 
 // TestTwoTabsPushTheSameOps pushes one outbox from several tabs at the same moment, as two tabs of one browser do: each
-// op gets one version, whoever asks (contract, sync §4.1).
+// op gets one version, whichever tab sends it (contract, sync §4.1).
 func TestTwoTabsPushTheSameOps(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)
@@ -85,7 +85,7 @@ func TestOpIDsBelongToTheirWorkspace(t *testing.T) {
 }
 
 // TestRemovedMemberLosesAccessAtOnce deletes a workspace under a device that is working in it. The next request is
-// refused; there is no cache that would let it in for another minute (contract, auth §2.2).
+// refused; there is no cache that would admit it for another minute (contract, auth §2.2).
 func TestRemovedMemberLosesAccessAtOnce(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)
@@ -116,8 +116,8 @@ func TestRemovedMemberLosesAccessAtOnce(t *testing.T) {
 	}
 }
 
-// TestShutdownLetsTransfersFinish stops the server while an upload is half-way: the upload ends well, requests that
-// come meanwhile are asked to come again, and the process ends with success.
+// TestShutdownLetsTransfersFinish stops the server half-way through an upload: the upload succeeds, requests that come
+// in the meantime are told to try again, and the process exits with success.
 func TestShutdownLetsTransfersFinish(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)

@@ -26,7 +26,7 @@ const tightLimits = `{"storage:upload":{"windowMs":250,"maxRequests":4},"storage
 	`"sync:pull":{"windowMs":60000,"maxRequests":1000000}}`
 
 // TestTransferQueues runs the transfer queues of several devices over a slow network and with a tiny budget, while the
-// server is stopped and killed again and again. No device may ever take a file for gone, and an upload or download is
+// server is stopped and killed again and again. No device may ever consider a file gone, and an upload or download is
 // given up only after five attempts that the outage itself cut off: never because of what the server answered.
 func TestTransferQueues(t *testing.T) {
 	t.Parallel()
@@ -67,7 +67,7 @@ type fleet struct {
 	contents *blobStore
 	devices  []*transferDevice
 	attached int
-	// requests counts what the devices have asked.
+	// requests counts the requests of the devices.
 	requests atomic.Int64
 }
 
@@ -88,7 +88,7 @@ func newFleet(t *testing.T, size int, srv *server) *fleet {
 	return f
 }
 
-// attach has each device attach some new files.
+// attach makes each device attach some new files.
 func (f *fleet) attach(files int) {
 	for _, d := range f.devices {
 		for range files {
@@ -99,7 +99,7 @@ func (f *fleet) attach(files int) {
 	}
 }
 
-// work lets the devices work until they have nothing left to do. trouble comes over the server after some requests.
+// work lets the devices work until they have nothing left to do. trouble is called after some requests.
 func (f *fleet) work(requests int64, trouble func()) {
 	p := newProgress(requests)
 	var wg sync.WaitGroup
@@ -117,8 +117,8 @@ func (f *fleet) work(requests int64, trouble func()) {
 	<-ended
 }
 
-// checkGivenUp demands that every attempt of the transfers that were given up was cut off by the trouble, or answered with
-// one of the statuses that say so: a refusal, a 404 or a 500 would be the server's fault.
+// checkGivenUp checks that every attempt of the transfers that were given up was cut off by the trouble, or answered
+// with one of the statuses that say so: a refusal, a 404 or a 500 would be the server's error.
 func (f *fleet) checkGivenUp(round int, statuses ...int) {
 	f.t.Helper()
 	for _, d := range f.devices {
@@ -137,7 +137,8 @@ func (f *fleet) checkGivenUp(round int, statuses ...int) {
 	}
 }
 
-// catchUp has the user add again what was given up; with the server up, slow and short of budget as before, nothing fails.
+// catchUp adds again what was given up, as the user would; with the server up, slow and short of budget as before,
+// nothing fails.
 func (f *fleet) catchUp() {
 	f.t.Helper()
 	for _, d := range f.devices {
@@ -162,7 +163,7 @@ func (f *fleet) catchUp() {
 	}
 }
 
-// check demands that every device has every file, and that none was taken for gone. It returns how many requests were
+// check checks that every device has every file, and that none was considered gone. It returns how many requests were
 // cut off.
 func (f *fleet) check() (cut int) {
 	f.t.Helper()
@@ -234,7 +235,7 @@ func (d *transferDevice) work() {
 		synced := d.sync()
 		if d.shows {
 			for hash, f := range d.queue.Files() {
-				// A base client deletes a file whose upload is not finished; no server can help that.
+				// A base client deletes a file whose upload is not finished; no server can prevent that.
 				if look := hash + " " + f.StorageID; !d.shown[look] && (f.StorageID != "" || d.queue.Later) {
 					d.shown[look] = true
 					d.queue.Show(hash)

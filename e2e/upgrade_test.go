@@ -21,9 +21,9 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestUpgradeLosesNoChange executes the program anew again and again under devices that push and one that listens. A push
-// is answered, or the device is asked to come again; what was acknowledged is in the log once, without a gap; and
-// the listener, which connects again as a browser does, ends up with the newest version.
+// TestUpgradeLosesNoChange makes the program execute itself again and again under devices that push and one that
+// listens. A push is answered, or the device is told to try again; what was acknowledged is in the log once, without a
+// gap; and the listener, which reconnects as a browser does, ends up with the newest version.
 func TestUpgradeLosesNoChange(t *testing.T) {
 	t.Parallel()
 	const upgrades, seed = 4, 20261124
@@ -39,7 +39,7 @@ func TestUpgradeLosesNoChange(t *testing.T) {
 		}})
 	}
 	for n := range upgrades {
-		// So many answers before the signal, so many after the new program has taken over.
+		// This many answers before the signal, and this many after the new program has taken over.
 		before, after := newProgress(30), newProgress(30)
 		upgraded := make(chan struct{})
 		var wg sync.WaitGroup
@@ -75,7 +75,7 @@ func TestUpgradeLosesNoChange(t *testing.T) {
 	t.Logf("%d ops, %d pushes were sent again, %d streams", k.cursor, again, heard.connections.Load())
 }
 
-// upgradeWorker is a device that pushes and comes again where it is asked to, or where its connection has ended.
+// upgradeWorker is a device that pushes and tries again when it is told to, or when its connection has ended.
 type upgradeWorker struct {
 	pushWorker
 	again int

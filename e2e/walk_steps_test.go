@@ -17,7 +17,7 @@ var operationsSteps = []step{
 	// The first start, in production.
 	keyStep,
 	{text: "NODE_ENV=production", use: (*walk).configure, after: func(w *walk) {
-		// Strict mode makes no data directory, and says how to make it.
+		// Strict mode creates no data directory, and says how to.
 		w.run(step{text: "or3-cloud config", exit: 1, want: `mkdir -m 700`})
 	}},
 	{text: "chmod 600 .env"},
@@ -124,7 +124,7 @@ var operationsSteps = []step{
 		}
 	}},
 
-	// What is put in place of a store that is gone.
+	// What replaces a store that is gone.
 	{text: "or3-cloud adopt --help", want: `sync`},
 	{text: "or3-cloud adopt all", before: func(w *walk) {
 		stopWalk(w)
@@ -139,7 +139,8 @@ var operationsSteps = []step{
 	}, after: startWalk},
 }
 
-// foreignCopy puts a copy that another program has made in the place of the database, which the server has to refuse as the document says.
+// foreignCopy replaces the database by a copy that another program has made, which the server must refuse as the
+// document says.
 func (w *walk) foreignCopy() {
 	w.t.Helper()
 	copied, err := os.ReadFile(filepath.Join(w.root, "copy.sqlite"))
@@ -159,7 +160,7 @@ func (w *walk) foreignCopy() {
 	startWalk(w)
 }
 
-// remove takes files of the data directory away.
+// remove removes files of the data directory.
 func (w *walk) remove(pattern string) {
 	w.t.Helper()
 	found, err := filepath.Glob(filepath.Join(w.srv.data, pattern))
@@ -171,7 +172,7 @@ func (w *walk) remove(pattern string) {
 	}
 }
 
-// installSteps follow docs/install.md. What needs a release is done by scripts/releases, which makes one.
+// installSteps follow docs/install.md. scripts/releases does what needs a release, and makes one.
 var installSteps = []step{
 	{text: "make dist", run: "make -n dist", want: `scripts/dist`, repository: true},
 	{text: "make dist VERSION=v1.2.3", run: "make -n dist VERSION=v1.2.3", want: `v1\.2\.3`, repository: true},
@@ -194,7 +195,7 @@ var installSteps = []step{
 	{text: "or3-cloud init --with docker", elsewhere: "TestInit follows operations.md"},
 }
 
-// providersSteps follow docs/providers.md. A copy of the example is a module wherever the sources are.
+// providersSteps follow docs/providers.md. A copy of the example is a module of its own, wherever the sources are.
 var providersSteps = []step{
 	{text: "go doc -all or3.chat/cloud", want: `type AuthProvider interface`, repository: true},
 	{
@@ -214,8 +215,8 @@ var providersSteps = []step{
 	{text: "go test .", elsewhere: "go_tests of scripts/test"},
 }
 
-// sourceSteps are what all who have the sources are told. What would build and test all of it is looked at and not run:
-// the test command does that.
+// sourceSteps are instructions for everyone who has the sources. Commands that would build and test everything are
+// checked and not run: the test command does that.
 var sourceSteps = []step{
 	{text: "go run ./cmd/or3-cloud serve", run: "go run -n ./cmd/or3-cloud serve", repository: true},
 	{text: "go test ./providers/sqlite/...", run: "go list ./providers/sqlite/...", want: `providers/sqlite`, repository: true},

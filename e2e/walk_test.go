@@ -26,7 +26,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// walk follows a document as an operator who reads it for the first time, on a machine of which it sees a directory.
+// walk follows a document like an operator who reads it for the first time, on a machine of which it sees one
+// directory.
 type walk struct {
 	t   *testing.T
 	doc string
@@ -38,12 +39,12 @@ type walk struct {
 	done []step
 }
 
-// step is how an instruction is followed, and what has to come of it.
+// step is how an instruction is followed, and the expected result.
 type step struct {
 	text string
-	// run is what runs where a test cannot do it to the letter; by default it is the text itself.
+	// run is the command to run where a test cannot run it to the letter; the default is the text itself.
 	run string
-	// use is what becomes of a block of configuration.
+	// use is what to do with a block of configuration.
 	use func(w *walk, block string)
 	// elsewhere is the reason why nothing runs.
 	elsewhere string
@@ -53,15 +54,15 @@ type step struct {
 	want  string // a regular expression that the output matches
 
 	before, after func(w *walk)
-	// repository runs it among the sources, and tool only where that program is installed.
+	// repository runs it in the source tree, and tool only where that program is installed.
 	repository bool
 	tool       string
-	// stopped has it done again without a server.
+	// stopped runs it again without a server.
 	stopped bool
 }
 
-// stepsOf is how the instructions of a document are followed. What is only named in a sentence needs no step, nor what another test follows
-// and says so.
+// stepsOf is how the instructions of each document are followed. Commands that are only named in a sentence need no
+// step, nor do those that another test claims.
 var stepsOf = map[string][]step{
 	"README.md":          readmeSteps,
 	"CONTRIBUTING.md":    contributingSteps,
@@ -91,11 +92,12 @@ var stepsOf = map[string][]step{
 	"glossary.md": glossarySteps,
 }
 
-// outsideDocs are the documents that stand in the repository's root.
+// outsideDocs are the documents in the repository's root.
 var outsideDocs = []string{"README.md", "CONTRIBUTING.md"}
 
-// TestDocumentsAreFollowed follows the README, CONTRIBUTING.md and every document of docs: everything that they tell to
-// type or to copy is done here, or by the test that says so with "walk:follows". An instruction that no one follows fails.
+// TestDocumentsAreFollowed follows the README, CONTRIBUTING.md and every document of docs: everything that they tell
+// readers to type or to copy is done here, or by the test that claims it with "walk:follows". An instruction that no
+// test follows fails.
 func TestDocumentsAreFollowed(t *testing.T) {
 	t.Parallel()
 	documents := slices.Clone(outsideDocs)
@@ -151,7 +153,7 @@ func (w *walk) write(name, text string, mode os.FileMode) {
 	}
 }
 
-// follow runs the steps, and then looks for instructions that no one has followed, and for steps that no document knows.
+// follow runs the steps, and then looks for instructions that were not followed, and for steps that are in no document.
 func (w *walk) follow(steps []step, claimed map[claim]string) {
 	path := filepath.Join("../docs", w.doc)
 	if slices.Contains(outsideDocs, w.doc) {
@@ -214,7 +216,7 @@ func (w *walk) do(s step, block string) {
 	}
 }
 
-// again repeats, while no server runs, what works then too.
+// again repeats, without a server, what works then too.
 func (w *walk) again() {
 	w.t.Helper()
 	for _, s := range w.done {
@@ -258,13 +260,14 @@ func (w *walk) run(s step) string {
 	return out.String()
 }
 
-// place moves what belongs to the system into the walk's directory.
+// place moves system paths into the walk's directory.
 func (w *walk) place(line string) string {
 	return strings.NewReplacer("/var/lib/or3-cloud", w.srv.data, "/usr/local/bin", filepath.Join(w.root, "usr/local/bin"),
 		"/etc/or3-cloud", filepath.Join(w.root, "etc/or3-cloud")).Replace(line)
 }
 
-// mentions tells whether a part of a sentence names a command of the program without its arguments: its help has to be about it.
+// mentions reports whether a part of a sentence names a command of the program without its arguments: its help must
+// exist.
 func (w *walk) mentions(text string) bool {
 	cmd := exec.Command(w.srv.bin, append(strings.Fields(text)[1:], "--help")...)
 	cmd.Dir = w.root
@@ -274,11 +277,11 @@ func (w *walk) mentions(text string) bool {
 
 var endpoint = regexp.MustCompile("`(GET|POST|PUT|DELETE|HEAD|OPTIONS) (/api/[^`\\s]*)`")
 
-// endpoints asks for every endpoint that the document names.
+// endpoints sends a request to every endpoint that the document names.
 func (w *walk) endpoints(text string) {
 	d := w.device()
 	for _, m := range endpoint.FindAllStringSubmatch(text, -1) {
-		// Streams do not end, and what is asked without a session does.
+		// Streams do not end, but requests without a session do.
 		r, err := d.send(context.Background(), m[1], m[2], nil, http.Header{"Cookie": {}})
 		if err != nil {
 			w.t.Fatal(err)
@@ -306,7 +309,7 @@ func (p behindProxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.RoundTripper.RoundTrip(r)
 }
 
-// configure appends a block to the .env file, as it is but for its secrets and the names of hosts.
+// configure appends a block to the .env file unchanged, apart from its secrets and the names of hosts.
 func (w *walk) configure(block string) {
 	w.t.Helper()
 	path := filepath.Join(w.root, ".env")
@@ -326,7 +329,7 @@ func (w *walk) configure(block string) {
 	}
 }
 
-// accounts makes those that the commands of the document are about: Ann with a workspace "Family", and Bob.
+// accounts creates those in the commands of the document: Ann with a workspace "Family", and Bob.
 func (w *walk) accounts() {
 	w.t.Helper()
 	w.ann = w.device()
@@ -343,7 +346,7 @@ func (w *walk) accounts() {
 	w.run(step{text: "an account for Bob", run: "or3-cloud user add bob@example.org", stdin: password + "\n"})
 }
 
-// note keeps a value of a command's JSON for the next ones.
+// note keeps a value from a command's JSON for the following steps.
 func (w *walk) note(name, command string, keys ...string) {
 	w.t.Helper()
 	var value any
@@ -368,7 +371,7 @@ func (w *walk) note(name, command string, keys ...string) {
 	}
 }
 
-// startWalk starts the server. In production it tells its public name, so the address is chosen here.
+// startWalk starts the server. In production its output is its public name, so the address is chosen here.
 func startWalk(w *walk) {
 	w.t.Helper()
 	address := freeAddress(w.t)
@@ -406,7 +409,7 @@ func ready(address string) bool {
 
 func stopWalk(w *walk) { w.srv.stop() }
 
-// serveOnce starts a server by a command, and stops it when it is ready.
+// serveOnce starts a server with a command, and stops it when it is ready.
 func (w *walk) serveOnce(line string) {
 	w.t.Helper()
 	address := freeAddress(w.t)

@@ -18,14 +18,15 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// hookReceiver takes deliveries, verifies their signatures and remembers which rows they are about. While it is broken it refuses them.
+// hookReceiver receives deliveries, verifies their signatures and remembers which rows they concern. While it is broken
+// it refuses them.
 type hookReceiver struct {
 	t      *testing.T
 	url    string
 	mu     sync.Mutex
 	secret string
 	broken bool
-	rows   map[string]int // how often a row was taken
+	rows   map[string]int // how often a row was received
 	events map[string]bool
 }
 
@@ -64,14 +65,14 @@ func (h *hookReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.events[in.EventID] = true
 }
 
-// set tells whether deliveries are refused.
+// set says whether deliveries are refused.
 func (h *hookReceiver) set(broken bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.broken = broken
 }
 
-// waitFor waits until every row has come.
+// waitFor waits until every row has arrived.
 func (h *hookReceiver) waitFor(rows []string) {
 	h.t.Helper()
 	patience.Until(h.t, fmt.Sprintf("the delivery of %d rows", len(rows)), func() bool {
@@ -102,8 +103,9 @@ func (d *device) say(workspace string) string {
 	return id
 }
 
-// TestWebhooksSurviveKills sends messages to a receiver and kills the server between the push and the delivery, again and
-// again: everything that was acknowledged arrives, signed, and neither the log of the server nor its answers show what is secret.
+// TestWebhooksSurviveKills sends messages to a receiver and kills the server between the push and the delivery, again
+// and again: everything that was acknowledged arrives, signed, and neither the log of the server nor its answers reveal
+// secrets.
 func TestWebhooksSurviveKills(t *testing.T) {
 	srv := startServer(t, withEnv("OR3_WEBHOOKS_BLOCK_PRIVATE_IPS", "false"))
 	d := newDevice(t, srv, "first")

@@ -325,7 +325,7 @@ func TestAnEngineOnALoopbackAddress(t *testing.T) {
 	}
 }
 
-// Strict mode does not require providers that are the host's own, and reports when there is nothing to serve.
+// A host of its own has no /metrics for what the engine knows, so the engine answers itself.
 func TestAnEngineIsMeasured(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -363,7 +363,7 @@ func TestAnEngineIsMeasured(t *testing.T) {
 	}
 }
 
-// looking is an engine command in this process that looks only a few times.
+// Strict mode does not require providers that are the host's own, and reports when there is nothing to serve.
 func TestAnEngineServesWhatItHas(t *testing.T) {
 	t.Setenv("NODE_ENV", "production")
 	t.Setenv("AUTH_PROVIDER", "clerk")
@@ -385,7 +385,7 @@ func TestAnEngineServesWhatItHas(t *testing.T) {
 	}
 }
 
-// What a killed engine has left behind is not an engine either.
+// looking is an engine command in this process that looks only a few times.
 func looking(t *testing.T, data string) error {
 	t.Helper()
 	a := newApp(registerProviders)
@@ -413,7 +413,7 @@ func TestADirectoryThatIsHeldByNoEngine(t *testing.T) {
 	if err := looking(t, data); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "or3-cloud serve") {
 		t.Errorf("%v", err)
 	}
-	// An engine that cannot start says why, exits with 1 and leaves nothing that looks like an engine.
+	// What a killed engine has left behind is not an engine either.
 	if err := os.WriteFile(place.File(data), []byte(`{"socket":"/gone","pid":1}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -454,8 +454,7 @@ func TestAnEngineOfAnotherVersionIsNotJoined(t *testing.T) {
 	}
 }
 
-// TestAnEngineEndsInOrderWhenNoOneReadsItsLog is about a host that was killed: its ends of our pipes are closed, and
-// the engine still writes to them, serves others or shuts down.
+// An engine that cannot start says why, exits with 1 and leaves nothing that looks like an engine.
 func TestAnEngineThatCannotStart(t *testing.T) {
 	foreign := t.TempDir()
 	if err := os.WriteFile(filepath.Join(foreign, "letter.txt"), nil, 0o644); err != nil {
@@ -487,8 +486,8 @@ func TestAnEngineThatCannotStart(t *testing.T) {
 	}
 }
 
-// TestAnEngineEndsInOrderWhenNoOneReadsItsLog is about a host that was killed: all its ends of our pipes are closed, and the engine
-// still says something to them, serves others or puts everything away.
+// TestAnEngineEndsInOrderWhenNoOneReadsItsLog is about a host that was killed: its ends of our pipes are closed, and
+// the engine still writes to them, serves others or shuts down.
 func TestAnEngineEndsInOrderWhenNoOneReadsItsLog(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package release_test uses what "make dist" has made as an operator does: packages in a Debian of their own, images in a root of theirs.
+// Package release_test uses what "make dist" has made as an operator does: packages in their own Debian, images in
+// their own root.
 package release_test
 
 import (
@@ -22,7 +23,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// dist returns the directory that scripts/releases has made, and in it the file that is used. Nothing else runs these tests.
+// dist returns the directory that scripts/releases has made, and in it the file that is used. Nothing else runs these
+// tests.
 func dist(t *testing.T, name string) string {
 	t.Helper()
 	dir := os.Getenv("OR3_TEST_DIST")
@@ -44,18 +46,18 @@ func run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// debian is a Debian that systemd has booted, in namespaces of its own.
+// debian is a Debian that systemd has booted, in its own namespaces.
 type debian struct {
 	t    *testing.T
 	root string
 	pid  string
 }
 
-// boot unpacks the Debian that scripts/releases has made of its packages, and boots it.
+// boot unpacks the Debian that scripts/releases has made from its packages, and boots it.
 func boot(t *testing.T) *debian {
 	t.Helper()
 	d := &debian{t: t, root: t.TempDir()}
-	for dir := d.root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) { // other users are to get through
+	for dir := d.root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) { // other users must get through
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +123,7 @@ func (d *debian) must(args ...string) string {
 	return out
 }
 
-// bring copies a file into it, and returns where it is there.
+// bring copies a file into it, and returns its path there.
 func (d *debian) bring(path string) string {
 	d.t.Helper()
 	inside := "/root/" + filepath.Base(path)
@@ -139,7 +141,7 @@ const (
 	dataDir = "/var/lib/or3-cloud"
 )
 
-// installed looks at what a package has put where, and begins to use it.
+// installed checks what a package has installed where, and starts to use it.
 func (d *debian) installed() {
 	d.t.Helper()
 	for _, file := range []string{
@@ -189,7 +191,7 @@ func (d *debian) show(property string) string {
 	return strings.TrimSpace(d.must("systemctl", "show", "or3-cloud", "--value", "-p", property))
 }
 
-// kept looks at what a removal leaves.
+// kept checks what a removal leaves.
 func (d *debian) kept() {
 	d.t.Helper()
 	if d.has("/usr/bin/or3-cloud") {
@@ -254,7 +256,7 @@ func TestTheDeb(t *testing.T) {
 	}
 }
 
-// TestTheRPM does the same with the other package, by Debian's rpm, which knows nothing of what Debian has.
+// TestTheRPM does the same with the other package, using Debian's rpm, which knows nothing about Debian's packages.
 //
 //walk:follows install.md sudo dnf install ./or3-cloud-linux-amd64.rpm
 func TestTheRPM(t *testing.T) {
@@ -282,8 +284,8 @@ func TestTheRPM(t *testing.T) {
 	d.kept()
 }
 
-// TestTheImage unpacks the image, follows its manifest, and runs it as a runtime does: without anything of this machine, as a user without
-// rights, on a root that cannot be written to.
+// TestTheImage unpacks the image, follows its manifest, and runs it as a runtime does: without anything from this
+// machine, as a user without rights, on a read-only root.
 //
 //walk:follows install.md docker load --input or3-cloud-linux-amd64.oci.tar
 //walk:follows install.md docker run --detach --name or3-cloud --read-only --cap-drop ALL --publish 127.0.0.1:3000:3000 --volume or3-cloud:/data or3-cloud:v1.2.3

@@ -1,5 +1,6 @@
-// Command clocked is the program with stores whose clock a test moves: what waits for hours or months, collection above all, comes
-// about in the middle of a test of the real program. The rest, sessions among it, keeps the machine's time.
+// Command clocked is the program with stores whose clock a test moves: what waits for hours or months, above all
+// collection, happens in the middle of a test of the real program. The rest, including sessions, keeps the machine's
+// time.
 package main
 
 import (
@@ -18,7 +19,7 @@ import (
 	"or3.chat/cloud/providers/sqlite"
 )
 
-// ahead is by how many seconds the stores are ahead of the machine. CLOCK_AHEAD says it at the start.
+// ahead is how many seconds the stores are ahead of the machine. CLOCK_AHEAD sets it at the start.
 var ahead atomic.Int64
 
 func now() time.Time { return time.Now().Add(time.Duration(ahead.Load()) * time.Second) }
@@ -30,7 +31,7 @@ func main() {
 	program.Main(basicauth.Register, moved(fs.Register), moved(sqlite.Register))
 }
 
-// moved registers what register does, with the clock that is moved.
+// moved registers what register does, with the clock that a test moves.
 func moved(register func(*or3cloud.Registry) error) func(*or3cloud.Registry) error {
 	return func(to *or3cloud.Registry) error {
 		var own or3cloud.Registry
@@ -55,7 +56,7 @@ func moved(register func(*or3cloud.Registry) error) func(*or3cloud.Registry) err
 	}
 }
 
-// setClock takes by how many seconds the stores are ahead from now on.
+// setClock reads how many seconds the stores are ahead from now on.
 func setClock(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Ahead httpapi.Int `json:"ahead"`

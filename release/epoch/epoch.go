@@ -1,4 +1,4 @@
-// Package epoch is the time that everything in a release has, so that it is the same whenever it is made.
+// Package epoch has the time of everything in a release, so that it is the same whenever it is made.
 package epoch
 
 import (

@@ -1,7 +1,8 @@
-// Command image writes an image for containers: image VERSION ARCHITECTURE PROGRAM FILE. FILE is a tar archive that is an OCI image layout
-// (https://github.com/opencontainers/image-spec), which podman, skopeo and registries take, and which "docker load" takes as well. The
-// image has nothing but the program, its certificate authorities and a directory for the data: no shell, no package manager, no root. What
-// it is made of is here alone, so that it takes no registry to make; the times are those of SOURCE_DATE_EPOCH.
+// Command image writes an image for containers: image VERSION ARCHITECTURE PROGRAM FILE. FILE is a tar archive that is
+// an OCI image layout (https://github.com/opencontainers/image-spec), which podman, skopeo and registries accept, as
+// does "docker load". The image has nothing but the program, its certificate authorities and a directory for the data:
+// no shell, no package manager, no root. Its content is defined here alone, so that no registry is needed to make it;
+// the times are those of SOURCE_DATE_EPOCH.
 package main
 
 import (
@@ -26,7 +27,7 @@ import (
 // user is the number of the user and the group that the program runs as. It has no name on the host, so that it can do nothing there.
 const user = 10001
 
-// healthcheck is Docker's, which other runtimes leave aside. The durations are in nanoseconds.
+// healthcheck is Docker's, which other runtimes ignore. The durations are in nanoseconds.
 type healthcheck struct {
 	Test        []string
 	Interval    time.Duration
@@ -34,7 +35,7 @@ type healthcheck struct {
 	StartPeriod time.Duration
 }
 
-// settings are how the program is run.
+// settings say how to run the program.
 type settings struct {
 	User         string
 	ExposedPorts map[string]struct{}
@@ -145,7 +146,7 @@ func write(out io.Writer, version, arch string, program []byte, at time.Time) er
 		Env:          []string{"PATH=/", "OR3_ADDR=0.0.0.0:3000", "OR3_DATA_DIR=/data"},
 		Entrypoint:   []string{"/or3-cloud"}, Cmd: []string{"serve"},
 		Volumes: map[string]struct{}{"/data": {}}, WorkingDir: "/", Labels: labels,
-		// The first start with a new layout of the database may take minutes, which is no fault.
+		// The first start with a new layout of the database may take minutes, which is not an error.
 		Healthcheck: healthcheck{Test: []string{"CMD", "/or3-cloud", "healthcheck"}, Interval: 30 * time.Second, Timeout: 15 * time.Second, StartPeriod: 10 * time.Minute},
 	}}
 	c.RootFS.Type, c.RootFS.DiffIDs = "layers", []string{digest(layer)}
@@ -192,7 +193,7 @@ func write(out io.Writer, version, arch string, program []byte, at time.Time) er
 	return w.Close()
 }
 
-// tag is a version as a tag may be: Docker allows no plus sign.
+// tag is a version in the form of a tag: Docker allows no plus sign.
 func tag(version string) string { return strings.ReplaceAll(version, "+", "_") }
 
 // rootfs returns what the container sees, as a tar archive.
@@ -200,7 +201,7 @@ func rootfs(program []byte, at time.Time) ([]byte, error) {
 	var authorities bytes.Buffer
 	for root := range bundle.Roots() {
 		if root.Constraint != nil {
-			continue // it is trusted for some certificates alone, which a file cannot say
+			continue // it is trusted for some certificates only, which a file cannot say
 		}
 		if err := pem.Encode(&authorities, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}); err != nil {
 			return nil, err

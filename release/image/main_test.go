@@ -31,8 +31,8 @@ func TestAnImageIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-// TestTheContainerfileMakesTheSameImage compares what is in release/Containerfile with the settings of the image, because a machine without
-// a registry cannot build it.
+// TestTheContainerfileMakesTheSameImage compares release/Containerfile with the settings of the image, because a
+// machine without a registry cannot build it.
 func TestTheContainerfileMakesTheSameImage(t *testing.T) {
 	var c config
 	for archive := tar.NewReader(bytes.NewReader(image(t))); ; {

@@ -1,7 +1,7 @@
-// Command sbom prints what a release consists of, in CycloneDX: sbom SOURCES VERSION PROGRAM... The modules of Go it reads out of the
-// programs themselves, where the Go tool has noted them; so nothing is listed that is not in them, and nothing that is in them is left out.
-// What programs have of npm, and what our own packages there depend on, it reads in the directory of the sources. The time is that of
-// SOURCE_DATE_EPOCH.
+// Command sbom prints what a release consists of, in CycloneDX: sbom SOURCES VERSION PROGRAM... It reads the Go modules
+// from the programs themselves, where the Go tool has recorded them; so nothing is listed that is not in them, and
+// nothing that is in them is left out. The npm packages in the programs, and what our own packages there depend on, it
+// reads from the source directory. The time is that of SOURCE_DATE_EPOCH.
 package main
 
 import (
@@ -120,7 +120,7 @@ func run(out io.Writer, args []string) error {
 	return e.Encode(b)
 }
 
-// program describes a program, and adds the libraries that it is made of.
+// program describes a program, and adds the libraries that it is made from.
 func program(sources fs.FS, path string, libraries map[string]component) (component, dependency, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {

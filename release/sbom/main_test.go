@@ -14,7 +14,8 @@ import (
 	"testing/fstest"
 )
 
-// TestAProgramIsListedWithWhatItIsMadeOf lists this test itself, whose only foreign code is the standard library, twice.
+// TestAProgramIsListedWithWhatItIsMadeOf lists this test itself, whose only foreign code is the standard library,
+// twice.
 func TestAProgramIsListedWithWhatItIsMadeOf(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	self, err := os.Executable()
@@ -109,7 +110,7 @@ func TestThePageIsOfItsLockFile(t *testing.T) {
 	}
 }
 
-// TestPackagesAreFoundAsNodeFindsThem has two versions of one package, and what is in no release.
+// TestPackagesAreFoundAsNodeFindsThem has two versions of one package, and some that are in no release.
 func TestPackagesAreFoundAsNodeFindsThem(t *testing.T) {
 	sources := fstest.MapFS{
 		"npm/package-lock.json": {Data: []byte(`{"packages":{

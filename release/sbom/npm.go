@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// The sources in which stands what of npm is in a release.
+// The sources that list the npm packages in a release.
 const (
-	// pageList has the packages of which something is in the built-in page. The build of the page writes it.
+	// pageList has the packages that the built-in page contains parts of. The build of the page writes it.
 	pageList = "web/page/.vite/packages.json"
 	// iconLock has the packages that the icons are packed from.
 	iconLock = "web/internal/icons/package-lock.json"
@@ -37,7 +37,8 @@ func npmPackage(name, version string) component {
 	return component{Type: "library", Ref: purl, Name: name, Version: version, PURL: purl}
 }
 
-// within returns the packages of npm of which something is in a program: of the built-in page, unless it was built without it, and the icons.
+// within returns the npm packages that a program contains parts of: those of the built-in page, unless it was built
+// without it, and of the icons.
 func within(sources fs.FS, info *buildinfo.BuildInfo) (packages []component, err error) {
 	withPage := true
 	for _, s := range info.Settings {
@@ -68,8 +69,8 @@ func within(sources fs.FS, info *buildinfo.BuildInfo) (packages []component, err
 	return packages, nil
 }
 
-// published returns our own packages and, in others, what they depend on where they are installed. What their host has to have already
-// (peer dependencies) is not part of them.
+// published returns our own packages and, in others, their dependencies as installed. What their host must already have
+// (peer dependencies) is not included.
 func published(sources fs.FS) (own []component, of []dependency, others []component, err error) {
 	var lock lockFile
 	if err := readJSON(sources, npmLock, &lock); err != nil {
@@ -102,7 +103,7 @@ func published(sources fs.FS) (own []component, of []dependency, others []compon
 	for _, folder := range folders {
 		own = append(own, refs[folder])
 	}
-	for i := 0; i < len(folders); i++ { // grows by what is found
+	for i := 0; i < len(folders); i++ { // grows as packages are found
 		folder := folders[i]
 		d := dependency{Ref: refs[folder].Ref}
 		for _, name := range slices.Sorted(maps.Keys(lock.Packages[folder].Dependencies)) {
@@ -122,13 +123,14 @@ func published(sources fs.FS) (own []component, of []dependency, others []compon
 	return own, of, others, nil
 }
 
-// find returns the folder of the package that a name means to the package in a folder: the nearest one, as Node.js looks for it.
+// find returns the folder of the package that a name means for the package in a folder: the nearest one, as Node.js
+// looks for it.
 func (l lockFile) find(folder, name string) (string, bool) {
 	for {
 		at := path.Join(folder, "node_modules", name)
 		if p, ok := l.Packages[at]; ok {
 			if p.Link {
-				at = name // our own are in folders of their names
+				at = name // our own are in folders named after them
 			}
 			return at, true
 		}

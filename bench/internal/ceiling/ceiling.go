@@ -1,6 +1,7 @@
-// Package ceiling is the server that does nothing: it reads a request and sends an answer that it has in memory. If it is to keep
-// what it reads, it writes the bodies that have come meanwhile with one write, and waits for one fdatasync. No server that answers over
-// HTTP can be faster than the first, none that keeps what it acknowledges faster than the second.
+// Package ceiling is the server that does nothing: it reads a request and sends an answer that it has in memory. If it
+// has to keep what it reads, it writes the bodies that have arrived with one write, and waits for one fdatasync. No
+// server that answers over HTTP can be faster than the first, and none that keeps what it acknowledges can be faster
+// than the second.
 package ceiling
 
 import (
@@ -116,10 +117,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := h.answers[int(h.next.Add(1))%len(h.answers)]
 	w.Header()["Content-Type"] = []string{"application/json"}
 	w.Header()["Content-Length"] = []string{strconv.Itoa(len(answer))}
-	_, _ = w.Write(answer) // whoever has gone does not wait for it
+	_, _ = w.Write(answer) // a client that has gone does not wait for it
 }
 
-// log writes what has come while the last write was under way with one write.
+// log writes what has arrived during the last write with one write.
 type log struct {
 	file    *os.File
 	at      int64

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Reader has answers made in the background and reads them along.
+// Reader requests background answers and reads them along.
 type Reader struct {
 	Addr, Workspace string
 	// Header are further lines of the header, each with its end.
@@ -20,7 +20,7 @@ type Reader struct {
 
 var wishes atomic.Int64
 
-// Read has an answer to a chat made, reads it to its end, and returns how long its first word has taken.
+// Read requests an answer to a chat, reads it to its end, and returns how long its first word took.
 func (r *Reader) Read(body []byte) (time.Duration, error) {
 	wish := fmt.Sprintf("w%d", wishes.Add(1))
 	message := func(id, role string) string {

@@ -1,4 +1,4 @@
-// Package models is a server of models for the benchmark, and whoever asks it, directly or through others.
+// Package models is a model server for the benchmark, and clients that ask it, directly or through others.
 package models
 
 import (
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Token is what the server streams for one, as OpenRouter writes it.
+// Token is what the server streams for one token, as OpenRouter writes it.
 const Token = `data: {"id":"gen-1764367200-AbCdEfGhIjKlMnOpQrSt","provider":"Example","model":"example/model","object":"chat.completion.chunk","created":1764367200,` +
 	`"choices":[{"index":0,"delta":{"role":"assistant","content":" word"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}` + "\n\n"
 
@@ -69,7 +69,7 @@ type Asker struct {
 	in   *bufio.Reader
 }
 
-// Ask reads an answer and returns how long its first byte has taken.
+// Ask reads an answer and returns how long its first byte took.
 func (a *Asker) Ask(body []byte) (time.Duration, error) {
 	start := time.Now()
 	res, err := a.send("POST", body)
@@ -112,8 +112,8 @@ func (a *Asker) Close() {
 	}
 }
 
-// Crowd lets n askers each read an answer, all at once.
-func Crowd(n int, open func(int) *Asker, body []byte) error {
+// Together lets n askers each read an answer, all at once.
+func Together(n int, open func(int) *Asker, body []byte) error {
 	return AtOnce(n, func(i int) error {
 		a := open(i)
 		defer a.Close()

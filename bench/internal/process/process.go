@@ -61,8 +61,8 @@ func build(ctx context.Context, root string, args ...string) error {
 	return cmd.Run()
 }
 
-// Cloud is an instance of OR3 Cloud that is to be started: without limits and without a line for each request, as the
-// other side of the comparison runs too.
+// Cloud is an instance of OR3 Cloud to start: without limits and without a log line for each request, like the other
+// side of the comparison.
 type Cloud struct {
 	Binary, Data string
 	Web          string // directory of a client; "" is the built-in page
@@ -117,7 +117,7 @@ func (s *Server) Start(path string) (err error) {
 			return nil
 		}
 		pause := 500 * time.Microsecond
-		if time.Since(s.Began) > time.Second { // it has more to do, and is not to be kept from it
+		if time.Since(s.Began) > time.Second { // it has more to do, and should not be disturbed
 			pause = 20 * time.Millisecond
 		}
 		select {

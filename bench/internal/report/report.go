@@ -48,7 +48,7 @@ func (r *Report) Figure(name, value, note string) {
 	fmt.Fprintf(r.Out, "  %-48s %-28s %s\n", name, value, note)
 }
 
-// Target adds what was to be reached, and whether it was.
+// Target adds a target, and whether it was reached.
 func (r *Report) Target(name, want, got string, met bool) {
 	r.targets = append(r.targets, target{name, want, got, met})
 }

@@ -86,8 +86,8 @@ func (b *Bench) atMost(name string, bound, got float64, unit string) {
 	b.Report.Target(name, strings.TrimSpace(fmt.Sprintf("≤ %g %s", bound, unit)), strings.TrimSpace(fmt.Sprintf("%.3g %s", got, unit)), got <= bound)
 }
 
-// crowdOf names so many devices.
-func crowdOf(n int) string {
+// devicesOf names a number of devices.
+func devicesOf(n int) string {
 	if n == 1 {
 		return "1 device"
 	}

@@ -21,13 +21,13 @@ const (
 	ceilingPages = 32
 )
 
-// pageSizes are the limits of the pages that are pulled, pullCrowds how many devices do so at once.
+// pageSizes are the limits of the pages that are pulled, pullGroups how many devices do so at once.
 var (
 	pageSizes  = []int{100, 1000}
-	pullCrowds = []int{1, 16}
+	pullGroups = []int{1, 16}
 )
 
-// pages are how many pages a crowd pulls in a round, by size and crowd.
+// pages are how many pages a group pulls in a round, by size and group.
 var pages = map[int]map[int]int{100: {1: 1200, 16: 2400}, 1000: {1: 160, 16: 320}}
 
 // pulled is what a build is asked for.
@@ -43,7 +43,7 @@ type pulled struct {
 	sixteen                           float64 // in all, while sixteen devices pulled
 }
 
-func pullKey(size, crowd int) string { return fmt.Sprintf("pull %d by %d", size, crowd) }
+func pullKey(size, group int) string { return fmt.Sprintf("pull %d by %d", size, group) }
 
 // freshKey is of sixteen devices that pull what is new, pages of 1,000 that overlap.
 const freshKey = "pull fresh 1000 by 16"
@@ -68,8 +68,8 @@ func (b *Bench) Pull(ctx context.Context) error {
 		defer s.Stop()
 		p := &pulled{server: s, devices: inst.devices, newest: inst.version, pulls: map[string]*load.Pullers{}}
 		for _, size := range pageSizes {
-			for _, crowd := range pullCrowds {
-				p.pulls[pullKey(size, crowd)] = &load.Pullers{Server: s, Devices: p.devices[:crowd], Limit: size, Newest: p.newest}
+			for _, group := range pullGroups {
+				p.pulls[pullKey(size, group)] = &load.Pullers{Server: s, Devices: p.devices[:group], Limit: size, Newest: p.newest}
 			}
 		}
 		p.pulls[freshKey] = &load.Pullers{Server: s, Devices: p.devices, Limit: 1000, Newest: p.newest, Fresh: true}
@@ -88,12 +88,12 @@ func (b *Bench) Pull(ctx context.Context) error {
 
 	var steps []measure.Step
 	for _, size := range pageSizes {
-		for _, crowd := range pullCrowds {
-			n := b.Ops(pages[size][crowd])
+		for _, group := range pullGroups {
+			n := b.Ops(pages[size][group])
 			for _, p := range builds {
-				steps = append(steps, p.pulls[pullKey(size, crowd)].Step(n))
+				steps = append(steps, p.pulls[pullKey(size, group)].Step(n))
 			}
-			steps = append(steps, limits.pulls[pullKey(size, crowd)].Step(n*(1+again)))
+			steps = append(steps, limits.pulls[pullKey(size, group)].Step(n*(1+again)))
 		}
 	}
 	for _, p := range builds {
@@ -118,10 +118,10 @@ func (b *Bench) reportPull(builds []*pulled, limits *fromMemory, rows int) {
 	}
 	r.Section("Pull, rows a second", "pages from all over the log; only winners are delivered; shares are of a server that sends the same pages from memory")
 	for _, size := range pageSizes {
-		for _, crowd := range pullCrowds {
-			key := pullKey(size, crowd)
+		for _, group := range pullGroups {
+			key := pullKey(size, group)
 			b.write(contest{
-				key: key, name: fmt.Sprintf("pages of %d, %s", size, crowdOf(crowd)), unit: "rows",
+				key: key, name: fmt.Sprintf("pages of %d, %s", size, devicesOf(group)), unit: "rows",
 				ours:    works(func(p *pulled) *measure.Work { return &p.pulls[key].Work }),
 				ceiling: &limits.pulls[key].Work, others: []rival{{byAnswering, &limits.pulls[key].Work}},
 			})
@@ -236,8 +236,8 @@ func (b *Bench) fromMemory(p *pulled) (f *fromMemory, err error) {
 			return f, err
 		}
 		there := at(p.devices, s)
-		for _, crowd := range pullCrowds {
-			f.pulls[pullKey(size, crowd)] = &load.Pullers{Server: s, Devices: there[:crowd], Limit: size, Newest: p.newest}
+		for _, group := range pullGroups {
+			f.pulls[pullKey(size, group)] = &load.Pullers{Server: s, Devices: there[:group], Limit: size, Newest: p.newest}
 		}
 	}
 	empty, err := ask(p.newest, 100)

@@ -15,16 +15,16 @@ import (
 	"or3.chat/cloud/bench/internal/process"
 )
 
-// crowds are how many devices push at the same time.
-var crowds = []int{1, 16, 64}
+// groups are how many devices push at the same time.
+var groups = []int{1, 16, 64}
 
-// crowdOps are how many ops a crowd pushes in a round.
-var crowdOps = []int{10_000, 30_000, 32_000}
+// groupOps are how many ops a group pushes in a round.
+var groupOps = []int{10_000, 30_000, 32_000}
 
 // Push compares pushes: by devices of one workspace and by devices with a workspace each, to the builds, to the servers that
 // only answer and that only keep what they get, to SQLite and to PocketBase.
 func (b *Bench) Push(ctx context.Context) error {
-	most := crowds[len(crowds)-1]
+	most := groups[len(groups)-1]
 	together, apart := make([][]*load.Pushers, len(b.Builds)), make([][]*load.Pushers, len(b.Builds))
 	var devices []*client.Device // of this build
 	var answer []byte
@@ -42,7 +42,7 @@ func (b *Bench) Push(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, n := range crowds {
+		for _, n := range groups {
 			together[i] = append(together[i], &load.Pushers{Server: s, Devices: all[:n]})
 			apart[i] = append(apart[i], &load.Pushers{Server: s, Devices: alone[:n]})
 		}
@@ -84,15 +84,15 @@ func (b *Bench) Push(ctx context.Context) error {
 	}
 
 	var steps []measure.Step
-	for n := range crowds {
-		ops := b.Ops(crowdOps[n])
+	for n := range groups {
+		ops := b.Ops(groupOps[n])
 		for i := range b.Builds {
 			steps = append(steps, together[i][n].Step(ops))
-			if crowds[n] > 1 {
+			if groups[n] > 1 {
 				steps = append(steps, apart[i][n].Step(ops))
 			}
 		}
-		steps = append(steps, answering.crowds[n].Step(ops), keeping.crowds[n].Step(ops))
+		steps = append(steps, answering.groups[n].Step(ops), keeping.groups[n].Step(ops))
 		if writers != nil {
 			steps = append(steps, writers[n].Step(ops))
 		}
@@ -103,33 +103,33 @@ func (b *Bench) Push(ctx context.Context) error {
 	}
 
 	b.Report.Section("Push, ops a second", fmt.Sprintf("captured corpus, %.0f bytes of payload an op, %d ops a push; shares are of the server that only keeps and answers", b.Corpus.Payload(), load.Batch))
-	for n, crowd := range crowds {
+	for n, group := range groups {
 		var ours, ourApart []*measure.Work
 		for i := range b.Builds {
 			ours, ourApart = append(ours, &together[i][n].Work), append(ourApart, &apart[i][n].Work)
 		}
 		c := contest{
-			key: fmt.Sprintf("push %d", crowd), name: crowdOf(crowd) + ", one workspace", unit: "ops",
-			ours: ours, ceiling: &keeping.crowds[n].Work,
-			others: []rival{{byKeeping, &keeping.crowds[n].Work}, {byAnswering, &answering.crowds[n].Work}},
+			key: fmt.Sprintf("push %d", group), name: devicesOf(group) + ", one workspace", unit: "ops",
+			ours: ours, ceiling: &keeping.groups[n].Work,
+			others: []rival{{byKeeping, &keeping.groups[n].Work}, {byAnswering, &answering.groups[n].Work}},
 		}
 		if writers != nil {
 			c.others = append(c.others, rival{bySQLite, &writers[n].Work})
 		}
-		switch crowd {
+		switch group {
 		case 1:
 			c.others = append(c.others, rival{byPocket, &pbOne.Work})
 		case 16:
 			c.others = append(c.others, rival{byPocket, &pbSixteen.Work})
 		}
 		b.write(c)
-		if crowd > 1 {
+		if group > 1 {
 			b.write(contest{
-				key: fmt.Sprintf("push %d apart", crowd), name: crowdOf(crowd) + ", a workspace each", unit: "ops",
-				ours: ourApart, ceiling: &keeping.crowds[n].Work,
+				key: fmt.Sprintf("push %d apart", group), name: devicesOf(group) + ", a workspace each", unit: "ops",
+				ours: ourApart, ceiling: &keeping.groups[n].Work,
 			})
 		}
-		switch crowd {
+		switch group {
 		case 1:
 			b.faster("Push, 1 device", 3, ours)
 		case 16:
@@ -144,14 +144,14 @@ func (b *Bench) Push(ctx context.Context) error {
 	return nil
 }
 
-// sqlite starts a program for each crowd that writes ops with SQLite's C library alone, as many in a transaction as the crowd pushes at
+// sqlite starts a program for each group that writes ops with SQLite's C library alone, as many in a transaction as the group pushes at
 // once. It is left out where there is no compiler.
 func (b *Bench) sqlite(ctx context.Context) (writers []*csqlite.Writer) {
 	program, err := csqlite.Build(ctx, b.Root, b.Path("csqlite"))
-	for _, crowd := range crowds {
+	for _, group := range groups {
 		var w *csqlite.Writer
 		if err == nil {
-			w, err = csqlite.Start(program, b.Corpus.Source(corpus.User), crowd*load.Batch, load.Batch)
+			w, err = csqlite.Start(program, b.Corpus.Source(corpus.User), group*load.Batch, load.Batch)
 		}
 		if err != nil {
 			fmt.Fprintf(b.Report.Out, "\n%s is left out: %v\n", bySQLite, err)
@@ -162,10 +162,10 @@ func (b *Bench) sqlite(ctx context.Context) (writers []*csqlite.Writer) {
 	return writers
 }
 
-// ceilingPushes are crowds at a server that does nothing, or only keeps what it gets.
+// ceilingPushes are groups at a server that does nothing, or only keeps what it gets.
 type ceilingPushes struct {
 	server *process.Server
-	crowds []*load.Pushers
+	groups []*load.Pushers
 }
 
 // again is how often more such a server gets each body, so that a round of it takes long enough to be measured.
@@ -179,8 +179,8 @@ func (b *Bench) ceilings(name string, answer []byte, keeps bool, devices []*clie
 	}
 	c := &ceilingPushes{server: s}
 	there := at(devices, s)
-	for _, n := range crowds {
-		c.crowds = append(c.crowds, &load.Pushers{Server: s, Devices: there[:n], Again: again})
+	for _, n := range groups {
+		c.groups = append(c.groups, &load.Pushers{Server: s, Devices: there[:n], Again: again})
 	}
 	return c, nil
 }

@@ -42,7 +42,7 @@ func (b *Bench) Workspaces(ctx context.Context) error {
 	for i, count := range counts {
 		for n, w := range []*measure.Work{&ones[i].Work, &manys[i].Work} {
 			b.write(contest{
-				key: fmt.Sprintf("push %d to %d workspaces", pullCrowds[n], count), name: fmt.Sprintf("%s, %d workspaces", crowdOf(pullCrowds[n]), count), unit: "ops",
+				key: fmt.Sprintf("push %d to %d workspaces", pullGroups[n], count), name: fmt.Sprintf("%s, %d workspaces", devicesOf(pullGroups[n]), count), unit: "ops",
 				ours: []*measure.Work{w},
 			})
 		}

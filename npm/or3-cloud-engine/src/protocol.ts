@@ -331,7 +331,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What can no longer be relied on of what auth/session has said. The first event is named "watching", the others "revoked"; when the stream ends, nothing that is remembered may be believed. */
+        /** What can no longer be relied on of what auth/session has said. The first event is named "watching", the others "revoked"; when the stream ends, nothing that is remembered can be relied on. */
         get: operations["auth/revocations"];
         put?: never;
         post?: never;
@@ -1471,14 +1471,14 @@ export interface components {
             payload?: {
                 [key: string]: unknown;
             };
-            /** @description WorkspaceID is that of the session; left out if it has none. */
+            /** @description WorkspaceID is that of the session; absent if it has none. */
             workspaceId?: string;
         };
         AdminAnswer: {
             deploymentAdmin: boolean;
         };
         AdminGrant: {
-            /** @description CreatedByUserID is who grants it; what is no user, such as a super admin, is an operator. */
+            /** @description CreatedByUserID is the user who grants it; anyone who is not a user, such as a super admin, is recorded as an operator. */
             createdByUserId?: string;
             userId: string;
         };
@@ -1506,11 +1506,11 @@ export interface components {
             level: string;
             message: string;
         };
-        /** @description AdmissionEnvelope is the wire form of or3cloud.ChatGeneration, as clients send it and as it stays with a job. */
+        /** @description AdmissionEnvelope is the wire form of or3cloud.ChatGeneration, as clients send it and as it is stored with a job. */
         AdmissionEnvelope: {
             admissionId: string;
             assistantMessage: unknown;
-            /** @description ExpectedAssistant is the message that a continuation goes on from. */
+            /** @description ExpectedAssistant is the message that a continuation continues. */
             expectedAssistant?: components["schemas"]["ExpectedAssistant"];
             generationId: string;
             kind: string;
@@ -1528,20 +1528,20 @@ export interface components {
             /** @description Status is admitted. */
             status: string;
         };
-        /** @description BrowserRequest is what an auth provider may know of a request that a browser has sent to the host. Its address is that of the Caller. */
+        /** @description BrowserRequest is what an auth provider may know of a request that a browser sent to the host. Its address is that of the Caller. */
         BrowserRequest: {
-            /** @description AnswerBegun says that no cookie reaches the browser any more. Then no credential is renewed. */
+            /** @description AnswerBegun says that cookies can no longer reach the browser. No credential is renewed then. */
             answerBegun?: boolean;
             /** @description Headers are by name, in any case; the values of a repeated one are joined as HTTP does (RFC 9110 §5.3; for cookies RFC 6265 §4.2). */
             headers: {
                 [key: string]: string;
             };
-            /** @description Method is that of the request; empty is GET. */
+            /** @description Method is that of the request; the default is GET. */
             method?: string;
             /** @description URL is path and query. */
             url: string;
         };
-        /** @description Caller is for whom a host asks: what it knows of the browser that sent a request, and who is signed in there. */
+        /** @description Caller is the person on whose behalf a host sends a request: what it knows of the browser that sent it, and who is signed in there. */
         Caller: {
             /** @description ClientIP is the browser's address after the trusted-proxy rule; empty if it is unknown. */
             clientIp?: string;
@@ -1575,7 +1575,7 @@ export interface components {
             hash?: string;
             /** @description Kind is live_metadata, reference_edges or active_reservations. */
             kind: string;
-            /** @description Limit is 100 if it is left out, and 500 at most. */
+            /** @description Limit is 1 to 500; the default is 100. */
             limit?: number;
             scope: components["schemas"]["Scope"];
         };
@@ -1595,7 +1595,7 @@ export interface components {
             workspaceId: string;
         };
         ChatAnswer: {
-            /** @description ExaminedRows is left out where no page was asked for. */
+            /** @description ExaminedRows is absent unless a page was requested. */
             examined_rows?: number;
             messages?: unknown[];
             next_cursor?: string;
@@ -1633,10 +1633,10 @@ export interface components {
             scope: components["schemas"]["Scope"];
         };
         CommitAnswer: {
-            /** @description SizeBytes is how large the content really is. */
+            /** @description SizeBytes is the actual size of the content. */
             sizeBytes: number;
         };
-        /** @description commitRequest has the names of the wire, because the host hands the body of its endpoint on. */
+        /** @description commitRequest has the names of the wire, because the host passes on the body of its endpoint. */
         CommitRequest: {
             hash: string;
             kind?: string;
@@ -1653,7 +1653,7 @@ export interface components {
             version: number;
         };
         DefaultWorkspace: {
-            /** @description Created says that this call has made it. */
+            /** @description Created says that this call has created it. */
             created: boolean;
             workspace: components["schemas"]["Workspace"];
             workspaceId: string;
@@ -1671,7 +1671,7 @@ export interface components {
             method: string;
             /** @description Path may end in /:id, which stands for one segment. */
             path: string;
-            /** @description Provider is whose it is. */
+            /** @description Provider is the id of the provider that serves it. */
             provider: string;
         };
         /** @description ExpectedAssistant is the state of a message as a client knows it. */
@@ -1718,19 +1718,19 @@ export interface components {
             /** @description ToolCalls is a JSON array, Usage an object and Error a string. Each is nil if absent. */
             usage?: unknown;
         };
-        /** @description Hello is what an engine says of itself. */
+        /** @description Hello is what an engine says about itself. */
         Hello: {
-            /** @description Methods are those that the providers can answer, by name. Others of the protocol answer 501. */
+            /** @description Methods are the names of those that the providers can answer. Others of the protocol answer 501. */
             methods: string[];
             pid: number;
             protocol: components["schemas"]["Versions"];
-            /** @description Providers are the ids of those that are open; empty is none, where the role is off or the host's own. */
+            /** @description Providers are the ids of those that are open; empty where the role is off or the host's own. */
             providers: components["schemas"]["Roles"];
-            /** @description Routes are the endpoints of providers, to which a host passes on what browsers send. */
+            /** @description Routes are the endpoints of providers; a host passes browsers' requests to them on. */
             routes: components["schemas"]["Endpoint"][];
             /** @enum {string} */
             state: "starting" | "ready" | "stopping";
-            /** @description Sync is what a sync adapter says of itself in capabilities (contract, sync §10.5). */
+            /** @description Sync is what a sync adapter reports in capabilities (contract, sync §10.5). */
             sync: components["schemas"]["SyncCapabilities"];
             /** @description Version is the program's. */
             version: string;
@@ -1738,7 +1738,7 @@ export interface components {
         IdentityRequest: {
             displayName?: string;
             email?: string;
-            /** @description Founder makes a new user a deployment administrator. Hosts need not say it: auth/session makes the users of founders. */
+            /** @description Founder makes a new user a deployment administrator. Hosts need not set it: auth/session creates the users of founders. */
             founder?: boolean;
             provider: string;
             providerUserId: string;
@@ -1747,14 +1747,14 @@ export interface components {
             intentId?: string;
             workspaceId: string;
         };
-        /** @description Introduction is what a host says of itself. */
+        /** @description Introduction is what a host says about itself. */
         Introduction: {
             /** @description Client is the package that speaks and its version, such as "or3-provider-sqlite/1.4.0". */
             client?: string;
             /** @description Protocol are the versions that it speaks; nil is any. */
             protocol?: components["schemas"]["Versions"];
         };
-        /** @description invite has its times in Unix seconds; they are null where something has not happened. */
+        /** @description invite has its times in Unix seconds; they are null for what has not happened. */
         Invite: {
             acceptedAt: number | null;
             acceptedUserId?: string;
@@ -1775,7 +1775,7 @@ export interface components {
         InviteAcceptance: {
             displayName?: string;
             email?: string;
-            /** @description Founder makes a new user a deployment administrator. Hosts need not say it: auth/session makes the users of founders. */
+            /** @description Founder makes a new user a deployment administrator. Hosts need not set it: auth/session creates the users of founders. */
             founder?: boolean;
             provider: string;
             providerUserId: string;
@@ -1808,7 +1808,7 @@ export interface components {
             /** @enum {string} */
             reason?: "not_found" | "email_mismatch" | "already_used" | "revoked" | "expired";
             /**
-             * @description Role is given with ok, Reason without.
+             * @description Role is given with ok, Reason without it.
              * @enum {string}
              */
             role?: "owner" | "editor" | "viewer";
@@ -1821,11 +1821,11 @@ export interface components {
         /** @description job is the host's job. Times are in Unix milliseconds. */
         Job: {
             admissionId?: string;
-            /** @description Attempts is how many workers have had it in hand. Texts begin again with each. */
+            /** @description Attempts is how many workers have held it. Texts start again with each. */
             attempts: number;
             chunksReceived: number;
             completedAt?: number;
-            /** @description Context is told where it is asked for, to workers, and with pending history. */
+            /** @description Context is returned on request, to workers, and with pending history. */
             context?: unknown;
             error?: string;
             generationId?: string;
@@ -1860,18 +1860,18 @@ export interface components {
         };
         JobAnswer: {
             content?: components["schemas"]["JobText"];
-            /** @description Job is null if it is not there, or another user's. */
+            /** @description Job is null if it does not exist, or belongs to another user. */
             job: components["schemas"]["Job"] | null;
             reasoning?: components["schemas"]["JobText"];
         };
         JobCancellation: {
             aborted: boolean;
             jobId?: string;
-            /** @description Pending says that the admission has not come, and will be refused. */
+            /** @description Pending says that the admission has not come yet, and will be refused. */
             pending: boolean;
         };
         JobClaim: {
-            /** @description JobID is left out for the next one that waits. */
+            /** @description JobID is absent for the next waiting job. */
             jobId?: string;
             leaseMs: number;
             owner: string;
@@ -1880,7 +1880,7 @@ export interface components {
             count: number;
         };
         JobDone: {
-            /** @description Done is false if it was not open, or is not the caller's. */
+            /** @description Done is false if it was not open, or does not belong to the caller. */
             done: boolean;
         };
         JobExecution: {
@@ -1903,7 +1903,7 @@ export interface components {
             userId: string;
         };
         JobOutcome: {
-            /** @description Content and Reasoning replace what has come; left out, that is all. */
+            /** @description Content and Reasoning replace what has arrived; if absent, that is everything. */
             content?: string;
             /** @description Error is why it has failed. */
             error?: string;
@@ -1912,21 +1912,21 @@ export interface components {
             reasoning?: string;
         };
         JobPage: {
-            /** @description Limit is 1 to 100; left out it is 20. */
+            /** @description Limit is 1 to 100; the default is 20. */
             limit?: number;
         };
         JobPhase: {
-            /** @description From are the phases in which it is set; left out it is set in any. */
+            /** @description From are the phases in which it is set; if absent, it is set in any. */
             from?: ("admission_pending" | "ready" | "finalization_pending" | "committed" | "superseded" | "blocked")[];
             jobId: string;
             /** @enum {string} */
             phase: "admission_pending" | "ready" | "finalization_pending" | "committed" | "superseded" | "blocked";
         };
         JobQuestion: {
-            /** @description Attempt is to which they belong. If it is not the present one, texts come whole. */
+            /** @description Attempt is the attempt they belong to. If it is not the current one, the texts are returned whole. */
             attempt?: number;
             jobId: string;
-            /** @description Offset and ReasoningOffset are from where texts are wanted, in UTF-16 code units. What lies beyond the end gives the whole text. */
+            /** @description Offset and ReasoningOffset are where the wanted texts begin, in UTF-16 code units. An offset beyond the end returns the whole text. */
             offset?: number;
             reasoningOffset?: number;
             /** @description UserID is * for any user. */
@@ -1947,7 +1947,7 @@ export interface components {
             status: "streaming" | "complete" | "error" | "aborted";
         };
         JobText: {
-            /** @description From is where it begins, and Length how long it is from 0 on, in UTF-16 code units. */
+            /** @description From is where it begins, and Length its total length, in UTF-16 code units. */
             from: number;
             length: number;
             text: string;
@@ -1992,7 +1992,7 @@ export interface components {
         MaintenanceRun: {
             /** @description Error is why one has failed. */
             error?: string;
-            /** @description LastRun is when a run has ended well, in Unix milliseconds; left out it is now. */
+            /** @description LastRun is when a run succeeded, in Unix milliseconds; the default is now. */
             lastRun?: number;
         };
         /** @description MaintenanceState is what a provider's background maintenance is doing (contract, sync §10.8). It is part of the deep health answer. */
@@ -2022,7 +2022,7 @@ export interface components {
             workspaceId: string;
         };
         MemberUpsert: {
-            /** @description EmailOrProviderID is an address if it has an @, else the id of a user at an auth provider. */
+            /** @description EmailOrProviderID is an address if it has an @, otherwise the id of a user at an auth provider. */
             emailOrProviderId: string;
             /** @description Provider is the auth provider; without it, any. */
             provider?: string;
@@ -2042,32 +2042,32 @@ export interface components {
         };
         NewJob: {
             admissionId?: string;
-            /** @description Content and Reasoning are what the texts begin with. */
+            /** @description Content and Reasoning are the beginnings of the texts. */
             content?: string;
-            /** @description Context is what stays with the job until it is removed, such as how its answer gets into the history. */
+            /** @description Context stays with the job until it is removed, such as how its answer gets into the history. */
             context?: unknown;
-            /** @description Execution is what another worker needs to go on, encrypted by the host. */
+            /** @description Execution is what another worker needs to continue, encrypted by the host. */
             execution?: string;
             generationId?: string;
             /** @enum {string} */
             historyPhase?: "admission_pending" | "ready" | "finalization_pending" | "committed" | "superseded" | "blocked";
-            /** @description IdempotencyKey names the job among those of the user, AdmissionID is by what it can be cancelled. Each stands for the other if that is left out. */
+            /** @description IdempotencyKey names the job among those of the user; AdmissionID is the id to cancel it by. Each stands in for the other if that is absent. */
             idempotencyKey?: string;
             /** @enum {string} */
             kind?: "chat" | "workflow";
             leaseMs?: number;
-            /** @description LeaseOwner has the job in hand for LeaseMS from the beginning; left out it is 30 seconds. */
+            /** @description LeaseOwner holds the job for LeaseMS from the beginning; the default is 30 seconds. */
             leaseOwner?: string;
-            /** @description MaxJobs and MaxJobsPerUser are how many may be open; left out they are 20 and 5. */
+            /** @description MaxJobs and MaxJobsPerUser are how many may be open; the defaults are 20 and 5. */
             maxJobs?: number;
             maxJobsPerUser?: number;
             messageId?: string;
             model?: string;
             reasoning?: string;
-            /** @description RetentionMS is how long a finished job is kept; left out it is 24 hours. */
+            /** @description RetentionMS is how long a finished job is kept; the default is 24 hours. */
             retentionMs?: number;
             threadId?: string;
-            /** @description TimeoutMS is after which silence a job without a lease has failed; left out it is 5 minutes. */
+            /** @description TimeoutMS is the silence after which a job without a lease has failed; the default is 5 minutes. */
             timeoutMs?: number;
             tool_calls?: unknown;
             userId: string;
@@ -2079,7 +2079,7 @@ export interface components {
             name: string;
             userId: string;
         };
-        /** @description nothing is the body of an answer that says no more than that it was done. */
+        /** @description nothing is the body of an answer that only says that it was done. */
         Nothing: Record<string, never>;
         /** @description notification is or3cloud.Notification. */
         Notification: {
@@ -2113,7 +2113,7 @@ export interface components {
             /** @enum {string} */
             errorCode?: "VALIDATION_ERROR" | "UNAUTHORIZED" | "CONFLICT" | "OVERSIZED" | "SERVER_ERROR";
             opId: string;
-            /** @description Payload is the winning put's, which Winner repeats. */
+            /** @description Payload is that of the winning put, which Winner repeats. */
             payload?: unknown;
             replayed?: boolean;
             serverVersion?: number;
@@ -2133,7 +2133,7 @@ export interface components {
             ownerUserId?: string;
         };
         OverviewAnswer: {
-            /** @description Workspace is null if it never was. */
+            /** @description Workspace is null if it never existed. */
             workspace: components["schemas"]["Overview"] | null;
         };
         OverviewPage: {
@@ -2230,7 +2230,7 @@ export interface components {
             userId?: string;
         };
         RoleAnswer: {
-            /** @description Role is null for no member, and for a deleted or unknown workspace. */
+            /** @description Role is null for someone who is not a member, and for a deleted or unknown workspace. */
             role: ("owner" | "editor" | "viewer") | null;
         };
         /** @description Roles are three providers. */
@@ -2244,11 +2244,11 @@ export interface components {
             workspaceId: string;
         };
         SessionAnswer: {
-            /** @description ReusableUntil is until when the same Cookie header proves the same, in Unix milliseconds, as long as auth/revocations is watched and tells of nothing that concerns it; left out if each request has to be asked for. */
+            /** @description ReusableUntil is until when the same Cookie header proves the same, in Unix milliseconds, as long as auth/revocations is watched and reports nothing that concerns it; absent if each request has to be resolved. */
             reusableUntil?: number;
             /** @description Session is null for a browser that is not signed in. */
             session: components["schemas"]["ProvenSession"] | null;
-            /** @description SetCookies are to be added to the answer to the browser. */
+            /** @description SetCookies must be added to the answer to the browser. */
             setCookies: string[];
         };
         SessionRequest: {
@@ -2268,7 +2268,7 @@ export interface components {
             value: string | null;
         };
         SetupAnswer: {
-            /** @description Fragments are what follows # in one-time links with which the first account is created. */
+            /** @description Fragments are what follows # in one-time links that create the first account. */
             fragments: string[];
         };
         SnapshotAnswer: {
@@ -2300,7 +2300,7 @@ export interface components {
             hlc: string;
             opId: string;
         };
-        /** @description StateEvent tells a starter how far the engine is. */
+        /** @description StateEvent tells a starter the state of the engine. */
         StateEvent: {
             /** @enum {string} */
             state: "starting" | "ready" | "stopping";
@@ -2332,7 +2332,7 @@ export interface components {
         };
         /** @description terminalSnapshot is the host's TerminalGenerationSnapshot. */
         TerminalSnapshot: {
-            /** @description CompletedAt is in Unix milliseconds; left out it is now. */
+            /** @description CompletedAt is in Unix milliseconds; the default is now. */
             completedAt?: number;
             content?: string;
             error?: string;
@@ -2365,13 +2365,13 @@ export interface components {
             token?: string;
         };
         UploadIntent: {
-            /** @description ExpiresAt is in Unix seconds. Where an intent is consumed it is until when the content counts although no row names it; left out, that is the retention of files. */
+            /** @description ExpiresAt is in Unix seconds. Where an intent is consumed, it is until when the content counts although no row names it; the default is the retention of files. */
             expiresAt?: number;
             hash: string;
-            /** @description IntentID may be left out where an intent is consumed. */
+            /** @description IntentID may be absent where an intent is consumed. */
             intentId?: string;
             sizeBytes?: number;
-            /** @description UserQuotaBytes is that of the configuration if it is left out. */
+            /** @description UserQuotaBytes defaults to that of the configuration. */
             userQuotaBytes?: number;
             workspaceId: string;
             workspaceQuotaBytes?: number;
@@ -2381,13 +2381,13 @@ export interface components {
         User: {
             /** @description ID is the internal id of the workspace store. */
             id: string;
-            /** @description Provider, ProviderUserID and SessionID are those of the session that the auth provider has proven. With them a long upload ends when the session does. */
+            /** @description Provider, ProviderUserID and SessionID are those of the session that the auth provider has proven. They make a long upload end when the session does. */
             provider?: string;
             providerUserId?: string;
             /** @enum {string} */
             role?: "owner" | "editor" | "viewer";
             sessionId?: string;
-            /** @description WorkspaceID and Role are those of the session context. They are believed where the host keeps the workspaces itself. */
+            /** @description WorkspaceID and Role are those of the session context. They are trusted where the host keeps the workspaces itself. */
             workspaceId?: string;
         };
         UserID: {
@@ -2397,7 +2397,7 @@ export interface components {
             users: components["schemas"]["ListedUser"][];
         };
         UserSearch: {
-            /** @description Limit is 1 to 100; left out it is 20. */
+            /** @description Limit is 1 to 100; the default is 20. */
             limit?: number;
             query?: string;
         };
@@ -2431,7 +2431,7 @@ export interface components {
             workspaceId: string;
         };
         WorkspaceIDPage: {
-            /** @description After is the last id of the page before; left out for the first. */
+            /** @description After is the last id of the previous page; absent for the first. */
             after?: string;
         };
         WorkspaceIDs: {
@@ -2446,7 +2446,7 @@ export interface components {
             /** @description Page is 1 for the first. */
             page: number;
             perPage: number;
-            /** @description Search is contained in the name or the description, whatever its case. */
+            /** @description Search is contained in the name or the description, ignoring case. */
             search?: string;
         };
         WorkspaceOfUser: {
@@ -2454,7 +2454,7 @@ export interface components {
             workspaceId: string;
         };
         WorkspaceSearch: {
-            /** @description IDOrName is an id or a whole name; empty finds all. */
+            /** @description IDOrName is an id or a full name; empty finds all. */
             idOrName?: string;
             limit: number;
         };
