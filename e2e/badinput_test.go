@@ -67,7 +67,7 @@ func badOps() map[string]struct {
 		"payload of 5 MB": change("OVERSIZED", func(o *op) {
 			o.Payload = json.RawMessage(`{"id":"` + o.PK + `","name":"big","value":"` + strings.Repeat("x", 5_000_000) + `","created_at":1,"updated_at":1,"clock":1}`)
 		}),
-		"somebody else's notification": change("UNAUTHORIZED", func(o *op) {
+		"someone else's notification": change("UNAUTHORIZED", func(o *op) {
 			o.TableName = "notifications"
 			o.Payload = json.RawMessage(`{"id":"` + o.PK + `","user_id":"` + uuid.NewString() + `","type":"t","title":"t","deleted":false,"created_at":1,"updated_at":1,"clock":1}`)
 		}),

@@ -225,7 +225,7 @@ var deviations = []deviation{
 	},
 	{
 		name:    "absent blobs show at presign",
-		why:     "a 404 on the URL makes clients delete the file for everybody (storage Pitfall 2)",
+		why:     "a 404 on the URL makes clients delete the file for everyone (storage Pitfall 2)",
 		applies: func(r *replay, e *exchange) bool { return r.absentBlob(e) },
 		change:  func(r *replay, e *exchange, want *expected) { want.fail(r, e, 404, "File not found") },
 	},
@@ -399,7 +399,7 @@ func (r *replay) issued() []recordedCookie {
 			return slices.Clone(h.setCookie)
 		}
 	}
-	r.t.Fatal("nobody signs in in this recording")
+	r.t.Fatal("no one signs in in this recording")
 	return nil
 }
 

@@ -235,7 +235,7 @@ func TestRefusedTransfersLeaveNothing(t *testing.T) {
 		{"no bytes", a, "PUT", nil, []byte{}, png, 400, "Missing upload body"},
 		{"another type", a, "PUT", nil, content, "text/html", 415, "Content type mismatch"},
 		{"no type", a, "PUT", nil, content, "", 415, "Content type mismatch"},
-		{"somebody else", stranger, "PUT", nil, content, png, 403, "Invalid token subject"},
+		{"someone else", stranger, "PUT", nil, content, png, 403, "Invalid token subject"},
 		{"nobody", nobody, "PUT", nil, content, png, 401, "Unauthorized"},
 		{"no token", a, "PUT", func(presigned) string { return "/api/storage/fs/upload" }, content, png, 400, "Missing token"},
 		{"an empty token", a, "PUT", func(presigned) string { return "/api/storage/fs/upload?token=" }, content, png, 400, "Missing token"},

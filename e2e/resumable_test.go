@@ -144,7 +144,7 @@ func TestResumableUpload(t *testing.T) {
 	}
 	other.register("other-resumable@example.test")
 	if r := other.do("HEAD", location, nil, nil); r.status != 404 {
-		t.Errorf("somebody else's upload: %s", r)
+		t.Errorf("someone else's upload: %s", r)
 	}
 	for name := range srv.files() {
 		if strings.HasPrefix(name, "blobs/partial/") && !strings.HasSuffix(name, ".json") {

@@ -179,7 +179,7 @@ func (f *fleet) check() (cut int) {
 			}
 		}
 		if len(d.queue.MarkedDeleted) > 0 {
-			f.t.Errorf("device %s has deleted %v for everybody", d.device.name, d.queue.MarkedDeleted)
+			f.t.Errorf("device %s has deleted %v for everyone", d.device.name, d.queue.MarkedDeleted)
 		}
 	}
 	return cut

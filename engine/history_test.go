@@ -22,16 +22,16 @@ func TestFinalWordsOfGenerations(t *testing.T) {
 		user, body string
 		code       or3cloud.Code
 	}{
-		"no object":                    {user, `7`, or3cloud.CodeInvalid},
-		"nothing":                      {user, `{}`, or3cloud.CodeInvalid},
-		"no JSON":                      {user, `{`, or3cloud.CodeInvalid},
-		"another version":              {user, envelope(`,"version":2`), or3cloud.CodeInvalid},
-		"no version":                   {user, envelope(`,"version":null`), or3cloud.CodeInvalid},
-		"a clock between":              {user, envelope(`,"expectedAssistant":{"clock":1.5}`), or3cloud.CodeInvalid},
-		"records beyond all bounds":    {user, envelope(`,"thread":"` + strings.Repeat("x", generationBody) + `"`), or3cloud.CodeTooLarge},
-		"a thread that is none":        {user, envelope(`,"thread":7`), or3cloud.CodeInvalid},
-		"somebody who is not a member": {"nobody", envelope(""), or3cloud.CodeForbidden},
-		"no user":                      {"", envelope(""), or3cloud.CodeInvalid},
+		"no object":                   {user, `7`, or3cloud.CodeInvalid},
+		"nothing":                     {user, `{}`, or3cloud.CodeInvalid},
+		"no JSON":                     {user, `{`, or3cloud.CodeInvalid},
+		"another version":             {user, envelope(`,"version":2`), or3cloud.CodeInvalid},
+		"no version":                  {user, envelope(`,"version":null`), or3cloud.CodeInvalid},
+		"a clock between":             {user, envelope(`,"expectedAssistant":{"clock":1.5}`), or3cloud.CodeInvalid},
+		"records beyond all bounds":   {user, envelope(`,"thread":"` + strings.Repeat("x", generationBody) + `"`), or3cloud.CodeTooLarge},
+		"a thread that is none":       {user, envelope(`,"thread":7`), or3cloud.CodeInvalid},
+		"someone who is not a member": {"nobody", envelope(""), or3cloud.CodeForbidden},
+		"no user":                     {"", envelope(""), or3cloud.CodeInvalid},
 	} {
 		_, err := ask[admitted](t.Context(), r.client, forUser(c.user), "sync/admit-chat-generation", []byte(c.body))
 		if or3cloud.CodeOf(err) != c.code {

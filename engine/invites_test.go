@@ -155,6 +155,6 @@ func TestADemandedFactorClosesTheEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := ask[object](t.Context(), r.client, caller, "sync/pull", pull); err != nil {
-		t.Errorf("sync of somebody who is excused: %v", err)
+		t.Errorf("sync of someone who is excused: %v", err)
 	}
 }

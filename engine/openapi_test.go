@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/engine/place"
 )
 
-var update = flag.Bool("update", false, "write the generated files anew")
+var update = flag.Bool("update", false, "write the generated files again")
 
 func TestDescriptionIsFresh(t *testing.T) {
 	fresh := describe(t)

@@ -226,7 +226,7 @@ func TestTheConfigurationIsShownAndWritten(t *testing.T) {
 	if text, err := os.ReadFile(m.file); err != nil || string(text) != "# ours\nOR3_SITE_NAME=Theirs\nOR3_BASIC_AUTH_JWT_SECRET=0123456789abcdef0123456789abcdef\n" {
 		t.Errorf("%s %v", text, err)
 	}
-	if status, text, _ := m.act(m.admin, write, `{"entries":[{"key":"OR3_SITE_NAME","value":"Stale"}],"revision":"`+revision+`"}`); status != 409 || text != "The configuration has changed meanwhile; load it again" {
+	if status, text, _ := m.act(m.admin, write, `{"entries":[{"key":"OR3_SITE_NAME","value":"Stale"}],"revision":"`+revision+`"}`); status != 409 || text != "The configuration has changed in the meantime; load it again" {
 		t.Errorf("a stale page: %d %s", status, text)
 	}
 	// OR3 Chat's page sends the content of a field for numbers as a number.

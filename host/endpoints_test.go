@@ -131,7 +131,7 @@ func TestEveryEndpointIsListed(t *testing.T) {
 		case e.absent() == 0 && e.answer != "served" && e.answer != "empty":
 			t.Errorf("line %d: %q says nothing", e.line, e.answer)
 		case e.absent() == 0 && !served[key]:
-			t.Errorf("line %d: nobody serves %s", e.line, key)
+			t.Errorf("line %d: no one serves %s", e.line, key)
 		}
 	}
 }

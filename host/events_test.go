@@ -211,7 +211,7 @@ func TestReauthorizeChecksAgainAndRotatesNothing(t *testing.T) {
 	}
 	check("")
 	if header != nil {
-		t.Error("a header for cookies that nobody will see")
+		t.Error("a header for cookies that no one will see")
 	}
 	w.store.roles["other"] = ""
 	check(or3cloud.CodeForbidden)

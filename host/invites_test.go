@@ -225,7 +225,7 @@ func TestWithoutAGoodInviteNoOneIsAdmitted(t *testing.T) {
 	}
 	check("none", "ann", "", required)
 	check("garbage", "ann", "x.y", invalid)
-	check("somebody else's", "ann", others, invalid)
+	check("someone else's", "ann", others, invalid)
 	check("forged", "ann", forged, invalid)
 	check("signed and not stored", "ann", unstored, invalid)
 	check("revoked", "eve", revoked, invalid)

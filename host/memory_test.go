@@ -100,7 +100,7 @@ func TestUnknownCallersHoldLittle(t *testing.T) {
 		conn := r.open(t, "/api/sync/push", nil, announced, "{")
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || res.StatusCode != http.StatusUnauthorized || !res.Close {
-			t.Errorf("a body of %d bytes of nobody: %v %v", announced, res, err)
+			t.Errorf("a body of %d bytes of no one: %v %v", announced, res, err)
 		}
 	}
 }

@@ -170,7 +170,7 @@ func TestNoTroubleOfOursReachesTheBreakerPitfall1(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
 			faults := []error{
 				sqlitex.Translate(sqlite3.BUSY), sqlitex.Translate(sqlite3.FULL), sqlitex.Translate(sqlite3.IOERR), sqlitex.Translate(sqlite3.CORRUPT),
-				errors.New("a fault that nobody has thought of"), or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "The disk is full"),
+				errors.New("a fault that no one has thought of"), or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "The disk is full"),
 				context.DeadlineExceeded,
 			}
 			pushes, refused := 0, 0
@@ -263,7 +263,7 @@ func garbage(c *tab) map[string]string {
 		"long hlc":              change(`0mll3o9og:000:1a2b3c4d`, strings.Repeat("h", 600)),
 		"no device":             change(`"deviceId":"1a2b3c4d"`, `"deviceId":" "`),
 		"foreign notification": strings.Replace(change(`"tableName":"posts"`, `"tableName":"notifications"`),
-			`"title":""`, `"user_id":"somebody else","type":"t","title":""`, 1),
+			`"title":""`, `"user_id":"someone else","type":"t","title":""`, 1),
 		"kv name twice": `{"tableName":"kv","operation":"put","pk":"X","payload":{"id":"X","name":"taken","value":1,"created_at":1,"updated_at":1,"clock":1},` +
 			`"stamp":{"deviceId":"1a2b3c4d","opId":"OPID","hlc":"0mll3o9og:000:1a2b3c4d","clock":1}}`,
 	}

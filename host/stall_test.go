@@ -549,7 +549,7 @@ func TestEveryRouteWithABodyHasAStall(t *testing.T) {
 		delete(known, name)
 	}
 	for name := range known {
-		t.Errorf("nobody serves %s", name)
+		t.Errorf("no one serves %s", name)
 	}
 }
 

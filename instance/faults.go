@@ -55,7 +55,7 @@ func (i *Instance) Told(f adminevent.Fault) {
 	}
 	i.past.Store(nil)
 	if err := os.Remove(filepath.Join(i.opt.DataDir, faultFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		i.opt.Log.Warn("the note of a fault could not be removed; administrators are told of it again", "error", err)
+		i.opt.Log.Warn("the record of an error could not be removed; administrators will be told about it again", "error", err)
 	}
 }
 
@@ -73,7 +73,7 @@ func (i *Instance) readFault() {
 		err = json.Unmarshal(text, f)
 	}
 	if err != nil {
-		i.opt.Log.Warn("the note of a fault could not be read", "error", err)
+		i.opt.Log.Warn("the record of an error could not be read", "error", err)
 		return
 	}
 	i.past.Store(f)
@@ -87,13 +87,13 @@ func (i *Instance) writeFault() {
 	}
 	text, err := json.Marshal(adminevent.Fault{
 		ID: string(*kind), State: failed, Faults: 1,
-		Message: fmt.Sprintf("The disk did not confirm a write of the store on %s, so the server has started again; its log has the error",
+		Message: fmt.Sprintf("The disk did not confirm a write of the store on %s, so the server restarted; its log has the error",
 			i.opt.Now().UTC().Format(time.RFC3339)),
 	})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(i.opt.DataDir, faultFile), text, 0o600)
 	}
 	if err != nil {
-		i.opt.Log.Warn("administrators will not be told of the fault", "error", err)
+		i.opt.Log.Warn("administrators will not be told about the error", "error", err)
 	}
 }

@@ -362,7 +362,7 @@ func TestOperate(t *testing.T) {
 	}
 }
 
-// If the workspace store keeps no invites, the fault is the server's, and the answer makes clients come back.
+// If the workspace store does not keep invites, the fault is the server's, and the answer makes clients come back.
 func TestWithoutAnInviteStoreInviteOnlyIsUnavailable(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		h := newHouse()

@@ -19,7 +19,7 @@ type Invites struct {
 	mode   string
 	secret string // empty if none is configured and none may be generated
 	users  or3cloud.AuthWorkspaceStore
-	store  or3cloud.InviteStore // nil if the workspace store keeps no invites
+	store  or3cloud.InviteStore // nil if the workspace store does not keep invites
 	ttl    time.Duration
 	now    func() time.Time
 	// notices tells owners of accepted invites.
@@ -101,7 +101,7 @@ func errNoInvites(cause string) error {
 func (in *Invites) read(token, email string) (invite.Token, error) {
 	switch {
 	case in.store == nil:
-		return invite.Token{}, errNoInvites("the workspace store keeps no invites")
+		return invite.Token{}, errNoInvites("the workspace store does not keep invites")
 	case token == "":
 		return invite.Token{}, errInviteRequired()
 	case in.secret == "":
@@ -210,7 +210,7 @@ func (in *Invites) describe(ctx context.Context, token string) (d or3cloud.Invit
 	case in.mode != setting.RegistrationInviteOnly:
 		return d, or3cloud.InviteNotFound, nil
 	case in.store == nil:
-		return d, "", errNoInvites("the workspace store keeps no invites")
+		return d, "", errNoInvites("the workspace store does not keep invites")
 	case in.secret == "":
 		return d, "", errNoInvites(setting.InviteSecret + " is not set")
 	}

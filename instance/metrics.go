@@ -18,7 +18,7 @@ func (i measured) Metrics(ctx context.Context) ([]metric.Family, error) {
 	all := []metric.Family{metric.Of(metric.Gauge, "ready", "Whether every route is served.", number(i.Ready()))}
 	if disk := i.Disk(); disk != nil {
 		all = append(all,
-			metric.Of(metric.Gauge, "disk_free_bytes", "Room on the file system that has the least.", float64(disk.FreeBytes)),
+			metric.Of(metric.Gauge, "disk_free_bytes", "Free space of the file system that has the least.", float64(disk.FreeBytes)),
 			metric.Of(metric.Gauge, "disk_size_bytes", "Size of that file system.", float64(disk.TotalBytes)),
 			metric.Of(metric.Gauge, "disk_headroom_bytes", "What may still be written there before changes are refused.", float64(disk.HeadroomBytes)),
 		)
@@ -49,7 +49,7 @@ func (i measured) Metrics(ctx context.Context) ([]metric.Family, error) {
 // soundness says how sound the stores are.
 func (i measured) soundness() []metric.Family {
 	damaged := metric.By(metric.Gauge, "database_damaged", "Whether a check has found the database damaged.", "database")
-	faults := metric.By(metric.Gauge, "database_faults", "Faults of the database that are known.", "database")
+	faults := metric.By(metric.Gauge, "database_faults", "Known errors of the database.", "database")
 	for _, kind := range []or3cloud.ProviderKind{or3cloud.ProviderSync, or3cloud.ProviderAuth} {
 		if d := i.Database(kind); d != nil {
 			damaged.Add(number(d.State == or3cloud.DatabaseDamaged), string(kind))

@@ -40,6 +40,6 @@ func (n notices) joined(ctx context.Context, workspaceID, userID string, who or3
 		}))
 	}
 	if err != nil {
-		n.log.Warn("the owners of a workspace could not be told of a new member", "workspace", workspaceID, "error", err)
+		n.log.Warn("the owners of a workspace could not be told about a new member", "workspace", workspaceID, "error", err)
 	}
 }

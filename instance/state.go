@@ -39,7 +39,7 @@ func (i *Instance) Unavailable() error {
 	case i.gate.isClosed():
 		why = "The server is shutting down"
 	case i.failed.Load():
-		why = "The server is about to start again"
+		why = "The server is about to restart"
 	}
 	return or3cloud.Unavailable(nil, why, pause)
 }

@@ -55,7 +55,7 @@ func TestConfigShowsTheRateLimits(t *testing.T) {
 		{"", "600 in 1m0s", "default", ""},
 		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":60000,"maxRequests":200}}`, "200 in 1m0s", "OR3_RATE_LIMIT_OVERRIDES_JSON", ""},
 		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"maxRequests":7,"windowMs":1500}}`, "7 in 1.5s", "OR3_RATE_LIMIT_OVERRIDES_JSON", ""},
-		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:psuh":{"maxRequests":7}}`, "600 in 1m0s", "default", `names "sync:psuh", which is no operation`},
+		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:psuh":{"maxRequests":7}}`, "600 in 1m0s", "default", `names "sync:psuh", which is not an operation`},
 		{"OR3_LIMITS_ENABLED=false", "off", "OR3_LIMITS_ENABLED", ""},
 		{"DISABLE_RATE_LIMIT=1", "off", "DISABLE_RATE_LIMIT", ""},
 	} {

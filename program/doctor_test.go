@@ -238,7 +238,7 @@ func TestDoctorOfANuxtHost(t *testing.T) {
 		{"a key is missing", strings.Replace(clerk, "NUXT_CLERK_SECRET_KEY=sk_test_1\n", "", 1), nil, nil, nil, 1, []string{"error: NUXT_CLERK_SECRET_KEY is not set"}, ""},
 		{"a key is another one", strings.Replace(clerk, "=sk_test_1", "=pk_test_1", 1), nil, nil, nil, 0, []string{"warning: NUXT_CLERK_SECRET_KEY does not begin with sk_"}, ""},
 		{"a name is misspelt", clerk + "NUXT_CLERK_SECRET_KEYS=sk_test_1\nOR3_PUBLIC_ULR=x\n", nil, nil, nil, 1, []string{"Did you mean NUXT_CLERK_SECRET_KEY?", "Did you mean OR3_PUBLIC_URL?"}, ""},
-		{"a key that somebody thought up", ours + "OR3_BASIC_AUTH_JWT_SECRET=" + strings.Repeat("changeme", 5) + "\n", nil, nil, nil, 0, []string{"warning: OR3_BASIC_AUTH_JWT_SECRET is not a random key"}, "OR3_TRUSTED_PROXIES"},
+		{"a key that someone thought up", ours + "OR3_BASIC_AUTH_JWT_SECRET=" + strings.Repeat("changeme", 5) + "\n", nil, nil, nil, 0, []string{"warning: OR3_BASIC_AUTH_JWT_SECRET is not a random key"}, "OR3_TRUSTED_PROXIES"},
 		{"ours", ours + "OR3_BASIC_AUTH_JWT_SECRET=" + key + "\n", nil, []string{"or3-provider-basic-auth", "or3-provider-sqlite"}, nil, 1, []string{"error: or3-provider-fs is not installed", "docs/nuxt-host.md"}, ""},
 		{"clerk is not installed", clerk, nil, []string{"or3-provider-convex"}, nil, 1, []string{"error: or3-provider-clerk is not installed", "npm install or3-provider-clerk"}, ""},
 		{"nothing is installed yet", clerk, nil, nil, nil, 0, []string{"warning: or3-provider-clerk is not installed"}, ""},

@@ -371,7 +371,7 @@ func faulty(t *testing.T, prepare func(program string), faults ...int64) (execut
 	broken.Fatal(errors.New("fsync: input/output error"))
 	err = <-done
 	if _, statErr := os.Lstat(socket); statErr == nil {
-		t.Error("nobody removed the socket in the end")
+		t.Error("no one removed the socket in the end")
 	}
 	return executed, stderr.String(), err
 }

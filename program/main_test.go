@@ -27,7 +27,7 @@ import (
 	"or3.chat/cloud/providers/sqlite"
 )
 
-var update = flag.Bool("update", false, "write the generated files anew")
+var update = flag.Bool("update", false, "write the generated files again")
 
 // TestMain makes the test binary act as the program, and as the program without any provider, when a script runs it.
 func TestMain(m *testing.M) {

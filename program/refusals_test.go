@@ -268,7 +268,7 @@ func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 		{name: "directory of files is a file", breaks: replace("data/blobs", ""), file: "data/blobs", reason: "is a file, where a directory belongs", fix: "Move it away"},
 		{name: "files missing", breaks: remove("data/blobs"), file: "data/blobs", reason: "is missing", fix: "or3-cloud adopt blobs --data"},
 		{name: "web directory missing", args: []string{"serve", "--addr", "unix:s", "--web", "nowhere"},
-			file: "nowhere", reason: "--web: ", fix: "does not exist. Make it, or name another path"},
+			file: "nowhere", reason: "--web: ", fix: "does not exist. Create it, or name another path"},
 		{name: "web directory without a client", args: []string{"serve", "--addr", "unix:s", "--web", "client"}, breaks: directory("client"),
 			file: "=client", reason: "has no index.html", fix: "give the directory that the client's build wrote"},
 		{name: "web directory is a file", args: []string{"serve", "--addr", "unix:s", "--web", "client"}, breaks: replace("client", ""),
@@ -295,7 +295,7 @@ func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 		{name: "secret file missing", env: []string{"OR3_BASIC_AUTH_JWT_SECRET_FILE=nowhere"},
 			file: "=nowhere", reason: "cannot be read", fix: "Name a readable file"},
 		{name: "breach file missing", env: []string{"OR3_BASIC_AUTH_BREACH_FILE=/nowhere"},
-			file: "=/nowhere", reason: "OR3_BASIC_AUTH_BREACH_FILE: ", fix: "does not exist. Make it, or name another path"},
+			file: "=/nowhere", reason: "OR3_BASIC_AUTH_BREACH_FILE: ", fix: "does not exist. Create it, or name another path"},
 		{name: "breach file of another kind", env: []string{"OR3_BASIC_AUTH_BREACH_FILE=words"}, breaks: replace("words", strings.Repeat("password\n", 10)),
 			file: "=words", reason: "is not a sorted list of SHA-1 digests", fix: "name the file that is ordered by hash"},
 		{name: "mail server that is none", env: []string{"OR3_SMTP_URL=http://user:hunter2@mail.example.org"},
@@ -493,7 +493,7 @@ func TestFileSystemsThatTakeNothing(t *testing.T) {
 	}
 	_ = filler.Close()
 	s.refuse(t, refusal{name: "no room", args: []string{"serve", "--addr", "unix:s", "--data", full + "/data"},
-		file: "=" + full + "/data", reason: "because its file system is full", fix: "Make room there"})
+		file: "=" + full + "/data", reason: "because its file system is full", fix: "Free some space there"})
 
 	fixed := mount("fixed", "size=4m,mode=777")
 	s.must(os.Mkdir(filepath.Join(fixed, "data"), 0o700))

@@ -56,7 +56,7 @@ func TestAuth(t *testing.T, open func(t *testing.T) Auth) {
 			t.Errorf("user ids %q, %q and again %q", x.UserID, y.UserID, again.UserID)
 		}
 	})
-	t.Run("damaged cookies are nobody", func(t *testing.T) {
+	t.Run("damaged cookies are no one", func(t *testing.T) {
 		a := open(t)
 		cookies, _ := a.SignIn(t)
 		for _, value := range []string{"", "x", "a.b.c", "null"} {

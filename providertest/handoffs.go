@@ -77,7 +77,7 @@ func testJobHandoffs(t *testing.T, b *jobBench) {
 	}
 	b.Advance(31 * time.Second)
 	if holds(id, "ann", "c", "t1") || settle(id, "ann", "c", "t1") {
-		t.Error("a claim lasts for ever")
+		t.Error("a claim lasts forever")
 	}
 	if claim(id, "ann", "c", "phone", "t2") == nil || settle(id, "ann", "c", "t1") || settle(id, "bob", "c", "t2") || settle(id, "ann", "d", "t2") {
 		t.Error("the next tab does not have the call")

@@ -29,8 +29,8 @@ func testMemberManager(t *testing.T, b *workspaceBench) {
 	}
 	wantCode(t, "an owner adds a stranger", manager.ChangeMemberRole(b.ctx, ann, ws, eve, or3cloud.RoleViewer), or3cloud.CodeNotFound)
 	wantCode(t, "an owner adds no one", manager.AdmitMember(b.ctx, ann, ws, "nothing", or3cloud.RoleViewer), or3cloud.CodeNotFound)
-	wantCode(t, "an owner adds somebody as what there is not", manager.AdmitMember(b.ctx, ann, ws, eve, "king"), or3cloud.CodeInvalid)
-	wantCode(t, "an owner adds somebody to what never was", manager.AdmitMember(b.ctx, ann, "nowhere", eve, or3cloud.RoleViewer), or3cloud.CodeNotFound)
+	wantCode(t, "an owner adds someone as what there is not", manager.AdmitMember(b.ctx, ann, ws, eve, "king"), or3cloud.CodeInvalid)
+	wantCode(t, "an owner adds someone to what never was", manager.AdmitMember(b.ctx, ann, "nowhere", eve, or3cloud.RoleViewer), or3cloud.CodeNotFound)
 	wantCode(t, "the last owner adds themselves as less", manager.AdmitMember(b.ctx, ann, ws, ann, or3cloud.RoleViewer), or3cloud.CodeConflict)
 	wantCode(t, "an owner removes a stranger", manager.DismissMember(b.ctx, ann, ws, eve), or3cloud.CodeNotFound)
 	wantCode(t, "an unknown role", manager.ChangeMemberRole(b.ctx, ann, ws, bob, "king"), or3cloud.CodeInvalid)

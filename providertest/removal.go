@@ -90,7 +90,7 @@ func testUserRemoval(t *testing.T, b *workspaceBench) {
 		t.Errorf("the others are %+v", members)
 	}
 	if b.role(bob, shared) != or3cloud.RoleOwner || b.role(bob, guest) != or3cloud.RoleOwner {
-		t.Error("somebody else has lost a workspace")
+		t.Error("someone else has lost a workspace")
 	}
 }
 
@@ -99,7 +99,7 @@ func testRemovalOfStrangers(t *testing.T, b *workspaceBench) {
 	if fates := must(remover.UserRemoval(b.ctx, identity("nobody")))(t); len(fates) != 0 {
 		t.Errorf("%+v", fates)
 	}
-	wantCode(t, "remove nobody", remover.RemoveUser(b.ctx, identity("nobody")), "")
+	wantCode(t, "remove no one", remover.RemoveUser(b.ctx, identity("nobody")), "")
 
 	// A person who comes back with the same identity is someone new.
 	before := b.user("ann")

@@ -465,7 +465,7 @@ func testGenerationsAreChecked(t *testing.T, b generationBench) {
 		"nothing expected":         {continuation(func(g *or3cloud.ChatGeneration) { g.Expected = nil }), or3cloud.CodeInvalid},
 		"something below zero":     {continuation(func(g *or3cloud.ChatGeneration) { g.Expected.Clock = -1 }), or3cloud.CodeInvalid},
 		"something that is newer":  {continuation(func(g *or3cloud.ChatGeneration) { g.Expected.Clock = 3 }), or3cloud.CodeInvalid},
-		"somebody unknown":         {g(func(g *or3cloud.ChatGeneration) { g.UserID = "nobody" }), or3cloud.CodeForbidden},
+		"someone unknown":          {g(func(g *or3cloud.ChatGeneration) { g.UserID = "nobody" }), or3cloud.CodeForbidden},
 		"a workspace that is none": {g(func(g *or3cloud.ChatGeneration) { g.WorkspaceID = "nowhere" }), or3cloud.CodeForbidden},
 	} {
 		b.refused("admission: "+name, c.code)(b.admit(c.g))

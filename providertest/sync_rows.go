@@ -169,6 +169,6 @@ func testWorkspaceItems(t *testing.T, b *syncBench) {
 		t.Errorf("an old client and an ordinary project: %+v", r)
 	}
 	if changes, _ := b.pull(0, 10); len(changes) != 2 {
-		t.Errorf("items must be delivered to everybody: %+v", changes)
+		t.Errorf("items must be delivered to everyone: %+v", changes)
 	}
 }

@@ -346,7 +346,7 @@ func testTooManyWorkspaces(t *testing.T, b *workspaceBench) {
 	if !errors.As(refused, &e) || e.Code != or3cloud.CodeRateLimited || e.RetryAfter <= 0 {
 		t.Fatalf("%d workspaces, then %v; want a refusal that says when to try again", len(made), refused)
 	}
-	b.create(bob, "Of somebody else")
+	b.create(bob, "Of someone else")
 	for range 3 {
 		if err := b.Workspaces.RemoveWorkspace(b.ctx, ann, made[0]); err != nil {
 			t.Fatal(err)

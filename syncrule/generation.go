@@ -133,7 +133,7 @@ func CheckGeneration(g *or3cloud.ChatGeneration, now time.Time) (Generation, err
 		}
 		out.Fingerprints = append(out.Fingerprints, Fingerprint(&op))
 		if op.Payload, err = syncschema.Capture(table, payload, defaults(stage, table, &op.Stamp, now)); err != nil {
-			return invalidGeneration("the " + stage + " record is no object")
+			return invalidGeneration("the " + stage + " record is not an object")
 		}
 		if size += len(op.Payload); size > maxCaptured {
 			return tooLarge("the records are")

@@ -20,7 +20,7 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-var update = flag.Bool("update", false, "write the generated files anew")
+var update = flag.Bool("update", false, "write the generated files again")
 
 // TestConfigurationPageIsFresh compares docs/configuration.md with the catalogue of this binary; "make generate" writes it.
 func TestConfigurationPageIsFresh(t *testing.T) {

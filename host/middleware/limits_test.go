@@ -32,7 +32,7 @@ func TestBudgetHeadersTellTheStateBeforeTheRequest(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := l.Check(ratelimit.SyncPush, "somebody else"); err != nil {
+	if _, err := l.Check(ratelimit.SyncPush, "someone else"); err != nil {
 		t.Error("budgets are shared between users:", err)
 	}
 }

@@ -33,7 +33,7 @@ func TestCORS(t *testing.T) {
 		{"not listed is processed all the same", "POST", "https://evil.example", listed, 418, "", "", ""},
 		{"exact match only", "GET", "https://app.example.evil.example", listed, 418, "", "", ""},
 		{"preflight", "OPTIONS", "https://app.example", listed, 204, "https://app.example", "true", "Origin"},
-		{"preflight of anybody", "OPTIONS", "null", nil, 204, "*", "", "Origin"},
+		{"preflight of anyone", "OPTIONS", "null", nil, 204, "*", "", "Origin"},
 		{"preflight not listed falls through", "OPTIONS", "https://evil.example", listed, 418, "", "", ""},
 		{"options without origin falls through", "OPTIONS", "", listed, 418, "", "", ""},
 	} {

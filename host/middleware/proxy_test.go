@@ -100,7 +100,7 @@ func TestTrustedProxies(t *testing.T) {
 		{"two proxies", "10.0.0.1:1", []string{"10.0.0.0/8", "192.0.2.7"}, chain("1.1.1.1, 198.51.100.1, 192.0.2.7"), "198.51.100.1", "public.example"},
 		{"several lines", "10.0.0.1:1", []string{"10.0.0.0/8"}, chain("1.1.1.1", "198.51.100.1", "10.9.9.9"), "198.51.100.1", "public.example"},
 		{"all entries are proxies", "10.0.0.1:1", []string{"private"}, chain("10.0.0.3, 10.0.0.2"), "10.0.0.3", "public.example"},
-		{"what stands before garbage is anybody's", "10.0.0.1:1", []string{"private"}, chain("198.51.100.1, x, 10.0.0.2"), "10.0.0.2", "public.example"},
+		{"what stands before garbage is anyone's", "10.0.0.1:1", []string{"private"}, chain("198.51.100.1, x, 10.0.0.2"), "10.0.0.2", "public.example"},
 		{"a proxy behind the socket of another", "10.0.0.1:1", []string{"private"}, chain("6.6.6.6, 198.51.100.1, unix:"), "198.51.100.1", "public.example"},
 		{"an entry that is empty", "10.0.0.1:1", []string{"private"}, chain("6.6.6.6, 198.51.100.1, ", ","), "198.51.100.1", "public.example"},
 		{"an entry in quotes", "10.0.0.1:1", []string{"private"}, chain(`6.6.6.6, "198.51.100.1:80"`), "198.51.100.1", "public.example"},

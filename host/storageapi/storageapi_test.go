@@ -402,7 +402,7 @@ func TestIntents(t *testing.T) {
 	}
 	o.Intents = nil
 	if w := hosttest.Do(t, New(o).Routes(), "POST", "/api/storage/presign-upload", upload()); w.Code != 500 {
-		t.Errorf("a quota that nobody counts: %d", w.Code)
+		t.Errorf("a quota that no one counts: %d", w.Code)
 	}
 }
 

@@ -261,7 +261,7 @@ func TestOrderOfChecks(t *testing.T) {
 		{"signed out", "update-cursor", `{"scope":{"workspaceId":"ws"},"deviceId":"d","version":1}`, signedOut, 401, "Unauthorized"},
 		{"signed out", "snapshot", `{"scope":{"workspaceId":"ws"},"pageSize":10}`, signedOut, 401, "Unauthorized"},
 		{"signed out", "gc-change-log", `{"scope":{"workspaceId":"ws"},"retentionSeconds":1}`, signedOut, 401, "Unauthorized"},
-		{"a large body of nobody is not read", "push", `{` + strings.Repeat(" ", httpapi.UnknownBody), signedOut, 401, "Unauthorized"},
+		{"a large body of no one is not read", "push", `{` + strings.Repeat(" ", httpapi.UnknownBody), signedOut, 401, "Unauthorized"},
 		{"viewers may not push", "push", pushOf(), hosttest.Member(or3cloud.RoleViewer), 403, "Forbidden"},
 		{"editors may not collect", "gc-tombstones", `{"scope":{"workspaceId":"ws"},"retentionSeconds":1}`, hosttest.Member(or3cloud.RoleEditor), 403, "Forbidden"},
 		{"body too large", "pull", `{"x":"` + strings.Repeat("x", 16<<10) + `"}`, signedOut, 413, "The request body is too large."},

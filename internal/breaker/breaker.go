@@ -50,7 +50,7 @@ func (b *Breaker) Trip(during string, err error) {
 	if b.o.Silence != nil {
 		b.o.Silence()
 	}
-	b.o.Log.Error(b.o.Store+" accepts no more writes until or3-cloud has started again", "during", during, "error", err)
+	b.o.Log.Error(b.o.Store+" accepts no more writes until or3-cloud is restarted", "during", during, "error", err)
 	if b.o.Fatal != nil {
 		b.o.Fatal(fmt.Errorf("%s, %s: %w", b.o.Store, during, err))
 	}

@@ -12,7 +12,7 @@ import (
 // Faults in the events of an answer.
 var (
 	// ErrEvent means that an event is too long or not part of a completion.
-	ErrEvent = errors.New("it has sent an event that is none of a completion")
+	ErrEvent = errors.New("it has sent an event that does not belong to a completion")
 	// ErrCalls means that the model calls a tool although the request offered none.
 	ErrCalls = errors.New("the model calls a tool that it was not offered")
 	// ErrLargeCalls means that the model calls too many tools, or with too large arguments.

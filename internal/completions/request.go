@@ -15,9 +15,9 @@ import (
 // Faults of a request.
 var (
 	// ErrUnreadable means that the request is not a JSON object.
-	ErrUnreadable = errors.New("the request is no JSON object")
+	ErrUnreadable = errors.New("the request is not a JSON object")
 	// ErrTools means that its tools are not a list of tools.
-	ErrTools = errors.New("the tools of the request are no list of tools")
+	ErrTools = errors.New("the tools of the request are not a list of tools")
 )
 
 // Request is a client's request to a model. All of it is forwarded byte for byte, except for the members between client

@@ -73,9 +73,9 @@ func Configured(cfg or3cloud.Config) (*Upstreams, []or3cloud.Problem) {
 		switch u := out.find(name); {
 		case name == "" && key == "":
 		case !isName(name) || !isKey(key):
-			refuse(setting.ModelKeys, fmt.Sprintf("has an entry that is no name=key, number %d", i+1), fix)
+			refuse(setting.ModelKeys, fmt.Sprintf("has an entry that is not name=key, number %d", i+1), fix)
 		case u == nil:
-			refuse(setting.ModelKeys, fmt.Sprintf("has in entry %d a name that is no server of %s", i+1, setting.ModelUpstreams), fix)
+			refuse(setting.ModelKeys, fmt.Sprintf("has in entry %d a name that is not a server of %s", i+1, setting.ModelUpstreams), fix)
 		default:
 			u.Key = key
 		}

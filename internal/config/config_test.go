@@ -19,7 +19,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // provider returns a provider that cannot be opened, with settings of every kind.
 func provider(id string) or3cloud.Provider {

@@ -81,7 +81,7 @@ func (l *loader) checkMediaTypes(v *Value) {
 		if isHeaderName(kind) && isHeaderName(sub) && !strings.Contains(kind+sub, "*") || sub == "*" && (kind == "*" || isHeaderName(kind)) {
 			continue
 		}
-		l.doubt(v, fmt.Sprintf("has %q, which is no media type and matches nothing", entry), "Use for example image/png, image/* for all images, or */* for all files.")
+		l.doubt(v, fmt.Sprintf("has %q, which is not a media type and matches nothing", entry), "Use for example image/png, image/* for all images, or */* for all files.")
 	}
 }
 
@@ -92,7 +92,7 @@ func (l *loader) checkClient(c *Config) {
 	case trimmed == "":
 		base.Text = ""
 	case !isPath(trimmed) || trimmed == "/api" || strings.HasPrefix(trimmed, "/api/"):
-		l.problems = append(l.problems, *base.problem("is no path below which a client can be", "Use for example /chat, or leave it out."))
+		l.problems = append(l.problems, *base.problem("is not a path below which a client can be", "Use for example /chat, or leave it out."))
 		base.Text = ""
 	default:
 		base.Text = trimmed
@@ -115,7 +115,7 @@ func (l *loader) checkClient(c *Config) {
 		v := c.get(name)
 		u, err := url.Parse(v.Text)
 		if err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "mailto" {
-			l.problems = append(l.problems, *v.problem("is no address of a page", "Use for example https://example.org/terms, or a path such as /terms."))
+			l.problems = append(l.problems, *v.problem("is not the address of a page", "Use for example https://example.org/terms, or a path such as /terms."))
 			v.Text = ""
 		}
 	}
@@ -136,7 +136,7 @@ func (l *loader) checkContact(to, languages *Value) {
 	}
 	for _, entry := range languages.list {
 		if !language.MatchString(entry) {
-			l.problems = append(l.problems, *languages.problem(fmt.Sprintf("has %q, which is no language", entry), "Use for example en,de."))
+			l.problems = append(l.problems, *languages.problem(fmt.Sprintf("has %q, which is not a language", entry), "Use for example en,de."))
 			languages.Text, languages.list = "", nil
 			break
 		}
@@ -160,7 +160,7 @@ func contactFault(text string) (fault, fix string) {
 	case err == nil && u.Scheme == "http":
 		return "which is not https", "Use an address that begins with https://."
 	}
-	return "which is no address at which to report", "Use for example mailto:security@example.org or https://example.org/report."
+	return "which is not an address to report to", "Use for example mailto:security@example.org or https://example.org/report."
 }
 
 // isMailbox reports whether a text is a mail address that can be part of a URL without escaping.
@@ -179,7 +179,7 @@ func (l *loader) checkAdmin(c *Config) {
 	case isPath(trimmed) && trimmed != "/api" && !strings.HasPrefix(trimmed, "/api/"):
 		base.Text = trimmed
 	default: // the root, for example, which would lock everyone out of every page
-		l.doubt(base, "is no path, and "+base.Setting.Default+" is used", "Use for example /admin.")
+		l.doubt(base, "is not a path, and "+base.Setting.Default+" is used", "Use for example /admin.")
 		base.Text = base.Setting.Default
 	}
 	if password := c.get(setting.AdminPassword); password.Text != "" && c.get(setting.AdminUsername).Text == "" {
@@ -187,18 +187,18 @@ func (l *loader) checkAdmin(c *Config) {
 	}
 	expiry := c.get(setting.AdminJWTExpiry)
 	if _, _, ok := setting.AdminSession(expiry.Text); !ok {
-		l.doubt(expiry, "is no length of time, and "+expiry.Setting.Default+" is used", "Use for example 24h, 30m or 7d.")
+		l.doubt(expiry, "is not a duration, and "+expiry.Setting.Default+" is used", "Use for example 24h, 30m or 7d.")
 		expiry.Text = expiry.Setting.Default
 	}
 	hosts := c.get(setting.AdminAllowedHosts)
 	for _, host := range hosts.list {
 		if strings.ContainsAny(host, "/*@ ") || strings.Trim(host, ".:") == "" {
-			l.problems = append(l.problems, *hosts.problem(fmt.Sprintf("has %q, which is no host name", host), "Use names alone, for example admin.example.org."))
+			l.problems = append(l.problems, *hosts.problem(fmt.Sprintf("has %q, which is not a host name", host), "Use names alone, for example admin.example.org."))
 		}
 	}
 	from := c.get(setting.AdminAllowedNetworks)
 	if _, err := networks.Parse(from.list); err != nil {
-		l.problems = append(l.problems, *from.problem("is no list of networks: "+err.Error(),
+		l.problems = append(l.problems, *from.problem("is not a list of networks: "+err.Error(),
 			"Use addresses and networks, for example 10.0.0.0/8, 192.0.2.7, loopback or private."))
 	}
 }
@@ -258,13 +258,13 @@ func (l *loader) checkProxies(c *Config) {
 	v, trust := c.get(setting.TrustedProxies), c.get(setting.TrustProxy)
 	proxies, err := networks.Parse(v.list)
 	if err != nil {
-		l.problems = append(l.problems, *v.problem("is no list of networks: "+err.Error(),
+		l.problems = append(l.problems, *v.problem("is not a list of networks: "+err.Error(),
 			"Use addresses and networks, for example 10.0.0.0/8, 192.0.2.7, loopback or private."))
 		v.list = nil
 	}
 	if slices.ContainsFunc(proxies, func(n netip.Prefix) bool { return n.Bits() == 0 }) {
-		l.warnings = append(l.warnings, *v.problem("trusts every address, so the client is whoever the first entry of the chain names, and anybody can write that",
-			"List the networks of the proxies alone."))
+		l.warnings = append(l.warnings, *v.problem("trusts every address, so the first entry of the chain decides who the client is, and anyone can write that",
+			"List only the networks of the proxies."))
 	}
 	if len(v.list) > 0 && trust.IsSet && !trust.boolean {
 		l.doubt(trust, "contradicts "+setting.TrustedProxies+", which wins", "Remove one of the two.")
@@ -397,7 +397,7 @@ func (l *loader) deriveEHLOName(c *Config) {
 func (l *loader) checkOrigins(v *Value) {
 	for _, o := range v.list {
 		if _, ok := weborigin.Parse(o); !ok {
-			l.doubt(v, fmt.Sprintf("has %q, which is no origin and matches nothing", o), "Use for example https://chat.example.org.")
+			l.doubt(v, fmt.Sprintf("has %q, which is not an origin and matches nothing", o), "Use for example https://chat.example.org.")
 		}
 	}
 }

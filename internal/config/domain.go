@@ -61,12 +61,12 @@ func domainFault(name string, public bool) (fault, fix string) {
 	case strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }):
 		return "has letters that certificates write in another way", "Use the form that begins with xn--, for example xn--bcher-kva.example for bücher.example."
 	case strings.Contains(name, "*"):
-		return "stands for many names", "List each name: the authority gives certificates for all names below a domain only to whoever can change its DNS."
+		return "stands for many names", "List each name: the authority gives certificates for all names below a domain only to someone who can change its DNS."
 	case len(name) > 253 || slices.ContainsFunc(labels, func(label string) bool {
 		return label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
 			strings.ContainsFunc(label, func(r rune) bool { return !isLetter(r) && !isDigit(r) && r != '-' })
 	}):
-		return "is no domain name", example
+		return "is not a domain name", example
 	case public && (len(labels) == 1 || slices.Contains(private, labels[len(labels)-1])):
 		return "is in no public DNS, so no public authority gives a certificate for it",
 			"Use a domain of your own that leads to this machine, or name an authority of your own in " + setting.ACMECA + "; without either, leave " + setting.Domain + " out."
@@ -83,7 +83,7 @@ func (l *loader) checkHTTPS(c *Config) {
 	addr, plain := c.get(setting.Addr), c.get(setting.HTTPAddr)
 	if strings.HasPrefix(addr.Text, "unix:") {
 		l.problems = append(l.problems, *addr.problem("is a Unix socket, and with "+setting.Domain+" the server itself speaks HTTPS with browsers",
-			"Leave "+setting.Addr+" and --addr out to listen on port 443; or leave "+setting.Domain+" out, if a reverse proxy stands before the server."))
+			"Leave "+setting.Addr+" and --addr out to listen on port 443; or leave "+setting.Domain+" out, if a reverse proxy is in front of the server."))
 	}
 	switch _, _, err := net.SplitHostPort(plain.Text); {
 	case plain.Text == setting.NoHTTPAddr:
@@ -99,12 +99,12 @@ func (l *loader) checkHTTPS(c *Config) {
 	}
 	for _, name := range []string{setting.TrustProxy, setting.TrustedProxies} {
 		if v := c.get(name); v.boolean || len(v.list) > 0 {
-			l.doubt(v, "believes what clients say of themselves, because with "+setting.Domain+" no proxy stands before the server",
+			l.doubt(v, "trusts what clients say about themselves, because with "+setting.Domain+" no proxy is in front of the server",
 				"Leave it out; or leave "+setting.Domain+" out, if the proxy has the certificate.")
 		}
 	}
 	if v := c.get(setting.ACMEEmail); v.Text != "" && !isMailAddress(v.Text) {
-		l.problems = append(l.problems, *v.problem("is no e-mail address", "Use for example admin@example.org, or leave it out."))
+		l.problems = append(l.problems, *v.problem("is not an e-mail address", "Use for example admin@example.org, or leave it out."))
 	}
 	if v := c.get(setting.ACMECA); v.Text != "" {
 		if u, err := url.Parse(v.Text); err != nil || u.Scheme != "https" || !isHost(u.Hostname()) {

@@ -34,7 +34,7 @@ func (c *Config) Exposed() (problems []or3cloud.Problem) {
 		if err == nil && exposed(f, info) {
 			problems = append(problems, or3cloud.Problem{
 				Variable: path, Fault: fmt.Sprintf("can be read by every user of this machine (mode %04o)", info.Mode().Perm()),
-				Why: "there are keys in it, and whoever has them can sign in as anybody", Fix: "Run: chmod o-rwx " + path,
+				Why: "it contains keys, and anyone who has them can sign in as any user", Fix: "Run: chmod o-rwx " + path,
 			})
 		}
 		f.Close()

@@ -35,7 +35,7 @@ func replaceable(path string) error {
 	for _, dir := range directories(path) {
 		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
 			return untrusted{
-				fmt.Sprintf("can be replaced by other users, because everybody may write to %s (mode %04o)", dir, info.Mode().Perm()),
+				fmt.Sprintf("can be replaced by other users, because everyone may write to %s (mode %04o)", dir, info.Mode().Perm()),
 				fmt.Sprintf("Run: chmod o-w %s; or keep the file elsewhere", dir),
 			}
 		}

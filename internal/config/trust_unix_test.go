@@ -28,9 +28,9 @@ func TestFilesThatOthersCanWriteAreNotTrusted(t *testing.T) {
 		{name: "in a directory of a group", file: 0o600, dir: 0o775},
 		{name: "in a sticky directory", file: 0o600, dir: 0o777 | os.ModeSticky},
 		{name: "writable by the group", file: 0o660, dir: 0o700, want: "mode 0660", fix: "chmod go-w"},
-		{name: "writable by everybody", file: 0o606, dir: 0o700, want: "mode 0606", fix: "chmod go-w"},
-		{name: "in a directory of everybody", file: 0o600, dir: 0o777, want: "everybody may write to", fix: "chmod o-w"},
-		{name: "below a directory of everybody", file: 0o600, dir: 0o700, top: 0o777, want: "everybody may write to", fix: "chmod o-w"},
+		{name: "writable by everyone", file: 0o606, dir: 0o700, want: "mode 0606", fix: "chmod go-w"},
+		{name: "in a directory that everyone may write to", file: 0o600, dir: 0o777, want: "everyone may write to", fix: "chmod o-w"},
+		{name: "below a directory that everyone may write to", file: 0o600, dir: 0o700, top: 0o777, want: "everyone may write to", fix: "chmod o-w"},
 		{name: "of another user", file: 0o600, dir: 0o700, owner: 4711, want: "id 4711", fix: "chown 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func TestFilesAsContainersMountThem(t *testing.T) {
 		{name: "readable by the group", file: 0o640, dir: 0o750},
 		{name: "on a volume with fsGroup", file: 0o660, dir: 0o770 | os.ModeSetgid, refused: "mode 0660"},
 		{name: "on SMB", file: 0o777, dir: 0o777, refused: "mode 0777"},
-		{name: "below an emptyDir", file: 0o600, dir: 0o777 | os.ModeSetgid, refused: "everybody may write to"},
+		{name: "below an emptyDir", file: 0o600, dir: 0o777 | os.ModeSetgid, refused: "everyone may write to"},
 		{name: "on NFS, where root is no one", file: 0o600, dir: 0o700, foreign: true, refused: "id 4711"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

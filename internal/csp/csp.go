@@ -35,14 +35,14 @@ func Parse(text string) (Policy, error) {
 		}
 		d := Directive{Name: strings.ToLower(fields[0]), Sources: fields[1:]}
 		if !slices.Contains(names, d.Name) {
-			return nil, fmt.Errorf("%q is no directive with sources", fields[0])
+			return nil, fmt.Errorf("%q is not a directive with sources", fields[0])
 		}
 		if len(d.Sources) == 0 {
 			return nil, fmt.Errorf("%s has no source", d.Name)
 		}
 		for _, source := range d.Sources {
 			if !isSource(source) {
-				return nil, fmt.Errorf("%q is no source of %s", source, d.Name)
+				return nil, fmt.Errorf("%q is not a source of %s", source, d.Name)
 			}
 		}
 		p = append(p, d)

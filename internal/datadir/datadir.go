@@ -188,7 +188,7 @@ func (d *Dir) checkForeign() error {
 	}
 	if other != "" {
 		return fmt.Errorf("%s is not a data directory of OR3 Cloud: it has no %s but contains %q; name another directory with --data or OR3_DATA_DIR. "+
-			"If it was one, restore the file from a backup, or give the directory a new identity and take its stores as they are with: %s %s --data %s",
+			"If it was one, restore the file from a backup, or give the directory a new identity and accept its stores as they are with: %s %s --data %s",
 			d.path, identityFile, other, adoptCommand, EveryStore, d.path)
 	}
 	return nil
@@ -273,7 +273,7 @@ func readIdentity(root *os.Root, path string) (id identity, err error) {
 		return id, fmt.Errorf("read the identity of the data directory: %w", err)
 	}
 	if err := json.Unmarshal(data, &id); err != nil || id.ID == "" {
-		return id, fmt.Errorf("%s %w; restore it from a backup, or give the directory a new identity and take its stores as they are with: %s %s --data %s",
+		return id, fmt.Errorf("%s %w; restore it from a backup, or give the directory a new identity and accept its stores as they are with: %s %s --data %s",
 			filepath.Join(path, identityFile), errDamaged, adoptCommand, EveryStore, path)
 	}
 	if id.Format != format {
@@ -368,7 +368,7 @@ func (d *Dir) readSecret(file string) (string, error) {
 	}
 	secret := strings.TrimSpace(string(data))
 	if secret == "" {
-		return "", fmt.Errorf("the secret %s is empty: restore it from a backup, or remove the file to get a new one, which signs everybody out", path)
+		return "", fmt.Errorf("the secret %s is empty: restore it from a backup, or remove the file to get a new one, which signs everyone out", path)
 	}
 	return secret, nil
 }

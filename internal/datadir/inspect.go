@@ -71,7 +71,7 @@ func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) 
 	entries, _ := fs.ReadDir(root.FS(), secretsDir)
 	for _, e := range entries {
 		if _, err := d.readSecret(secretsDir + "/" + e.Name()); err != nil {
-			problem(err, "whoever reads a key can sign in as anybody", "Keep other users out of it.")
+			problem(err, "anyone who reads a key can sign in as any user", "Keep other users out of it.")
 		}
 	}
 	if _, err := readIdentity(root, d.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -89,7 +89,7 @@ func judge(info fs.FileInfo, path string, shared bool) (p or3cloud.Problem, seve
 	case reachOf(info) == reachNone:
 	case reachOf(info) == reachGroup:
 		p.Fault = fmt.Sprintf("%s is open to the group %s (mode %04o)", path, groupOf(info), mode)
-		p.Why = "everybody in the group reads all accounts and files"
+		p.Why = "everyone in the group can read all accounts and files"
 		p.Fix = "Let no one but the server be in that group, or run: chmod go= " + path
 	case shared:
 		p.Fault = fmt.Sprintf("%s is open to other users by its mode (%04o), and %s vouches for the volume", path, mode, setting.SharedVolume)

@@ -58,7 +58,7 @@ func (d *Dir) Admit(name string, found or3cloud.StoreFound) (_ or3cloud.StoreAdm
 		return a, nil
 	}
 	if fault := d.fault(name, found); fault != "" {
-		return none, fmt.Errorf("%s is %s. Restore it from a backup; or, if what is there now is meant, say so with: %s %s --data %s",
+		return none, fmt.Errorf("%s is %s. Restore it from a backup; or, if what is there now is intended, confirm it with: %s %s --data %s",
 			found.Place, fault, adoptCommand, name, d.path)
 	}
 	if found.Condition == or3cloud.StoreStamped && slices.Contains(d.identity.Stores, name) {

@@ -20,7 +20,7 @@ func check(path string, measure func(string) (diskspace.Usage, error)) []or3clou
 	if errors.Is(err, fs.ErrNotExist) {
 		return []or3cloud.Problem{{
 			Variable: setting.DataDir,
-			Fault:    fmt.Sprintf("%s does not exist, and strict mode makes no data directory: a volume may not be mounted", path),
+			Fault:    fmt.Sprintf("%s does not exist, and strict mode creates no data directory: a volume may not be mounted", path),
 			Fix:      "mount the volume; for a first start run, as the user of the server: mkdir -m 700 -p " + path,
 		}}
 	}

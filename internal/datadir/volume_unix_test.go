@@ -134,10 +134,10 @@ func TestVolumesThatDecideModes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		"a secret for everybody": {root: 0o700, fault: "secrets/OR3_B can be read by other users (mode 0664): run chmod 600", prepare: func(t *testing.T, data string) {
+		"a secret for everyone": {root: 0o700, fault: "secrets/OR3_B can be read by other users (mode 0664): run chmod 600", prepare: func(t *testing.T, data string) {
 			chmod(t, filepath.Join(data, "secrets/OR3_B"), 0o664)
 		}},
-		"a secret for everybody, and the operator says it is his": {root: 0o700, shared: true, warning: "the group of the volume", prepare: func(t *testing.T, data string) {
+		"a secret for everyone, and the operator says it is his": {root: 0o700, shared: true, warning: "the group of the volume", prepare: func(t *testing.T, data string) {
 			chmod(t, filepath.Join(data, "secrets/OR3_B"), 0o664)
 		}},
 		"a secret for another group": {root: 0o700, fault: "secrets/OR3_B can be read by other users (mode 0660)", prepare: func(t *testing.T, data string) {
@@ -145,7 +145,7 @@ func TestVolumesThatDecideModes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		"a foreign file for everybody, where everybody may look": {root: 0o755, fault: "database.sqlite is open to them (mode 0664)", prepare: func(t *testing.T, data string) {
+		"a foreign file for everyone, where everyone may look": {root: 0o755, fault: "database.sqlite is open to them (mode 0664)", prepare: func(t *testing.T, data string) {
 			file := filepath.Join(data, "database.sqlite")
 			if err := os.WriteFile(file, nil, 0o600); err != nil {
 				t.Fatal(err)
@@ -155,7 +155,7 @@ func TestVolumesThatDecideModes(t *testing.T) {
 			}
 			chmod(t, file, 0o664)
 		}},
-		"an own file for everybody, where everybody may look": {root: 0o755, prepare: func(t *testing.T, data string) {
+		"an own file for everyone, where everyone may look": {root: 0o755, prepare: func(t *testing.T, data string) {
 			chmod(t, filepath.Join(data, "marks.json"), 0o664)
 		}},
 	} {

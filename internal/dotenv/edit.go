@@ -21,7 +21,7 @@ type Change struct {
 func Edit(text, heading string, changes []Change) (string, error) {
 	for _, c := range changes {
 		if c.Name == "" || strings.TrimFunc(c.Name, func(r rune) bool { return r < 0x80 && isNameByte(byte(r)) }) != "" {
-			return "", fmt.Errorf("%q is no name of a variable", c.Name)
+			return "", fmt.Errorf("%q is not the name of a variable", c.Name)
 		}
 		var err error
 		if text, err = edit(text, heading, c); err != nil {
@@ -46,7 +46,7 @@ func edit(text, heading string, c Change) (string, error) {
 			text = text[:n.at[a.begin]] + text[n.at[next]:]
 		}
 		if !sound(n.text, text, c) {
-			return "", fmt.Errorf("%s cannot be taken out of the file without changing something else; remove its line", c.Name)
+			return "", fmt.Errorf("%s cannot be removed from the file without changing something else; remove its line", c.Name)
 		}
 		return text, nil
 	}

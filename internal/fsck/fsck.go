@@ -113,7 +113,7 @@ func (i Instance) Run(ctx context.Context, in Request) (Stretch, error) {
 	at := position{Phase: readingFiles}
 	if in.After != "" {
 		if err := json.Unmarshal([]byte(in.After), &at); err != nil {
-			return Stretch{}, or3cloud.Errorf(or3cloud.CodeInvalid, "this is no position in a check: %v", err)
+			return Stretch{}, or3cloud.Errorf(or3cloud.CodeInvalid, "this is not a position in a check: %v", err)
 		}
 	}
 	if i.Span == 0 {
@@ -128,7 +128,7 @@ func (i Instance) Run(ctx context.Context, in Request) (Stretch, error) {
 	case lookingAtRows, lookingAtMessages:
 		next, err = s.lookUp(ctx, at)
 	default:
-		err = or3cloud.Errorf(or3cloud.CodeInvalid, "this is no position in a check")
+		err = or3cloud.Errorf(or3cloud.CodeInvalid, "this is not a position in a check")
 	}
 	s.Next = next.encode()
 	return s.Stretch, err

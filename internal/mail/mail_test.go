@@ -221,7 +221,7 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 		"wrong password":       {smtptest.Options{StartTLS: true, User: "ann", Password: "other"}, Error{Step: StepSignIn, Code: 535}, "password"},
 		"no sign-in offered":   {smtptest.Options{StartTLS: true}, Error{Step: StepSignIn}, "user name"},
 		"sender":               {smtptest.Options{Answer: answer("MAIL", "553 5.7.1 not yours")}, Error{Step: StepSender, Code: 553}, setting.SMTPFrom},
-		"recipient":            {smtptest.Options{Answer: answer("RCPT", "550-5.1.1 nobody\n550 5.1.1 of that name")}, Error{Step: StepRecipient, Code: 550, Permanent: true}, ""},
+		"recipient":            {smtptest.Options{Answer: answer("RCPT", "550-5.1.1 no one\n550 5.1.1 of that name")}, Error{Step: StepRecipient, Code: 550, Permanent: true}, ""},
 		"recipient, for now":   {smtptest.Options{Answer: answer("RCPT", "450 4.2.1 busy")}, Error{Step: StepRecipient, Code: 450}, ""},
 		"message":              {smtptest.Options{Answer: answer(".", "554 5.7.1 spam")}, Error{Step: StepContent, Code: 554, Permanent: true}, ""},
 		"message, for now":     {smtptest.Options{Answer: answer(".", "451 4.3.0 disk")}, Error{Step: StepContent, Code: 451}, ""},
@@ -232,7 +232,7 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 		"busy":                 {smtptest.Options{Answer: answer("EHLO", "421 4.7.0 too many connections")}, Error{Step: StepGreet, Code: 421}, "port"},
 		"our name, at RCPT":    {smtptest.Options{Answer: answer("RCPT", "504 5.5.2 <cloud>: Helo command rejected: need fully-qualified hostname")}, Error{Step: StepGreet, Code: 504}, setting.EHLOName},
 		"our name, at MAIL":    {smtptest.Options{Answer: answer("MAIL", "550 5.7.1 your EHLO name has no address")}, Error{Step: StepGreet, Code: 550}, setting.EHLOName},
-		"recipient, encrypted": {smtptest.Options{Implicit: true, Answer: answer("RCPT", "550 5.1.1 nobody")}, Error{Step: StepRecipient, Code: 550, Permanent: true}, ""},
+		"recipient, encrypted": {smtptest.Options{Implicit: true, Answer: answer("RCPT", "550 5.1.1 no one")}, Error{Step: StepRecipient, Code: 550, Permanent: true}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := smtptest.Start(t, c.opts)
@@ -337,7 +337,7 @@ func TestACancelledDeliveryEndsAtOnce(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() { sent <- s.Send(ctx, letter) }()
 	if err := patience.Receive(t, "the end of a cancelled delivery", sent); err == nil {
-		t.Fatal("delivered to nobody")
+		t.Fatal("delivered to no one")
 	}
 }
 

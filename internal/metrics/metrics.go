@@ -62,7 +62,7 @@ type told struct {
 // Println implements promhttp.Logger.
 func (t told) Println(v ...any) {
 	if t.ctx.Err() != nil {
-		return // nobody waits for the answer
+		return // no one waits for the answer
 	}
 	for _, one := range v {
 		if err, ok := one.(error); ok {

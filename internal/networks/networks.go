@@ -45,11 +45,11 @@ func parse(text string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q is no network", text)
+		return netip.Prefix{}, fmt.Errorf("%q is not a network", text)
 	}
 	if p.Addr().Is4In6() {
 		if p.Bits() < 96 {
-			return netip.Prefix{}, fmt.Errorf("%q is no network", text)
+			return netip.Prefix{}, fmt.Errorf("%q is not a network", text)
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}

@@ -87,11 +87,11 @@ func explain(path, own string, err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return denied(path, own)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Sprintf("%s cannot be written, because its file system is full. Make room there, or enlarge it; df -h %s shows how full it is",
+		return fmt.Sprintf("%s cannot be written, because its file system is full. Free some space there, or enlarge it; df -h %s shows how full it is",
 			path, nearest(filepath.Dir(path)))
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Sprintf("%s cannot be written, because its file system is read-only. Mount it writable, or choose a place on another one; "+
-			"findmnt --target %s shows how it is mounted, and dmesg whether a fault of the disk has made it read-only", path, nearest(filepath.Dir(path)))
+			"findmnt --target %s shows how it is mounted, and dmesg whether a disk error has made it read-only", path, nearest(filepath.Dir(path)))
 	case errors.Is(err, syscall.EISDIR):
 		return fmt.Sprintf("%s is a directory, where a file belongs. Move it away, or name another path", path)
 	case errors.Is(err, syscall.ENOTDIR):
@@ -101,9 +101,9 @@ func explain(path, own string, err error) string {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return fmt.Sprintf("%s cannot be opened, because too many files are open. Raise the limit: ulimit -n, or LimitNOFILE= of the systemd unit", path)
 	case errors.Is(err, syscall.EIO):
-		return fmt.Sprintf("%s cannot be read or written, because the disk reports a fault. Look at dmesg and smartctl -a, and restore what is lost from a backup", path)
+		return fmt.Sprintf("%s cannot be read or written, because the disk reports an error. Look at dmesg and smartctl -a, and restore what is lost from a backup", path)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("%s does not exist. Make it, or name another path", path)
+		return fmt.Sprintf("%s does not exist. Create it, or name another path", path)
 	}
 	return ""
 }

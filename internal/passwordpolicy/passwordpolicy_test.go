@@ -124,7 +124,7 @@ func TestBreachedPasswordsAreFound(t *testing.T) {
 				if got, err := p.Check(w); got != Breached || err != nil {
 					t.Fatalf("%d lines, %q: %q, %v", n, w, got, err)
 				}
-				if got, err := p.Check(fmt.Sprint("secret that nobody knows ", i)); got != "" || err != nil {
+				if got, err := p.Check(fmt.Sprint("secret that no one knows ", i)); got != "" || err != nil {
 					t.Fatalf("%d lines: %q, %v", n, got, err)
 				}
 			}

@@ -38,13 +38,13 @@ func Limits(overrides string) (limits map[Operation]Limit, faults []string) {
 	case !json.Valid(text):
 		faults = append(faults, "is not JSON and is ignored")
 	case json.Unmarshal(text, &raw) != nil || raw == nil:
-		faults = append(faults, "is no object and is ignored")
+		faults = append(faults, "is not an object and is ignored")
 	}
 	for _, op := range slices.Sorted(maps.Keys(raw)) {
 		b, ok := known[op]
 		switch {
 		case !ok:
-			faults = append(faults, fmt.Sprintf("names %q, which is no operation", op))
+			faults = append(faults, fmt.Sprintf("names %q, which is not an operation", op))
 			continue
 		case b.By != setting.RateLimitOverrides:
 			faults = append(faults, fmt.Sprintf("names %q, whose limit is not changed here", op))
@@ -119,7 +119,7 @@ func positive(text json.RawMessage, most float64) (n int64, fault string) {
 		case text[0] >= '0' && text[0] <= '9':
 			return int64(most), fmt.Sprintf("above %.0f, which is the most", most)
 		}
-		return 0, "that is no number"
+		return 0, "that is not a number"
 	}
 	switch whole := math.Floor(*f); {
 	case whole < 1:

@@ -322,7 +322,7 @@ func TestStalePagesAreRefused(t *testing.T) {
 	}
 	var refusal *or3cloud.Error
 	if _, err := i.Write([]Change{{"OR3_SITE_NAME", "second"}}, seen.Revision); !errors.As(err, &refusal) || refusal.Code != or3cloud.CodeConflict ||
-		refusal.Message != "The configuration has changed meanwhile; load it again" {
+		refusal.Message != "The configuration has changed in the meantime; load it again" {
 		t.Error(err)
 	}
 	if _, err := i.Write([]Change{{"OR3_SITE_NAME", "third"}}, first.Revision); err != nil {

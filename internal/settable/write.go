@@ -84,7 +84,7 @@ func (c *Configuration) Write(changes []Change, seen string) (Written, error) {
 }
 
 func stale() error {
-	return or3cloud.Errorf(or3cloud.CodeConflict, "The configuration has changed meanwhile; load it again")
+	return or3cloud.Errorf(or3cloud.CodeConflict, "The configuration has changed in the meantime; load it again")
 }
 
 // edits returns the edits for a text, and the settings that they change, by key.

@@ -54,14 +54,14 @@ func (s *Setup) Complete(a Answers) (Answers, error) {
 		a.Preset = s.DefaultPreset()
 	}
 	if a.Preset == "" {
-		return a, fmt.Errorf("%s selects providers that are those of no preset; name the preset that is to take their place", s.path(EnvFile))
+		return a, fmt.Errorf("%s selects providers of no preset; name the preset that should replace them", s.path(EnvFile))
 	}
 	if err := s.checkPreset(a.Preset); err != nil {
 		return a, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Values)) {
 		if _, ok := s.settings[name]; !ok {
-			return a, fmt.Errorf("%q is no setting%s", name, s.meant(name))
+			return a, fmt.Errorf("%q is not a setting%s", name, s.meant(name))
 		}
 	}
 	for _, name := range a.Files {

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrChanged means that a file has changed since the plan was made.
-var ErrChanged = errors.New("has changed meanwhile; nothing was written, begin again")
+var ErrChanged = errors.New("has changed in the meantime; nothing was written, start again")
 
 // Apply carries out a plan: all of it, or nothing if it returns an error. Each file is written durably and replaced
 // atomically, so that readers see either the old or the new one. Of several concurrent set-ups, one writes and the
@@ -188,7 +188,7 @@ func write(target string, text []byte, mode fs.FileMode, was fs.FileInfo) (tempo
 	}
 	if was != nil {
 		if err := keepOwner(f, was); err != nil {
-			// Without %w, because nobody knows the temporary file that was refused.
+			// Without %w, because no one knows the temporary file that was refused.
 			return "", fmt.Errorf("%s belongs to another user, and only that user and root can write it again; become one of them: %v", target, err)
 		}
 	}

@@ -38,7 +38,7 @@ func chatProviders() []or3cloud.Provider {
 				},
 				{
 					Name: "CONVEX_SELF_HOSTED_ADMIN_KEY", Settable: true, Group: groupConvex, Label: "Admin key", Secret: true,
-					Asked: true, Help: "Admin key of a deployment of your own, with which the server acts where there is no token of a user.",
+					Asked: true, Help: "Admin key of your own deployment, with which the server acts where there is no token of a user.",
 				},
 			},
 		},

@@ -56,7 +56,7 @@ var Extras = []Extra{
 		next: func(s *Setup) []string { return []string{"caddy run --config " + quoted(s.path("Caddyfile"))} },
 	},
 	{
-		Name: "nginx", Label: "nginx: a reverse proxy with certificates of yours", paths: []string{"or3-cloud.nginx.conf"}, proxy: true,
+		Name: "nginx", Label: "nginx: a reverse proxy with your own certificates", paths: []string{"or3-cloud.nginx.conf"}, proxy: true,
 		next: func(s *Setup) []string {
 			return []string{"sudo install -m 0644 " + quoted(s.path("or3-cloud.nginx.conf")) + " /etc/nginx/conf.d/or3-cloud.conf && sudo nginx -s reload"}
 		},
@@ -107,7 +107,7 @@ func render(name string, cfg *config.Config) ([]byte, error) {
 	upstream := listen.Text
 	_, port, err := net.SplitHostPort(upstream)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no address with a port: %w", upstream, err)
+		return nil, fmt.Errorf("%s is not an address with a port: %w", upstream, err)
 	}
 	if ip, err := netip.ParseAddrPort(upstream); strings.HasPrefix(upstream, ":") || err == nil && ip.Addr().IsUnspecified() {
 		upstream = net.JoinHostPort("127.0.0.1", port)
@@ -206,7 +206,7 @@ func (p *planner) fits(e Extra) error {
 	unix := strings.HasPrefix(p.cfg.String(setting.Addr), "unix:")
 	switch {
 	case p.opts.Host == HostNuxt:
-		return fmt.Errorf("%s: files that run or publish the server are for the program, and a Nuxt host runs it by itself", e.Name)
+		return fmt.Errorf("%s: files that run or publish the server are for the program, and a Nuxt host runs it itself", e.Name)
 	case e.proxy && !strings.HasPrefix(p.cfg.String(setting.PublicURL), "https://"):
 		return fmt.Errorf("%s: a reverse proxy needs the address that people use; set %s to one with https://", e.Name, setting.PublicURL)
 	case (e.proxy || e.elsewhere) && unix:

@@ -38,7 +38,7 @@ func (d folder) read(name string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular() && !info.IsDir(): // a directory causes an error of its own
-		return nil, fmt.Errorf("%s is no regular file (%s), and set-up replaces no other; move it away", path, info.Mode().Type())
+		return nil, fmt.Errorf("%s is not a regular file (%s), and set-up replaces only regular files; move it away", path, info.Mode().Type())
 	case lured(path, info):
 		return nil, fmt.Errorf("%s is a link of another user to a file that is not theirs, which root would change for them; remove the link", path)
 	}

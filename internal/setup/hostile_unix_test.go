@@ -26,17 +26,17 @@ func TestForeignFilesAreLeftAlone(t *testing.T) {
 		make func(path string) error
 		says string
 	}{
-		{"a pipe", func(path string) error { return syscall.Mkfifo(path, 0o600) }, "no regular file"},
+		{"a pipe", func(path string) error { return syscall.Mkfifo(path, 0o600) }, "not a regular file"},
 		{"a link to a pipe", func(path string) error {
 			return errors.Join(syscall.Mkfifo(path+".pipe", 0o600), os.Symlink(path+".pipe", path))
-		}, "no regular file"},
+		}, "not a regular file"},
 		{"a socket", func(path string) error {
 			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 			if err != nil {
 				return err
 			}
 			return errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}), syscall.Close(fd))
-		}, "no regular file"},
+		}, "not a regular file"},
 		{"a link to nothing", func(path string) error { return os.Symlink(path+".gone", path) }, "does not exist"},
 		{"a directory", func(path string) error { return os.Mkdir(path, 0o700) }, "directory"},
 	} {

@@ -18,7 +18,7 @@ func (d folder) lock() (release func(), err error) {
 		return nil, err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, errors.Join(fmt.Errorf("another set-up is writing in %s; nothing was written, begin again", d), f.Close())
+		return nil, errors.Join(fmt.Errorf("another set-up is writing in %s; nothing was written, start again", d), f.Close())
 	}
 	return func() { _ = f.Close() }, nil
 }

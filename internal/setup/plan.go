@@ -354,6 +354,6 @@ func (p *planner) next() {
 		say("%s%s", in, command)
 	}
 	if len(p.cfg.Roles()) > 0 {
-		say("As long as there is no account, the server prints a link with which the first one is made.")
+		say("As long as there is no account, the server prints a link that creates the first one.")
 	}
 }

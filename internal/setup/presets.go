@@ -182,12 +182,12 @@ func (s *Setup) checkPreset(id string) error {
 		}
 		listed = append(listed, p.ID)
 	}
-	why := "is no preset"
+	why := "is not a preset"
 	for _, p := range presets {
 		switch {
 		case p.ID != id:
 		case p.nuxtOnly:
-			why = "writes files of a Nuxt host, and this directory is none"
+			why = "writes files of a Nuxt host, and this directory is not one"
 		default:
 			why = "needs providers that are not compiled into this program"
 		}

@@ -337,7 +337,7 @@ func TestKeysStayWhatTheyAre(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 		if env, _ := apply(t, s, Answers{Preset: Recommended, Values: public}); env["OR3_BASIC_AUTH_JWT_SECRET"] != key {
-			t.Error("a server that has run so far signs everybody out")
+			t.Error("a server that has run so far signs everyone out")
 		}
 	})
 	t.Run("too short", func(t *testing.T) {

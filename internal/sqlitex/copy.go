@@ -82,7 +82,7 @@ func roomForCopy(file *os.File, opts Options) error {
 	}
 	const mib = 1 << 20
 	if needed := uint64(info.Size() + info.Size()/8 + copyMargin); room.Free < needed {
-		return fmt.Errorf("it has %d MiB, which stay as a copy for a while, so %d MiB of room are needed, and %s has %d MiB: make room and start again",
+		return fmt.Errorf("it has %d MiB, which stay as a copy for a while, so %d MiB of space are needed, and %s has %d MiB: free some space and start again",
 			info.Size()/mib+1, needed/mib+1, filepath.Dir(opts.Path), room.Free/mib)
 	}
 	return nil

@@ -103,7 +103,7 @@ func (d *DB) Check(ctx context.Context, after string, span time.Duration) (or3cl
 	if after != "" {
 		n, err := strconv.ParseInt(after, 10, 64)
 		if err != nil || n < 0 {
-			return out, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no position of a check", after)
+			return out, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is not a position of a check", after)
 		}
 		page = n
 	}
@@ -372,7 +372,7 @@ func (w *Watch) Found(faults ...or3cloud.DatabaseFault) {
 			continue
 		}
 		w.reported[f] = true
-		w.log.Error("THE DATABASE IS DAMAGED: put a backup back, or see or3-cloud fsck for what can still be read",
+		w.log.Error("THE DATABASE IS DAMAGED: restore a backup, or see or3-cloud fsck for what can still be read",
 			"database", f.Database, "workspace", f.WorkspaceID, "fault", f.Fault)
 	}
 	w.count()

@@ -271,7 +271,7 @@ func (d *DB) admit() (or3cloud.StoreAdmission, error) {
 	}
 	if newest := max(found.Stamp.At, a.Mark.At); newest > id.Now().Add(ClockTolerance).UnixMilli() {
 		d.Behind = true
-		id.Log.Warn("THE CLOCK IS BEHIND THE NEWEST TIME IN THE DATABASE: it was ahead before, or is wrong now. Times to come are taken for now",
+		id.Log.Warn("THE CLOCK IS BEHIND THE NEWEST TIME IN THE DATABASE: it was ahead before, or is wrong now. Times in the future are replaced by the present",
 			"database", d.opts.Path, "clock", id.Now().UTC().Format(time.RFC3339), "newest", time.UnixMilli(newest).UTC().Format(time.RFC3339))
 	}
 	return a, nil
@@ -281,7 +281,7 @@ func warning(a or3cloud.StoreAdmission) string {
 	if a.Age == or3cloud.StoreCopied {
 		return "this data directory is a copy; version counters are raised in case it is an older one"
 	}
-	return "AN OLDER COPY OF THE DATABASE WAS PUT BACK. What came after it is not there; counters are raised, and what has ended since stays ended"
+	return "AN OLDER COPY OF THE DATABASE WAS RESTORED. What came after it is missing; counters are raised, and what has ended since stays ended"
 }
 
 // ClockTolerance is how far in the future a stored time may lie and still be believed.

@@ -51,7 +51,7 @@ func load(dir string) (*credentials, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is no file of at most %d KiB", File, maxFile>>10)
+		return nil, fmt.Errorf("%s is not a file of at most %d KiB", File, maxFile>>10)
 	}
 	f, err := root.Open(File)
 	if err != nil {

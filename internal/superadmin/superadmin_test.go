@@ -230,7 +230,7 @@ func TestAnInvalidFileAdmitsNoOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := newFixture(t, dir).SignIn(t.Context(), "admin", password); err == nil {
-		t.Error("a directory lets somebody in")
+		t.Error("a directory lets someone in")
 	}
 }
 

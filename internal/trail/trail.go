@@ -94,7 +94,7 @@ func (r *Recorder) Record(ctx context.Context, e audit.Entry) {
 // List returns entries, including the refusals of the last second.
 func (r *Recorder) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if r == nil {
-		return audit.Page{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured sync provider keeps no audit trail")
+		return audit.Page{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured sync provider does not keep an audit trail")
 	}
 	_ = r.loop.Run(ctx) // the loop has logged the error
 	return r.store.ListAudit(ctx, q)

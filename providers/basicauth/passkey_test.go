@@ -233,7 +233,7 @@ func TestRefusedRegistrations(t *testing.T) {
 		"a subdomain":                   {func(d *authenticator) { d.rp.Origin = "https://a.cloud.test" }, "invalid_request"},
 		"wrong relying party":           {func(d *authenticator) { d.rp.ID = "evil.test" }, "invalid_request"},
 		"person not verified":           {func(d *authenticator) { d.auth.Options.UserNotVerified = true }, "invalid_request"},
-		"nobody present":                {func(d *authenticator) { d.auth.Options.UserNotPresent = true }, "invalid_request"},
+		"no one present":                {func(d *authenticator) { d.auth.Options.UserNotPresent = true }, "invalid_request"},
 		"backed up but not to be so":    {func(d *authenticator) { d.auth.Options.BackupState = true }, "invalid_request"},
 		"synchronised":                  {func(d *authenticator) { d.auth.Options.BackupState, d.auth.Options.BackupEligible = true, true }, ""},
 		"a key of another kind (RSA)":   {func(d *authenticator) { d.key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeRSA) }, ""},
@@ -328,7 +328,7 @@ func TestRefusedPasskeys(t *testing.T) {
 		"plain HTTP":          func(_ *instance, d *authenticator, _ *browser) { d.rp.Origin = "http://cloud.test" },
 		"wrong relying party": func(_ *instance, d *authenticator, _ *browser) { d.rp.ID = "evil.test" },
 		"person not verified": func(_ *instance, d *authenticator, _ *browser) { d.auth.Options.UserNotVerified = true },
-		"nobody present":      func(_ *instance, d *authenticator, _ *browser) { d.auth.Options.UserNotPresent = true },
+		"no one present":      func(_ *instance, d *authenticator, _ *browser) { d.auth.Options.UserNotPresent = true },
 		"another key with the id": func(_ *instance, d *authenticator, _ *browser) {
 			id := d.key.ID
 			d.key = newKey()

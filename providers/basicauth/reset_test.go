@@ -154,7 +154,7 @@ func TestUnknownAddressesAreTreatedLikeKnownOnes(t *testing.T) {
 	}
 	in.waitEmpty()
 	if server.Pending() != 0 {
-		t.Error("mail to somebody without an account")
+		t.Error("mail to someone without an account")
 	}
 }
 

@@ -317,8 +317,8 @@ func TestEveryOtherWriteIsKnown(t *testing.T) {
 	known := map[string]string{
 		"As": "itself", "RemoveAccount": "find, which is still for a person", "operate": "the operator", "AddAccount": "the operator",
 		"beginVerified": "the account version", "secondFactor": "the challenge", "passkeySignIn": "the ceremony",
-		"passkeySignInOptions": "nothing: anybody may", "Create": "that the address is free", "Bootstrap": "the configuration",
-		"forgotPassword": "nothing: anybody may", "resetPassword": "the link", "confirmEmail": "the link", "Renew": "the refresh token",
+		"passkeySignInOptions": "nothing: anyone may", "Create": "that the address is free", "Bootstrap": "the configuration",
+		"forgotPassword": "nothing: anyone may", "resetPassword": "the link", "confirmEmail": "the link", "Renew": "the refresh token",
 		"signOut": "the tokens that end", "prepare": "the start", "writeWaiting": "behind", "makeDue": "the outbox", "deliver": "the outbox",
 		"deliverNext": "the outbox", "settleAtStart": "the start",
 		"open": "the start", "Begin": "the start, for policies", "Of": "that no grace has begun",

@@ -96,7 +96,7 @@ func settings() []or3cloud.Setting {
 // checkAddress checks an e-mail address.
 func checkAddress(text string) (fault, fix string) {
 	if !form.ValidEmail(form.NormalEmail(text)) {
-		return "is no e-mail address", "Use for example owner@example.org."
+		return "is not an e-mail address", "Use for example owner@example.org."
 	}
 	return "", ""
 }

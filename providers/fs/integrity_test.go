@@ -288,7 +288,7 @@ func TestDamagedDigestsAreRewrittenFromAGoodBlob(t *testing.T) {
 				t.Errorf("%d", rec.Code)
 			}
 			if now, _ := os.ReadFile(sums); !bytes.Equal(now, good) {
-				t.Error("the digests were not made anew")
+				t.Error("the digests were not made again")
 			}
 			spoil()
 			flip(t, r.path(content), 8*2*digest.BlockSize)
