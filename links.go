@@ -4,12 +4,13 @@ package or3cloud
 type Entrance struct {
 	// Base is the address below which browsers see the server, without a slash at the end.
 	Base string
-	// Page is the path below it of the page that the front has for such links, with a slash at both ends. It is empty where only the client has one.
+	// Page is the path below it of the page that the front has for such links, with a slash at both ends. It is empty
+	// where only the client has one.
 	Page string
 }
 
-// Link returns the address that its owner opens, once. The token stands in the fragment, such as reset=TOKEN: a fragment reaches no server, and so
-// no log of a proxy.
+// Link returns the address that its owner opens, once. The token stands in the fragment, such as reset=TOKEN: a
+// fragment reaches no server, and so no log of a proxy.
 func (e Entrance) Link(fragment string) string {
 	if e.Page == "" {
 		return e.Base + "/#" + fragment

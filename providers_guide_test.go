@@ -75,13 +75,14 @@ func TestTheGuideNamesEveryAbility(t *testing.T) {
 }
 
 var (
-	// printed matches the source in the guide, below a line that names its file and, if it is not all of it, declarations.
+	// printed matches the source in the guide, below a line that names its file and, if it is not all of it,
+	// declarations.
 	printed = regexp.MustCompile("(?ms)^`([a-z/_.]+\\.go)`((?:, `[A-Za-z]+`)*):\n\n```go\n(.*?)^```$")
 	fence   = regexp.MustCompile("(?m)^ *```go")
 )
 
-// TestTheGuidePrintsSource compares all Go code in docs/providers.md with the files that it is from, which are built and
-// tested. "make generate" writes it. All that the example consists of has to be there, except its tests.
+// TestTheGuidePrintsSource compares all Go code in docs/providers.md with the files that it is from, which are built
+// and tested. "make generate" writes it. All that the example consists of has to be there, except its tests.
 func TestTheGuidePrintsSource(t *testing.T) {
 	guide := read(t, guidePath)
 	if *update {

@@ -1,6 +1,6 @@
-// Command bench measures OR3 Cloud on one machine against what the machine can do and against others, prints what it found and writes it
-// to RESULTS.md. With -against it measures another build in the same rounds. It is a module of its own, so that the product depends on
-// nothing of it.
+// Command bench measures OR3 Cloud on one machine against what the machine can do and against others, prints what it
+// found and writes it to RESULTS.md. With -against it measures another build in the same rounds. It is a module of its
+// own, so that the product depends on nothing of it.
 package main
 
 import (

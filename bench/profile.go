@@ -28,7 +28,8 @@ import (
 func init() { go http.ListenAndServe(os.Getenv("OR3_BENCH_PPROF"), nil) }
 `
 
-// profile writes profiles of what sixteen devices do: pushes, empty polls, pulls from all over the log, and pulls of what is new.
+// profile writes profiles of what sixteen devices do: pushes, empty polls, pulls from all over the log, and pulls of
+// what is new.
 func (b *bench) profile(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -23,7 +23,8 @@ const (
 	answersPerUser  = 10
 )
 
-// benchStream compares an answer that comes through OR3 Cloud with the same one through nginx, and with none in between.
+// benchStream compares an answer that comes through OR3 Cloud with the same one through nginx, and with none in
+// between.
 func (b *bench) benchStream(ctx context.Context) error {
 	upstream, stop, err := models.Start()
 	if err != nil {

@@ -25,8 +25,8 @@ const (
 // sampleSize is the size of what stands in for a client's build, in bytes: that of OR3 Chat's text.
 const sampleSize = 12 << 20
 
-// benchVisit compares a first visit to a client with one to the same files at nginx with brotli. Each of ours comes to a server that has
-// just been started and has compressed nothing.
+// benchVisit compares a first visit to a client with one to the same files at nginx with brotli. Each of ours comes to
+// a server that has just been started and has compressed nothing.
 func (b *bench) benchVisit(ctx context.Context) error {
 	client, what := b.client, "the client that was given"
 	if client == "" {
@@ -120,8 +120,8 @@ func (v *visited) visit(ctx context.Context, server string) error {
 	return nil
 }
 
-// startBrotli serves a client by nginx from Debian's packages, with its usual levels of brotli and gzip, and the files that the build
-// has compressed where there are any.
+// startBrotli serves a client by nginx from Debian's packages, with its usual levels of brotli and gzip, and the files
+// that the build has compressed where there are any.
 func (b *bench) startBrotli(ctx context.Context, root string) (*process.Server, error) {
 	var programs []string
 	for _, file := range [][2]string{

@@ -50,8 +50,8 @@ func TestReferencesAreRead(t *testing.T) {
 	}
 }
 
-// TestReferencesToTheContractResolve looks whether each place of the contract that a comment, a test or a document names
-// is a heading of that page, and whether it says which page.
+// TestReferencesToTheContractResolve looks whether each place of the contract that a comment, a test or a document
+// names is a heading of that page, and whether it says which page.
 func TestReferencesToTheContractResolve(t *testing.T) {
 	headings := map[string]map[string]bool{}
 	for _, page := range ContractPages {

@@ -1,4 +1,5 @@
-// Package docs is the documentation, as it stands in this folder, in contract and in internals. Package site makes pages of it.
+// Package docs is the documentation, as it stands in this folder, in contract and in internals. Package site makes
+// pages of it.
 package docs
 
 import "embed"

@@ -40,8 +40,8 @@ type Reference struct {
 	From, To int
 }
 
-// References returns what a text refers to. here is the page that it belongs to, if any: there a section without a page is
-// its own.
+// References returns what a text refers to. here is the page that it belongs to, if any: there a section without a page
+// is its own.
 func References(text, here string) []Reference {
 	var out []Reference
 	for _, m := range whole.FindAllStringSubmatchIndex(text, -1) {

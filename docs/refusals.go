@@ -9,12 +9,13 @@ import (
 type Refusal struct {
 	// Text is the message with what differs as <word>.
 	Text string
-	// Key is Text with … for all of that, and without what differs at its ends: what a message of the program is compared by.
+	// Key is Text with … for all of that, and without what differs at its ends: what a message of the program is
+	// compared by.
 	Key string
 }
 
-// Refusals returns the messages that troubleshooting.md explains: the lines of its blocks of code. A line that is indented goes on with
-// the one above it.
+// Refusals returns the messages that troubleshooting.md explains: the lines of its blocks of code. A line that is
+// indented goes on with the one above it.
 func Refusals() ([]Refusal, error) {
 	source, err := Files.ReadFile("troubleshooting.md")
 	if err != nil {

@@ -201,7 +201,8 @@ func TestCorpusFromThreeDevices(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	// A hard delete of another device's notification that arrives before the notification itself is refused (sync §10.4).
+	// A hard delete of another device's notification that arrives before the notification itself is refused (sync
+	// §10.4).
 	accepted := map[int64]op{}
 	for _, o := range ops {
 		if v := versions[o.Stamp.OpID]; v != 0 {

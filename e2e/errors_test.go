@@ -76,7 +76,8 @@ func TestRateLimits(t *testing.T) {
 	calls := []struct {
 		path string
 		body any
-		// max is how many requests are allowed, in an hour for those of sync and storage and in a minute for the others.
+		// max is how many requests are allowed, in an hour for those of sync and storage and in a minute for the
+		// others.
 		max  int
 		text string
 		// headers says whether answers carry the budget.

@@ -36,7 +36,8 @@ func scrape(t *testing.T, s *server) string {
 	return string(text)
 }
 
-// TestMetricsAreSentByOTLP starts a build with the tag otlp with the settings of docs/monitoring.md. It sends what /metrics has.
+// TestMetricsAreSentByOTLP starts a build with the tag otlp with the settings of docs/monitoring.md. It sends what
+// /metrics has.
 //
 //walk:follows monitoring.md OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
 func TestMetricsAreSentByOTLP(t *testing.T) {

@@ -103,8 +103,8 @@ func promtool(t *testing.T, stdin string, args ...string) {
 
 var metricName = regexp.MustCompile(`\b(?:or3_cloud|process|go|up)(?:_[a-z0-9_]+)?\b`)
 
-// TestPrometheusScrapesTheServer has a Prometheus of the distribution scrape the program with the configuration of docs/monitoring.md, load
-// the rules, and evaluate every query of rules and dashboard.
+// TestPrometheusScrapesTheServer has a Prometheus of the distribution scrape the program with the configuration of
+// docs/monitoring.md, load the rules, and evaluate every query of rules and dashboard.
 //
 //walk:follows monitoring.md OR3_METRICS_TOKEN=…
 //walk:follows monitoring.md scrape_configs:

@@ -710,7 +710,8 @@ var leaves = map[string]func(got any) string{
 	},
 }
 
-// milliseconds is the check of a time of the administration, which its pages take for one in milliseconds (workspaces-and-admin §5).
+// milliseconds is the check of a time of the administration, which its pages take for one in milliseconds
+// (workspaces-and-admin §5).
 func milliseconds(got any) string {
 	n, _ := got.(json.Number)
 	if ms, err := n.Int64(); err != nil || ms < 1e12 {
@@ -782,8 +783,8 @@ func (r *replay) compareJSON(e *exchange, path string, want, got any) []string {
 	return nil
 }
 
-// compareForm lists what a live body lacks of the form of a recorded one: the members of its objects, in their kinds. What a recorded list
-// has in it all entries of the live one must have.
+// compareForm lists what a live body lacks of the form of a recorded one: the members of its objects, in their kinds.
+// What a recorded list has in it all entries of the live one must have.
 func compareForm(path string, want, got any) (problems []string) {
 	switch w := want.(type) {
 	case nil:

@@ -81,8 +81,8 @@ func (d *device) cutPiece(location string, offset int, body []byte, cut int) {
 	}
 }
 
-// TestResumableUpload takes a large file through broken connections, restarts and kills, and ends with the same file as an
-// upload in one piece.
+// TestResumableUpload takes a large file through broken connections, restarts and kills, and ends with the same file as
+// an upload in one piece.
 func TestResumableUpload(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)

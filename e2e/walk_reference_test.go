@@ -13,7 +13,8 @@ var keyStep = step{text: "openssl rand -base64 32", want: `^[A-Za-z0-9+/]{43}=\n
 // configurationSteps follow docs/configuration.md.
 var configurationSteps = []step{keyStep}
 
-// troubleshootingSteps follow docs/troubleshooting.md, whose messages startup_test.go and program/refusals_test.go compare with the program's.
+// troubleshootingSteps follow docs/troubleshooting.md, whose messages startup_test.go and program/refusals_test.go
+// compare with the program's.
 var troubleshootingSteps = []step{
 	{text: "or3-cloud: the configuration has 1 problem, so nothing was started:", use: func(w *walk, block string) {
 		out := w.run(step{
@@ -54,7 +55,8 @@ var monitoringSteps = []step{
 	{text: "or3-cloud log-level info", want: `^info\n$`},
 }
 
-// nuxtHostSteps follow docs/nuxt-host.md. Its named blocks are read by the tests of npm/matrix, which build hosts and use them.
+// nuxtHostSteps follow docs/nuxt-host.md. Its named blocks are read by the tests of npm/matrix, which build hosts and
+// use them.
 var nuxtHostSteps = []step{
 	{text: "make dist SYSTEMS=linux/amd64", run: "make -n dist SYSTEMS=linux/amd64", want: `scripts/dist.*linux/amd64`, repository: true},
 	{text: "npm --prefix npm ci", run: "grep -q 'npm ci' scripts/npm", repository: true},

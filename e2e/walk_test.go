@@ -122,8 +122,8 @@ func TestDocumentsAreFollowed(t *testing.T) {
 	}
 }
 
-// newWalk is at the beginning of a document. The program is built as readers get it: the many short commands of documents take twice the
-// time with the race detector, and find nothing that the tests of their packages do not.
+// newWalk is at the beginning of a document. The program is built as readers get it: the many short commands of
+// documents take twice the time with the race detector, and find nothing that the tests of their packages do not.
 func newWalk(t *testing.T, doc string) *walk {
 	root := t.TempDir()
 	w := &walk{t: t, doc: doc, root: root, srv: newServer(t, withBinary(binary(t, buildPlain)), withData(filepath.Join(root, "var/lib/or3-cloud")))}

@@ -115,7 +115,8 @@ func ask[Out any](ctx context.Context, c *client, caller Caller, name string, in
 	return out, err
 }
 
-// store is or3cloud.AuthWorkspaceStore, InviteStore, WorkspaceAccessStore, WorkspaceDirectory and what administration needs over the protocol.
+// store is or3cloud.AuthWorkspaceStore, InviteStore, WorkspaceAccessStore, WorkspaceDirectory and what administration
+// needs over the protocol.
 type store struct{ *client }
 
 func wireIdentity(id or3cloud.ExternalIdentity) identityRequest {
@@ -345,8 +346,8 @@ func (s store) CheckDeploymentAdmin(ctx context.Context, id, provider string) (b
 	return out.DeploymentAdmin, err
 }
 
-// adapter is or3cloud.SyncGatewayAdapter, Snapshotter, SyncCollector, CanonicalStorage, UploadIntents, ChatHistoryReader and
-// GenerationHistory over the protocol.
+// adapter is or3cloud.SyncGatewayAdapter, Snapshotter, SyncCollector, CanonicalStorage, UploadIntents,
+// ChatHistoryReader and GenerationHistory over the protocol.
 type adapter struct{ *client }
 
 func wireScope(s or3cloud.Scope) scope { return scope{s.WorkspaceID, s.ProjectID} }

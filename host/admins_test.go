@@ -28,8 +28,8 @@ func (r *real) operate(t *testing.T, f func(instance.Operator) error) {
 	}
 }
 
-// TestTheFounderAdministers follows the account of the setup link: it administers the deployment from its first session on, until
-// that is revoked, and no one else does.
+// TestTheFounderAdministers follows the account of the setup link: it administers the deployment from its first session
+// on, until that is revoked, and no one else does.
 func TestTheFounderAdministers(t *testing.T) {
 	for _, mode := range []string{"open", "invite_only", "disabled"} {
 		t.Run(mode, func(t *testing.T) {

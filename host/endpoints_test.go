@@ -69,8 +69,8 @@ func listed(t *testing.T) map[string]endpoint {
 	return out
 }
 
-// asListed is a route as the page has it: those of our own pages for administrators stand there once for both prefixes, where the contract
-// has them as well.
+// asListed is a route as the page has it: those of our own pages for administrators stand there once for both prefixes,
+// where the contract has them as well.
 func asListed(page map[string]endpoint, route or3cloud.Route) string {
 	key := route.Method + " " + route.Path
 	rest, own := strings.CutPrefix(route.Path, adminapi.OwnPrefix)
@@ -113,8 +113,8 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	}
 }
 
-// TestEveryEndpointIsListed compares the page with what the host serves: all routes stand there as served, and nothing else
-// does.
+// TestEveryEndpointIsListed compares the page with what the host serves: all routes stand there as served, and nothing
+// else does.
 func TestEveryEndpointIsListed(t *testing.T) {
 	page := listed(t)
 	served := routes(t, page)

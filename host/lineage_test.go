@@ -47,7 +47,8 @@ func messageRow(id, thread, role string, index, clock int, data string) string {
 		id, thread, role, index, clock, index, data)
 }
 
-// lineage is a chat "t1" that was compacted from "p", whose messages m0 to m3 are in the summary and m4 is not; "o" is another chat.
+// lineage is a chat "t1" that was compacted from "p", whose messages m0 to m3 are in the summary and m4 is not; "o" is
+// another chat.
 func (p *person) lineage() {
 	p.t.Helper()
 	p.put("threads", 1, threadRow("p", ""), threadRow("o", ""),

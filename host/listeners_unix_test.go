@@ -18,8 +18,8 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// Five thousand idle listeners: what each costs in memory, and all of them in processor time. The race detector multiplies both, so
-// with it there are fewer.
+// Five thousand idle listeners: what each costs in memory, and all of them in processor time. The race detector
+// multiplies both, so with it there are fewer.
 func TestFiveThousandIdleListeners(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while")

@@ -25,8 +25,8 @@ func (p *person) want(status int, text, method, path, body string) *http.Respons
 	return res
 }
 
-// TestOwnersManageMembers follows a member from the list to the end of the membership: the next request is refused, a stream
-// ends, and the active workspace is another one.
+// TestOwnersManageMembers follows a member from the list to the end of the membership: the next request is refused, a
+// stream ends, and the active workspace is another one.
 func TestOwnersManageMembers(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil)
 	ann, bob, eve := r.register(t, "ann@example.test"), r.register(t, "bob@example.test"), r.register(t, "eve@example.test")

@@ -13,8 +13,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// webhooks makes the engine of the webhooks and returns the endpoints of members and of administrators; nil if webhooks are off, or if the
-// sync provider keeps none.
+// webhooks makes the engine of the webhooks and returns the endpoints of members and of administrators; nil if webhooks
+// are off, or if the sync provider keeps none.
 func (h *Host) webhooks(run *running, p *instance.Providers) (ofMembers, ofAdmins *webhookapi.API, err error) {
 	cfg, made := h.config, h.instance.Options()
 	store := instance.Ability[or3cloud.WebhookStore](p, or3cloud.ProviderSync)

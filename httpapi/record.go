@@ -13,8 +13,8 @@ import (
 type Record struct {
 	// ID is the request id that the client sees as X-Request-Id.
 	ID string
-	// Trace and Parent are the ids of the request's trace and of the step in it that sent the request, as declared by the
-	// sender. They are empty if nothing was declared.
+	// Trace and Parent are the ids of the request's trace and of the step in it that sent the request, as declared by
+	// the sender. They are empty if nothing was declared.
 	Trace, Parent string
 	// Route is the pattern of the matching route, and Method its method. They are empty if no route matches.
 	Route, Method string

@@ -1,5 +1,5 @@
-// Package metric is the contract of measurements: what a part of the program counts, and how it is asked for the figures. To count is an
-// atomic addition; how figures get to a monitoring system, who counts need not know.
+// Package metric is the contract of measurements: what a part of the program counts, and how it is asked for the
+// figures. To count is an atomic addition; how figures get to a monitoring system, who counts need not know.
 package metric
 
 import (
@@ -13,8 +13,8 @@ import (
 
 // Reporter is the optional ability to say what is measured. Providers may have it.
 type Reporter interface {
-	// Metrics returns the figures of the moment. It is called whenever a monitoring system asks, so what takes long to find out is kept for
-	// a while. With an error come those that could be had.
+	// Metrics returns the figures of the moment. It is called whenever a monitoring system asks, so what takes long to
+	// find out is kept for a while. With an error come those that could be had.
 	Metrics(ctx context.Context) ([]Family, error)
 }
 
@@ -43,8 +43,9 @@ const (
 	Spread
 )
 
-// Family is one measurement, with a figure for each combination of labels. What a label may say is a closed list, and never what a
-// request, a user or a workspace has brought along: each value is a time series that a monitoring system keeps.
+// Family is one measurement, with a figure for each combination of labels. What a label may say is a closed list, and
+// never what a request, a user or a workspace has brought along: each value is a time series that a monitoring system
+// keeps.
 type Family struct {
 	// Name has lower-case words with underscores between them, the unit last, and "_total" behind that of a Total.
 	Name string
@@ -66,8 +67,8 @@ type Sample struct {
 
 // Distribution says how many observations there were up to each bound.
 type Distribution struct {
-	// Bounds are the largest values of the buckets, in ascending order, and Counts how many observations each of these has; one more is of
-	// what is larger than all of them.
+	// Bounds are the largest values of the buckets, in ascending order, and Counts how many observations each of these
+	// has; one more is of what is larger than all of them.
 	Bounds []float64
 	Counts []uint64
 	Sum    float64
@@ -120,7 +121,8 @@ func (c *Counter) Value() float64 { return float64(c.n.Load()) }
 // Family returns the counter as a family of its own.
 func (c *Counter) Family(name, help string) Family { return Of(Total, name, help, c.Value()) }
 
-// Histogram counts observations by size. It is made by Durations or Sizes, and costs two atomic additions an observation.
+// Histogram counts observations by size. It is made by Durations or Sizes, and costs two atomic additions an
+// observation.
 type Histogram struct {
 	bounds []int64
 	unit   float64 // how many of what is observed make one of what is shown

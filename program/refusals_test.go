@@ -26,7 +26,8 @@ import (
 // unprivileged is the user that runs the program when the tests run as root, whom permissions do not stop.
 const unprivileged = 65534
 
-// station is a directory in which an unprivileged user can run the program, with a data directory that a server has used.
+// station is a directory in which an unprivileged user can run the program, with a data directory that a server has
+// used.
 type station struct {
 	t       *testing.T
 	dir     string
@@ -447,7 +448,8 @@ func TestAnAddressThatIsTakenNamesItsHolder(t *testing.T) {
 		file: "=" + filepath.Join(s.dir, "socket"), reason: "is in use by another program", fix: want})
 }
 
-// TestASecondStartDoesNotSeemToRun starts two servers on one data directory: the second says why it cannot, and nothing else.
+// TestASecondStartDoesNotSeemToRun starts two servers on one data directory: the second says why it cannot, and nothing
+// else.
 func TestASecondStartDoesNotSeemToRun(t *testing.T) {
 	s := newStation(t)
 	first := s.command("used", nil, "serve", "--addr", "unix:s")

@@ -7,8 +7,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// TestAccountAdmin checks that an auth provider keeps the promises of or3cloud.AccountAdmin. open is called for each case and
-// cleans up through t; the provider has no accounts yet.
+// TestAccountAdmin checks that an auth provider keeps the promises of or3cloud.AccountAdmin. open is called for each
+// case and cleans up through t; the provider has no accounts yet.
 func TestAccountAdmin(t *testing.T, open func(t *testing.T) or3cloud.AccountAdmin) {
 	emails := []string{"ann@example.test", "bob@example.test", "cay@example.test", "dan@example.test", "eve@example.test"}
 	t.Run("an account is found by its id and its address", func(t *testing.T) {

@@ -97,7 +97,8 @@ func idOf(t failer, message string) string {
 	return m.ID
 }
 
-// testChatHistory reads a thread as a thread, by the ids of its messages, and in pages of every size in both directions.
+// testChatHistory reads a thread as a thread, by the ids of its messages, and in pages of every size in both
+// directions.
 func testChatHistory(t *testing.T, b chatBench) {
 	if page := b.thread("t"); page.Thread != nil || page.Revision != "" {
 		t.Errorf("a thread that is not there: %+v", page)

@@ -105,8 +105,8 @@ func testSnapshotTokens(t *testing.T, b *syncBench) {
 	}
 }
 
-// testSnapshotOfLongPKs checks that a pk of any length that is accepted can be the last of a page: a client takes tokens
-// of up to 4096 characters.
+// testSnapshotOfLongPKs checks that a pk of any length that is accepted can be the last of a page: a client takes
+// tokens of up to 4096 characters.
 func testSnapshotOfLongPKs(t *testing.T, b *syncBench) {
 	for _, r := range []string{"a", "\u6f22", "\U0001F600"} {
 		b.push(b.put(strings.Repeat(r, 1024/len([]byte(r))), 1), b.put(strings.Repeat(r, 1024/max(1, len([]byte(r))/2)), 1))

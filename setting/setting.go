@@ -1,5 +1,5 @@
-// Package setting declares the settings of the host (contract, env §1–§4 and §14): the only place where their names and defaults
-// stand. Whoever reads one, a provider included, names it by the constant.
+// Package setting declares the settings of the host (contract, env §1–§4 and §14): the only place where their names and
+// defaults stand. Whoever reads one, a provider included, names it by the constant.
 package setting
 
 import (
@@ -602,7 +602,8 @@ func Host() []or3cloud.Setting {
 	}
 }
 
-// Registration returns who may register: the value of RegistrationMode, or its default, which follows from AutoProvision.
+// Registration returns who may register: the value of RegistrationMode, or its default, which follows from
+// AutoProvision.
 func Registration(cfg or3cloud.Config) string {
 	switch mode := cfg.String(RegistrationMode); {
 	case mode != "":

@@ -22,7 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "write the generated files again")
 
-// TestConfigurationPageIsFresh compares docs/configuration.md with the catalogue of this binary; "make generate" writes it.
+// TestConfigurationPageIsFresh compares docs/configuration.md with the catalogue of this binary; "make generate" writes
+// it.
 func TestConfigurationPageIsFresh(t *testing.T) {
 	reg := &or3cloud.Registry{}
 	for _, register := range providers {

@@ -57,7 +57,8 @@ func (d *document) join(block ast.Node) {
 	}
 }
 
-// linkText makes a link of a part of a block's text: of what is in its last line, if it has two. What is code or a link already stays.
+// linkText makes a link of a part of a block's text: of what is in its last line, if it has two. What is code or a link
+// already stays.
 func linkText(block ast.Node, part text.Segment, address string) {
 	_ = ast.Walk(block, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		switch n := n.(type) {

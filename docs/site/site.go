@@ -1,5 +1,5 @@
-// Package site renders the documentation as a static site (requirement 7.1): pages that work without a script and on a phone, and a
-// search for whoever has scripts. All its links are relative, so that it may stand below any path.
+// Package site renders the documentation as a static site (requirement 7.1): pages that work without a script and on a
+// phone, and a search for whoever has scripts. All its links are relative, so that it may stand below any path.
 package site
 
 import (
@@ -31,7 +31,8 @@ var assets embed.FS
 
 var pages = template.Must(template.ParseFS(templates, "*.html"))
 
-// markdown reads documents as the places do where they are read otherwise: with tables, and with an id for each heading.
+// markdown reads documents as the places do where they are read otherwise: with tables, and with an id for each
+// heading.
 var markdown = goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithParserOptions(parser.WithAutoHeadingID()))
 
 // document is a page that is being made.
@@ -168,8 +169,8 @@ func (p page) write(files map[string][]byte, name, by string) error {
 	return nil
 }
 
-// link makes links between documents links between pages. What a link to another file of the repository says stays as text: whoever has
-// the program alone has no such file.
+// link makes links between documents links between pages. What a link to another file of the repository says stays as
+// text: whoever has the program alone has no such file.
 func (d *document) link(byName map[string]*document) error {
 	var unlinked []*ast.Link
 	err := ast.Walk(d.root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -210,7 +211,8 @@ const settings = "configuration.md"
 // isSetting is how settings are named.
 var isSetting = regexp.MustCompile(`^[A-Z][A-Z0-9_]+$`)
 
-// sections takes a document apart for the search: at its headings, and in tables of settings at each of these, which get an id for it.
+// sections takes a document apart for the search: at its headings, and in tables of settings at each of these, which
+// get an id for it.
 func (d *document) sections() []section {
 	var out []section
 	_ = ast.Walk(d.root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {

@@ -27,8 +27,8 @@ func files(t *testing.T) map[string][]byte {
 	return files
 }
 
-// TestNoLinkIsDead looks whether each link of a page leads to a page, and to a place that is in it. What leads to other servers is not
-// followed.
+// TestNoLinkIsDead looks whether each link of a page leads to a page, and to a place that is in it. What leads to other
+// servers is not followed.
 func TestNoLinkIsDead(t *testing.T) {
 	files := files(t)
 	places := map[string]bool{}
@@ -89,7 +89,8 @@ func TestEveryDocumentHasAPage(t *testing.T) {
 	}
 }
 
-// TestPagesWorkWithoutAScript looks whether pages bring no script but the search, and no style of their own, which the policy would refuse.
+// TestPagesWorkWithoutAScript looks whether pages bring no script but the search, and no style of their own, which the
+// policy would refuse.
 func TestPagesWorkWithoutAScript(t *testing.T) {
 	for name, content := range files(t) {
 		if !strings.HasSuffix(name, ".html") {

@@ -11,8 +11,8 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// membersAPI are the endpoints of one workspace: what it is, who is in it, and whether it is shown as open to guests (contract,
-// workspaces-and-admin §5, §6).
+// membersAPI are the endpoints of one workspace: what it is, who is in it, and whether it is shown as open to guests
+// (contract, workspaces-and-admin §5, §6).
 type membersAPI struct{ *API }
 
 func (a membersAPI) table() []endpoint {

@@ -32,7 +32,8 @@ type Now struct {
 // Point is the load since the point before it. Rates per second are averages.
 type Point struct {
 	At time.Time `json:"at"`
-	// Requests, Faults (answers of 500 and above), Ops (changes that devices have pushed) and Bytes (of answers) are per second.
+	// Requests, Faults (answers of 500 and above), Ops (changes that devices have pushed) and Bytes (of answers) are
+	// per second.
 	Requests float64 `json:"requests"`
 	Faults   float64 `json:"faults"`
 	Ops      float64 `json:"ops"`

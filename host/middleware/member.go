@@ -6,7 +6,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Member admits signed-in users who may do p in their active workspace. Everyone else gets the 401 or 403 of or3cloud.Can.
+// Member admits signed-in users who may do p in their active workspace. Everyone else gets the 401 or 403 of
+// or3cloud.Can.
 func Member(front or3cloud.Front, r *http.Request, p or3cloud.Permission) (*or3cloud.SessionContext, error) {
 	s, err := front.Session(r)
 	if err != nil {

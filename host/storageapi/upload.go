@@ -80,8 +80,8 @@ func (a *API) takes(mime string) error {
 	return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "MIME type %s not allowed", mime)
 }
 
-// covers reports whether an entry of the allow-list means a media type: it is the type itself, a range such as image/*, or
-// */* (RFC 9110 §12.5.1).
+// covers reports whether an entry of the allow-list means a media type: it is the type itself, a range such as image/*,
+// or */* (RFC 9110 §12.5.1).
 func covers(entry, t string) bool {
 	kind, ok := strings.CutSuffix(entry, "/*")
 	if !ok {

@@ -41,7 +41,8 @@ func newAnswer(ctx context.Context, tab *membudget.Tab, begin string) (answer, e
 	return prepaidAnswer(ctx, tab, begin, chunkSize)
 }
 
-// prepaidAnswer returns an answer that begins with a text and can grow to size bytes. It waits until there is memory for that.
+// prepaidAnswer returns an answer that begins with a text and can grow to size bytes. It waits until there is memory
+// for that.
 func prepaidAnswer(ctx context.Context, tab *membudget.Tab, begin string, size int64) (answer, error) {
 	if err := waitFor(ctx, tab, size); err != nil {
 		return answer{}, err

@@ -1,5 +1,5 @@
-// Package linked writes the Go file that says which providers are linked into a program: their packages, and nothing else. It is the
-// only file that changes when a program gets other providers.
+// Package linked writes the Go file that says which providers are linked into a program: their packages, and nothing
+// else. It is the only file that changes when a program gets other providers.
 package linked
 
 import (
@@ -25,8 +25,8 @@ type Program struct {
 	Packages []string
 }
 
-// Source returns the file of the program: a variable providers of package main, which its main function hands to program.Main.
-// The order of Packages makes no difference.
+// Source returns the file of the program: a variable providers of package main, which its main function hands to
+// program.Main. The order of Packages makes no difference.
 func (p Program) Source() ([]byte, error) {
 	packages := slices.Clone(p.Packages)
 	slices.Sort(packages)

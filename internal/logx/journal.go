@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// How much of the log is kept in memory, in bytes: of what is worth an operator's attention, and of details, which come in floods and may
-// not push it out.
+// How much of the log is kept in memory, in bytes: of what is worth an operator's attention, and of details, which come
+// in floods and may not push it out.
 const (
 	keptLines   = 512 << 10
 	keptDetails = 256 << 10
@@ -20,8 +20,9 @@ const (
 	longest = 64 << 10
 )
 
-// Journal is the logger of a program that runs. Its level can be changed while it does, and the newest lines are kept, redacted like all
-// others. Lines below the level are kept only as long as someone follows them (Follow), but those at info level always.
+// Journal is the logger of a program that runs. Its level can be changed while it does, and the newest lines are kept,
+// redacted like all others. Lines below the level are kept only as long as someone follows them (Follow), but those at
+// info level always.
 type Journal struct {
 	*slog.Logger
 	written, kept slog.LevelVar
@@ -88,8 +89,8 @@ func (j *Journal) decide() {
 	j.kept.Set(level)
 }
 
-// Read returns lines of a level and above in their order: the first after a line, or the newest ones if after is 0 or no line of this process.
-// News is closed with the next line.
+// Read returns lines of a level and above in their order: the first after a line, or the newest ones if after is 0 or
+// no line of this process. News is closed with the next line.
 func (j *Journal) Read(after uint64, level slog.Level, limit int) (found []Line, news <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 // lastAnswer is how long an answer that is under way may take once the server stops.
 const lastAnswer = 2 * time.Second
 
-// Listen answers at an address of its own, at /metrics alone, until stop is called; an empty address is none. People are served all the
-// same where it cannot be opened, and a monitoring system notices that by itself.
+// Listen answers at an address of its own, at /metrics alone, until stop is called; an empty address is none. People
+// are served all the same where it cannot be opened, and a monitoring system notices that by itself.
 func Listen(addr string, h http.Handler, log *slog.Logger) (stop func()) {
 	if addr == "" {
 		return func() {}

@@ -1,4 +1,5 @@
-// Package metrics answers a monitoring system with what is measured, in the formats of Prometheus. It alone knows their library.
+// Package metrics answers a monitoring system with what is measured, in the formats of Prometheus. It alone knows their
+// library.
 package metrics
 
 import (
@@ -34,8 +35,8 @@ func Of(reporter metric.Reporter) Source {
 	return Source{process, reporter}
 }
 
-// Gatherer returns the figures of the moment when it is asked, until ctx ends. Figures that a reporter cannot get are missing, and
-// the error says why.
+// Gatherer returns the figures of the moment when it is asked, until ctx ends. Figures that a reporter cannot get are
+// missing, and the error says why.
 func (s Source) Gatherer(ctx context.Context) prometheus.Gatherer {
 	return prometheus.Gatherers{s.process, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, err := s.reporter.Metrics(ctx)
@@ -43,7 +44,8 @@ func (s Source) Gatherer(ctx context.Context) prometheus.Gatherer {
 	})}
 }
 
-// Handler answers with the figures of a source. Figures that it cannot get are missing from the answer, and the log says why.
+// Handler answers with the figures of a source. Figures that it cannot get are missing from the answer, and the log
+// says why.
 func Handler(log *slog.Logger, source Source) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

@@ -106,8 +106,8 @@ func TestLinesAreShort(t *testing.T) {
 	}
 }
 
-// What the clients and the server of February 2026 said to each other is as the description says, except for the members
-// that came later.
+// What the clients and the server of February 2026 said to each other is as the description says, except for the
+// members that came later.
 func TestRecordedTrafficIsDescribed(t *testing.T) {
 	d, err := Read()
 	if err != nil {

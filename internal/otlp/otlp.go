@@ -1,7 +1,7 @@
 //go:build otlp
 
-// Package otlp sends what is measured to a collector of OpenTelemetry. It is a build option, the tag otlp, because its libraries add
-// 5 MB to the program, and Prometheus needs none of them.
+// Package otlp sends what is measured to a collector of OpenTelemetry. It is a build option, the tag otlp, because its
+// libraries add 5 MB to the program, and Prometheus needs none of them.
 package otlp
 
 import (

@@ -1,5 +1,6 @@
-// Package traceparent reads the header by which proxies and clients say to which trace a request belongs (W3C Trace Context). Anyone can
-// send one, so it decides nothing: it is written down beside what happened, for whoever follows a request through several programs.
+// Package traceparent reads the header by which proxies and clients say to which trace a request belongs (W3C Trace
+// Context). Anyone can send one, so it decides nothing: it is written down beside what happened, for whoever follows a
+// request through several programs.
 package traceparent
 
 import (
@@ -17,7 +18,8 @@ const (
 	flagsFrom  = 53
 )
 
-// Of returns the ids of the trace and of the step in it that has sent a request; "" if it says nothing, or not in that form.
+// Of returns the ids of the trace and of the step in it that has sent a request; "" if it says nothing, or not in that
+// form.
 func Of(h http.Header) (trace, parent string) {
 	values := h["Traceparent"]
 	if len(values) != 1 {

@@ -21,7 +21,8 @@ import (
 type Process struct {
 	// Name is the name with which a program has to identify itself in "version --json" to be ours.
 	Name string
-	// Program is the path of the file that an upgrade replaces, and Argv are the arguments of this process, with its name.
+	// Program is the path of the file that an upgrade replaces, and Argv are the arguments of this process, with its
+	// name.
 	Program string
 	Argv    []string
 	// Environ is the environment for a successor, without what is meant for this process alone.

@@ -31,7 +31,8 @@ type Provider struct {
 	Fix string `json:"fix,omitempty"`
 }
 
-// ListCommand returns the command that lists the providers of a program. load reads the configuration. It takes no arguments.
+// ListCommand returns the command that lists the providers of a program. load reads the configuration. It takes no
+// arguments.
 func ListCommand(out io.Writer, load func() (*config.Config, *or3cloud.Registry, error)) *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{

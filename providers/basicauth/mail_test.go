@@ -35,7 +35,8 @@ func openWithMail(t *testing.T) (*instance, *smtptest.Server) {
 
 var linkPattern = regexp.MustCompile(`https://cloud\.example\.test/#([a-z-]+)=([A-Za-z0-9_-]{43})`)
 
-// linkOf returns the token of the link in a message. The text and the page must have the same one, and no other address.
+// linkOf returns the token of the link in a message. The text and the page must have the same one, and no other
+// address.
 func (in *instance) linkOf(m smtptest.Message, name string) string {
 	in.t.Helper()
 	text, html := m.Part(in.t, "text/plain"), m.Part(in.t, "text/html")

@@ -31,8 +31,8 @@ func (n *entrance) passkeySignInOptions(c call) error {
 	return c.reply(map[string]any{"challenge": token, "publicKey": options.Response})
 }
 
-// passkeySignIn is POST /api/basic-auth/passkeys/sign-in. A passkey is something one has, opened by something one knows or
-// is, so nothing else is asked.
+// passkeySignIn is POST /api/basic-auth/passkeys/sign-in. A passkey is something one has, opened by something one knows
+// or is, so nothing else is asked.
 func (n *entrance) passkeySignIn(c call) error {
 	f, err := c.body()
 	if err != nil {

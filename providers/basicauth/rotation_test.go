@@ -368,7 +368,8 @@ func TestNoRefreshTokenIsStored(t *testing.T) {
 	}
 }
 
-// A rotation whose cookies cannot reach the browser would sign it out: it would show the old token once more, long after.
+// A rotation whose cookies cannot reach the browser would sign it out: it would show the old token once more, long
+// after.
 func TestNothingIsRotatedAfterTheAnswerHasBegun(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")

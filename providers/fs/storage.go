@@ -26,9 +26,11 @@ type Options struct {
 	Signer   *signed.Signer
 	// TTL is how long a signed URL is valid.
 	TTL time.Duration
-	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it. 0 leaves it to them.
+	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it. 0
+	// leaves it to them.
 	Retention time.Duration
-	// TrashGrace is how long retired bytes stay in the trash, served and ready to be taken back; 0 lets the next collection unlink them.
+	// TrashGrace is how long retired bytes stay in the trash, served and ready to be taken back; 0 lets the next
+	// collection unlink them.
 	TrashGrace time.Duration
 	Host       or3cloud.HostServices
 	// References says which blobs are used; without it nothing is collected or deleted.

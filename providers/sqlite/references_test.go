@@ -291,8 +291,8 @@ func TestReferencesAreThoseOfTheWinners(t *testing.T) {
 	}
 }
 
-// TestReferencesOfAnOlderDatabase gives a database the tables of references from before migration 22, and starts with it, interrupted again
-// and again.
+// TestReferencesOfAnOlderDatabase gives a database the tables of references from before migration 22, and starts with
+// it, interrupted again and again.
 func TestReferencesOfAnOlderDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	s, c := openTest(t, func(o *Options) { o.Path = path })
@@ -396,7 +396,8 @@ CREATE TRIGGER file_added AFTER INSERT ON files BEGIN SELECT 1; END;
 CREATE TRIGGER file_changed AFTER UPDATE OF size_bytes ON files BEGIN SELECT 1; END;
 CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN SELECT 1; END`
 
-// startInterrupted starts with a database until a start is not interrupted, each later than the one before, and returns how many were.
+// startInterrupted starts with a database until a start is not interrupted, each later than the one before, and returns
+// how many were.
 func startInterrupted(t *testing.T, path string, c *clock) (interrupted int) {
 	t.Helper()
 	for calls := 1; ; calls = calls*3/2 + 1 {

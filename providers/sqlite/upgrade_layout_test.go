@@ -182,8 +182,8 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-// manyOps returns ops on few records of several tables: puts, deletions and soft deletions that win and lose, names that rows take from
-// each other, and notifications.
+// manyOps returns ops on few records of several tables: puts, deletions and soft deletions that win and lose, names
+// that rows take from each other, and notifications.
 func manyOps(t testing.TB, user string, n int) (ops []or3cloud.Op) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 25))

@@ -24,7 +24,8 @@ import (
 	"or3.chat/cloud/release/epoch"
 )
 
-// user is the number of the user and the group that the program runs as. It has no name on the host, so that it can do nothing there.
+// user is the number of the user and the group that the program runs as. It has no name on the host, so that it can do
+// nothing there.
 const user = 10001
 
 // healthcheck is Docker's, which other runtimes ignore. The durations are in nanoseconds.

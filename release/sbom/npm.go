@@ -21,7 +21,8 @@ const (
 	npmLock = "npm/package-lock.json"
 )
 
-// lockFile is what we read of a package-lock.json. The keys of its packages are folders; our own are not below node_modules.
+// lockFile is what we read of a package-lock.json. The keys of its packages are folders; our own are not below
+// node_modules.
 type lockFile struct {
 	Packages map[string]struct {
 		Name, Version   string

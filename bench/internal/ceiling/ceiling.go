@@ -25,8 +25,8 @@ import (
 // Command is the argument with which the bench runs this server instead of measurements.
 const Command = "ceiling"
 
-// logSize is the size of the file that bodies are written to, round and round: as a write-ahead log that is overwritten, so that
-// no fdatasync has to write where the file ends.
+// logSize is the size of the file that bodies are written to, round and round: as a write-ahead log that is
+// overwritten, so that no fdatasync has to write where the file ends.
 const logSize = 64 << 20
 
 // Start runs this program as such a server, with its files in a directory of its own. The answers are sent in turn.

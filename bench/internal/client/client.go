@@ -149,8 +149,8 @@ func (c *Client) Do(method, path string, body []byte) ([]byte, error) {
 	return c.answer, nil
 }
 
-// read reads an answer and looks at what Do needs of its head. http.ReadResponse, which makes a map of it, would cost as much as the
-// server's whole work on a poll.
+// read reads an answer and looks at what Do needs of its head. http.ReadResponse, which makes a map of it, would cost
+// as much as the server's whole work on a poll.
 func (c *Client) read() (status int, err error) {
 	line, err := c.in.ReadSlice('\n')
 	if err != nil {

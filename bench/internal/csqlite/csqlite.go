@@ -1,5 +1,5 @@
-// Package csqlite writes ops with SQLite's C library alone, into the layout of November 2026: what a server could reach that kept that
-// layout. The program is compiled for each run.
+// Package csqlite writes ops with SQLite's C library alone, into the layout of November 2026: what a server could reach
+// that kept that layout. The program is compiled for each run.
 package csqlite
 
 import (
@@ -26,8 +26,8 @@ var (
 	schema []byte
 )
 
-// Build compiles the program in a directory, with the compiler of the machine and the library of the distribution, and returns its
-// path. root is the directory of the product's module.
+// Build compiles the program in a directory, with the compiler of the machine and the library of the distribution, and
+// returns its path. root is the directory of the product's module.
 func Build(ctx context.Context, root, dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err

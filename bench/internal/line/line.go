@@ -1,5 +1,5 @@
-// Package line puts a line between clients and a server on one machine: so many bytes a second in each direction for all connections
-// together, and the time that they take to arrive.
+// Package line puts a line between clients and a server on one machine: so many bytes a second in each direction for
+// all connections together, and the time that they take to arrive.
 package line
 
 import (
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Line is an end of the line, at Addr. Lost packets and the slow start of TCP are not part of it; a new connection costs the time of a
-// handshake.
+// Line is an end of the line, at Addr. Lost packets and the slow start of TCP are not part of it; a new connection
+// costs the time of a handshake.
 type Line struct {
 	Addr string
 
@@ -136,8 +136,8 @@ type parcel struct {
 	at   time.Time
 }
 
-// carry carries what comes from one connection to another until it ends. It takes no more than the line can carry, so that the sender
-// sees how slow it is.
+// carry carries what comes from one connection to another until it ends. It takes no more than the line can carry, so
+// that the sender sees how slow it is.
 func (d *direction) carry(to, from net.Conn, delay time.Duration) {
 	parcels := make(chan parcel, 1024)
 	arrived := make(chan struct{})

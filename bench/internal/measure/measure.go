@@ -71,8 +71,8 @@ func Interleave(rounds int, steps ...Step) error {
 	return nil
 }
 
-// Alternate is Interleave for steps that do not depend on each other: every second round goes backwards, so that no step always
-// comes after the same other one, whose writes the disk may still be busy with.
+// Alternate is Interleave for steps that do not depend on each other: every second round goes backwards, so that no
+// step always comes after the same other one, whose writes the disk may still be busy with.
 func Alternate(rounds int, steps ...Step) error {
 	backwards := slices.Clone(steps)
 	slices.Reverse(backwards)
@@ -150,9 +150,9 @@ type Meter interface {
 	Output() int64
 }
 
-// Received is how many bytes all clients of this process have read. What a server has put out beyond that has gone to files. The
-// kernel's own count (write_bytes of /proc/PID/io) is of no use here: where the page cache holds a file in large folios, it counts a whole
-// folio of up to 2 MiB for each page that is written.
+// Received is how many bytes all clients of this process have read. What a server has put out beyond that has gone to
+// files. The kernel's own count (write_bytes of /proc/PID/io) is of no use here: where the page cache holds a file in
+// large folios, it counts a whole folio of up to 2 MiB for each page that is written.
 var Received atomic.Int64
 
 // Work is what one load has done, a value for each round.

@@ -40,8 +40,8 @@ func Build(ctx context.Context, root, out string) error {
 	return build(ctx, root, "-trimpath", "-ldflags=-s -w", "-o", out)
 }
 
-// BuildWith builds the product with a file of its main package that says other things, or is not there otherwise. The product itself
-// is not touched.
+// BuildWith builds the product with a file of its main package that says other things, or is not there otherwise. The
+// product itself is not touched.
 func BuildWith(ctx context.Context, root, out, name, text string) error {
 	file, overlay := out+"-"+name, out+"-overlay.json"
 	replace, err := json.Marshal(map[string]any{"Replace": map[string]any{filepath.Join(root, "cmd/or3-cloud", name): file}})
@@ -166,7 +166,8 @@ func (s *Server) processes() (pids []int) {
 
 // Memory is what processes hold, in MB (10^6 bytes).
 type Memory struct {
-	// Resident is everything, Anonymous what is no page of a file, and Peak the sum of the highest resident values since ResetPeak.
+	// Resident is everything, Anonymous what is no page of a file, and Peak the sum of the highest resident values
+	// since ResetPeak.
 	Resident, Anonymous, Peak float64
 }
 
@@ -232,7 +233,8 @@ func (s *Server) CPU() (total time.Duration) {
 	return total
 }
 
-// Output is how many bytes the processes have put out by system calls, to files and to connections (wchar of /proc/PID/io).
+// Output is how many bytes the processes have put out by system calls, to files and to connections (wchar of
+// /proc/PID/io).
 func (s *Server) Output() (total int64) {
 	for _, pid := range s.processes() {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))

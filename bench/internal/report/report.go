@@ -94,7 +94,8 @@ func (s section) text() string {
 	return b.String()
 }
 
-// Update replaces what was measured in a file of results, and adds what is not in it yet. The sections say of when they are.
+// Update replaces what was measured in a file of results, and adds what is not in it yet. The sections say of when they
+// are.
 func (r *Report) Update(name string) error {
 	old, err := os.ReadFile(name)
 	if err != nil {

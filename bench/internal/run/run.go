@@ -1,4 +1,5 @@
-// Package run is what the measurements of one run share: where it takes place, the builds in the comparison, how much is done.
+// Package run is what the measurements of one run share: where it takes place, the builds in the comparison, how much
+// is done.
 package run
 
 import (

@@ -1,5 +1,5 @@
-// Package syncbench measures sync: pushes, pulls, polls, histories, memory, and how fast a change is known. Every measurement is made of all
-// builds of the run and of its ceilings in the same rounds.
+// Package syncbench measures sync: pushes, pulls, polls, histories, memory, and how fast a change is known. Every
+// measurement is made of all builds of the run and of its ceilings in the same rounds.
 package syncbench
 
 import (

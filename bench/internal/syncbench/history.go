@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// entryRoom is how many bytes of disk an entry of a history takes at most, its share of indexes and of the write-ahead log included.
+	// entryRoom is how many bytes of disk an entry of a history takes at most, its share of indexes and of the
+	// write-ahead log included.
 	entryRoom = 2500
 	// historyPushed are the ops of a round: few, so that a small history stays small.
 	historyPushed = 4800
@@ -34,8 +35,9 @@ type aged struct {
 	pushed       int // ops before the rounds
 }
 
-// History measures what pushes and pulls cost, and what they write, with more and more history; then the size of the file, before and
-// after what has been superseded is collected; and, if there is another build, how long this one takes to start on that one's history.
+// History measures what pushes and pulls cost, and what they write, with more and more history; then the size of the
+// file, before and after what has been superseded is collected; and, if there is another build, how long this one takes
+// to start on that one's history.
 func (b *Bench) History(ctx context.Context) error {
 	sizes, err := b.fitting()
 	if err != nil {
@@ -98,15 +100,16 @@ func (b *Bench) History(ctx context.Context) error {
 	return b.sizes(ctx, sizes, histories)
 }
 
-// A server is at rest when it has used less than a hundredth of a processor for settled; settleTime is how long that is waited for.
+// A server is at rest when it has used less than a hundredth of a processor for settled; settleTime is how long that is
+// waited for.
 const (
 	settled    = 2 * time.Second
 	settleTime = 10 * time.Minute
 )
 
-// settle waits until the servers do nothing by themselves any more, and reports what that was: what a history that has grown at full speed
-// leaves to be done, and the check of the database that comes once a day, the first time soon after a start. It is no cost of the pushes that are
-// measured then; what these lead to themselves is counted.
+// settle waits until the servers do nothing by themselves any more, and reports what that was: what a history that has
+// grown at full speed leaves to be done, and the check of the database that comes once a day, the first time soon after
+// a start. It is no cost of the pushes that are measured then; what these lead to themselves is counted.
 func (b *Bench) settle(ctx context.Context, sizes []int64, histories [][]*aged) error {
 	b.Report.Section("Background work", "of servers on a history, from the first round of pushes until they are at rest")
 	began := time.Now()
@@ -184,7 +187,8 @@ func (b *Bench) fitting() (sizes []int64, err error) {
 	return sizes, nil
 }
 
-// sizes reports how large the files are, and this build's when everything is collected that may be. The servers are stopped for it.
+// sizes reports how large the files are, and this build's when everything is collected that may be. The servers are
+// stopped for it.
 func (b *Bench) sizes(ctx context.Context, sizes []int64, histories [][]*aged) error {
 	r := b.Report
 	r.Section("Size of the database", "everything that begins with or3-sync.sqlite, in MB, after the measurement of histories, the server stopped")

@@ -61,7 +61,8 @@ func (i *instance) copy(data string) (*instance, error) {
 	return &c, exec.Command("cp", "-a", i.data, data).Run()
 }
 
-// start starts a server on the directory, to which the devices then talk. No bound of a workspace's size stands in the way of a history.
+// start starts a server on the directory, to which the devices then talk. No bound of a workspace's size stands in the
+// way of a history.
 func (i *instance) start(env ...string) (*process.Server, error) {
 	s, err := process.Cloud{
 		Binary: i.build.Binary, Data: i.data, Env: append([]string{"OR3_SYNC_WORKSPACE_QUOTA_BYTES=0"}, env...), Patience: time.Hour,
@@ -76,8 +77,9 @@ func (i *instance) start(env ...string) (*process.Server, error) {
 // growers is how many pushes grow a history at the same time.
 const growers = 16
 
-// grow pushes ops of the corpus until the workspace's counter has reached a version, in pushes of the same size as devices send: this
-// build's by its provider, whose layout is this tree's own, another build's over HTTP. Neither waits for the disk.
+// grow pushes ops of the corpus until the workspace's counter has reached a version, in pushes of the same size as
+// devices send: this build's by its provider, whose layout is this tree's own, another build's over HTTP. Neither waits
+// for the disk.
 func (i *instance) grow(ctx context.Context, version int64) error {
 	if i.build.Key == i.This().Key {
 		return i.growDirectly(ctx, version)
@@ -172,8 +174,8 @@ func (i *instance) size() (total int64, err error) {
 	return total, err
 }
 
-// collect lets two months pass and everything be collected that then may be, and returns the payload that is left. It works on the
-// layout of this tree.
+// collect lets two months pass and everything be collected that then may be, and returns the payload that is left. It
+// works on the layout of this tree.
 func (i *instance) collect(ctx context.Context) (payload int64, err error) {
 	later := func() time.Time { return time.Now().Add(60 * 24 * time.Hour) }
 	s, err := i.store(ctx, sqlite.Options{Now: later, Retention: 2 * time.Hour, Maintenance: 100 * time.Millisecond})
@@ -187,7 +189,8 @@ func (i *instance) collect(ctx context.Context) (payload int64, err error) {
 	if err := s.UpdateCursor(ctx, seen); err != nil {
 		return 0, err
 	}
-	// A run of the maintenance may leave work to the next one: it is over when a whole run has not made the file smaller.
+	// A run of the maintenance may leave work to the next one: it is over when a whole run has not made the file
+	// smaller.
 	smallest, ended, same := int64(0), int64(0), 0
 	for same < 3 {
 		if err := ctx.Err(); err != nil {

@@ -15,7 +15,8 @@ import (
 const (
 	// liveRows is how many live rows the workspace of the pull measurements has at least.
 	liveRows = 100_000
-	// entriesRow is how many entries of the corpus leave a live row at most: of the recorded ops about 60 % are winners.
+	// entriesRow is how many entries of the corpus leave a live row at most: of the recorded ops about 60 % are
+	// winners.
 	entriesRow = 2
 	// ceilingPages is how many different pages a server sends from memory.
 	ceilingPages = 32
@@ -48,8 +49,8 @@ func pullKey(size, group int) string { return fmt.Sprintf("pull %d by %d", size,
 // freshKey is of sixteen devices that pull what is new, pages of 1,000 that overlap.
 const freshKey = "pull fresh 1000 by 16"
 
-// Pull compares pages, empty polls, and whole workspaces by log and by snapshot: of the builds, and of a server that sends the same
-// bytes from memory.
+// Pull compares pages, empty polls, and whole workspaces by log and by snapshot: of the builds, and of a server that
+// sends the same bytes from memory.
 func (b *Bench) Pull(ctx context.Context) error {
 	rows := b.Ops(liveRows)
 	var builds []*pulled

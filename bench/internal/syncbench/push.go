@@ -21,8 +21,8 @@ var groups = []int{1, 16, 64}
 // groupOps are how many ops a group pushes in a round.
 var groupOps = []int{10_000, 30_000, 32_000}
 
-// Push compares pushes: by devices of one workspace and by devices with a workspace each, to the builds, to the servers that
-// only answer and that only keep what they get, to SQLite and to PocketBase.
+// Push compares pushes: by devices of one workspace and by devices with a workspace each, to the builds, to the servers
+// that only answer and that only keep what they get, to SQLite and to PocketBase.
 func (b *Bench) Push(ctx context.Context) error {
 	most := groups[len(groups)-1]
 	together, apart := make([][]*load.Pushers, len(b.Builds)), make([][]*load.Pushers, len(b.Builds))
@@ -144,8 +144,8 @@ func (b *Bench) Push(ctx context.Context) error {
 	return nil
 }
 
-// sqlite starts a program for each group that writes ops with SQLite's C library alone, as many in a transaction as the group pushes at
-// once. It is left out where there is no compiler.
+// sqlite starts a program for each group that writes ops with SQLite's C library alone, as many in a transaction as the
+// group pushes at once. It is left out where there is no compiler.
 func (b *Bench) sqlite(ctx context.Context) (writers []*csqlite.Writer) {
 	program, err := csqlite.Build(ctx, b.Root, b.Path("csqlite"))
 	for _, group := range groups {

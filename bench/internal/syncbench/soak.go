@@ -20,8 +20,8 @@ const (
 	// soakDevices write to so many records, again and again.
 	soakDevices = 16
 	soakRecords = 10_000
-	// soakSamples are the parts of the time; of each, the means of soakLooks are noted: memory and files rise until something is
-	// collected, and fall. The first third is not judged.
+	// soakSamples are the parts of the time; of each, the means of soakLooks are noted: memory and files rise until
+	// something is collected, and fall. The first third is not judged.
 	soakSamples = 30
 	soakLooks   = 20
 	// soakGrowth is how much more the last third may be than the one before and still be flat.
@@ -38,9 +38,9 @@ type soakSample struct {
 	resident, anonymous, disk, cpu float64       // MB; µs for an op
 }
 
-// Soak lets devices push, delete, pull and report what they have for a long time at full load, while what is superseded is collected, and
-// says whether memory and files stay flat. The clock of the sync provider runs so fast that what has to be kept for two hours is kept for
-// two seconds.
+// Soak lets devices push, delete, pull and report what they have for a long time at full load, while what is superseded
+// is collected, and says whether memory and files stay flat. The clock of the sync provider runs so fast that what has
+// to be kept for two hours is kept for two seconds.
 func (b *Bench) Soak(ctx context.Context, long time.Duration) error {
 	binary := b.Path("soakcloud")
 	if err := process.BuildWith(ctx, b.Root, binary, "main.go", soakMain); err != nil {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Sample writes files that are like those of OR3 Chat's client, of about size bytes in all: a page that names some of its scripts,
-// and a service worker that stores all of them. They are made of real scripts and styles, those in a directory, with other digits in
-// each, so that no two files are the same.
+// Sample writes files that are like those of OR3 Chat's client, of about size bytes in all: a page that names some of
+// its scripts, and a service worker that stores all of them. They are made of real scripts and styles, those in a
+// directory, with other digits in each, so that no two files are the same.
 func Sample(to, from string, size int) error {
 	var sources []string
 	for _, kind := range []string{"*.js", "*.css"} {

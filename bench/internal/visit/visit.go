@@ -1,5 +1,5 @@
-// Package visit does what a browser does that comes to a client for the first time: it loads the page, what the page names, and then
-// what the service worker stores for later.
+// Package visit does what a browser does that comes to a client for the first time: it loads the page, what the page
+// names, and then what the service worker stores for later.
 package visit
 
 import (

@@ -1,4 +1,5 @@
-// Command write renders the documentation as a static site, for a web server of your own: go run ./docs/site/write FOLDER
+// Command write renders the documentation as a static site, for a web server of your own: go run ./docs/site/write
+// FOLDER
 package main
 
 import (

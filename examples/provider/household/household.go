@@ -1,5 +1,5 @@
-// Package household signs in people who have the key of the household. They trust each other: all have the same key, and
-// their addresses tell them apart.
+// Package household signs in people who have the key of the household. They trust each other: all have the same key,
+// and their addresses tell them apart.
 package household
 
 import (

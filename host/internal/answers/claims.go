@@ -139,8 +139,8 @@ func digest(job *jobs.Claimed, call *record, definition []byte) (string, error) 
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// canonical appends a value as JSON.stringify writes it when the members of objects are sorted: those that are indexes of an array come
-// first by their number, and the others by their UTF-16 code units.
+// canonical appends a value as JSON.stringify writes it when the members of objects are sorted: those that are indexes
+// of an array come first by their number, and the others by their UTF-16 code units.
 func canonical(text []byte, value any) []byte {
 	switch v := value.(type) {
 	case map[string]any:

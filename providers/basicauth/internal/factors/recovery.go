@@ -23,8 +23,8 @@ const (
 // recoveryAlphabet has no letters that are mistaken for digits or for each other.
 var recoveryAlphabet = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
 
-// ReplaceRecoveryCodes gives an account new recovery codes, which makes the old ones worthless, and returns them as they
-// are shown, once.
+// ReplaceRecoveryCodes gives an account new recovery codes, which makes the old ones worthless, and returns them as
+// they are shown, once.
 func (f *Factors) ReplaceRecoveryCodes(ctx context.Context, q store.Queries, accountID string) ([]string, error) {
 	if err := q.DeleteRecoveryCodes(ctx, accountID); err != nil {
 		return nil, err

@@ -157,8 +157,8 @@ func (s *Sessions) validToken(token string) *accessClaims {
 	return c
 }
 
-// MaxSessions is how many browsers may be signed in to one account. A script that signs in for each of its runs must not fill
-// the database.
+// MaxSessions is how many browsers may be signed in to one account. A script that signs in for each of its runs must
+// not fill the database.
 const MaxSessions = 100
 
 // How many ended sessions are kept after their access tokens have expired, and how many beyond that are deleted with

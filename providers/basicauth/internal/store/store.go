@@ -1,5 +1,5 @@
-// Package store is the database file of the accounts: its checked statements, its transactions and what their errors mean,
-// and which stored times are believed.
+// Package store is the database file of the accounts: its checked statements, its transactions and what their errors
+// mean, and which stored times are believed.
 package store
 
 import (

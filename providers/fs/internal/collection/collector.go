@@ -28,7 +28,8 @@ type Options struct {
 	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it. 0
 	// leaves it to them.
 	Retention time.Duration
-	// TrashGrace is how long retired bytes stay in the trash, served and ready to be taken back; 0 lets the next collection unlink them.
+	// TrashGrace is how long retired bytes stay in the trash, served and ready to be taken back; 0 lets the next
+	// collection unlink them.
 	TrashGrace time.Duration
 	Now        func() time.Time
 	Log        *slog.Logger

@@ -173,7 +173,8 @@ func (r *run) adoptOrDrop(k layout.Key, generation string, e iofs.DirEntry) erro
 	return r.copies.Write(k, copies.Record{Generation: generation, SizeBytes: info.Size(), UploadedAt: info.ModTime().UTC()})
 }
 
-// dropSuperseded removes a copy of a blob whose current generation is in use, complete and not known to be damaged. The caller holds the lock.
+// dropSuperseded removes a copy of a blob whose current generation is in use, complete and not known to be damaged. The
+// caller holds the lock.
 func (r *run) dropSuperseded(k layout.Key, current copies.Record, name string) error {
 	if !r.copies.Intact(k, current) {
 		return nil

@@ -28,8 +28,8 @@ type Options struct {
 }
 
 // Copies are the stored copies of contents. Every key (workspace and hash) has one sidecar, which points to the current
-// generation of the blob. Changes of a key are made under the key's lock; reads take no lock, because a generation never
-// changes once it has its name.
+// generation of the blob. Changes of a key are made under the key's lock; reads take no lock, because a generation
+// never changes once it has its name.
 type Copies struct {
 	disk     volume.Disk
 	identity string

@@ -45,8 +45,8 @@ func (v *File) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Next returns bytes from the offset on, at most limit of them, and goes past them. They are valid until the next call of
-// any method.
+// Next returns bytes from the offset on, at most limit of them, and goes past them. They are valid until the next call
+// of any method.
 func (v *File) Next(limit int64) ([]byte, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -1,4 +1,5 @@
-// Package health remembers, across restarts, how far the stored files have been read back and which of them are damaged.
+// Package health remembers, across restarts, how far the stored files have been read back and which of them are
+// damaged.
 package health
 
 import (

@@ -48,9 +48,9 @@ var errPacked = errors.New("the text of a block is packed")
 //	          the heads
 //	heads
 //
-// A text is a uvarint with its length, and its bytes. The text of an entry begins behind the bracket or comma that follows the end of the
-// one before. In a packed text, versions may be left out (putVersion). An entry that ends where the one before does has none: it is kept
-// for its op id alone.
+// A text is a uvarint with its length, and its bytes. The text of an entry begins behind the bracket or comma that
+// follows the end of the one before. In a packed text, versions may be left out (putVersion). An entry that ends where
+// the one before does has none: it is kept for its op id alone.
 const (
 	plain      = 1 // the format
 	packed     = 2

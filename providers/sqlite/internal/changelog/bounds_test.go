@@ -296,7 +296,8 @@ func TestDroppedReferencesEndAStretch(t *testing.T) {
 	}
 }
 
-// TestSnapshotWorkIsBounded reads the second page of a snapshot after one of its records was written thousands of times.
+// TestSnapshotWorkIsBounded reads the second page of a snapshot after one of its records was written thousands of
+// times.
 func TestSnapshotWorkIsBounded(t *testing.T) {
 	s := openTest(t, "")
 	p := newPusher(t, s)

@@ -10,8 +10,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
 
-// WriteStatements are the prepared statements that the writer runs with the driver's own API: those of each push. All others go
-// through Tx.Q.
+// WriteStatements are the prepared statements that the writer runs with the driver's own API: those of each push. All
+// others go through Tx.Q.
 type WriteStatements struct {
 	StatementList
 	BlockStatements

@@ -13,8 +13,8 @@ import (
 
 // Options configure a Files.
 type Options struct {
-	// Retention is how long the log keeps superseded entries, FileRetention how long the storage provider keeps files that nothing
-	// references.
+	// Retention is how long the log keeps superseded entries, FileRetention how long the storage provider keeps files
+	// that nothing references.
 	Retention, FileRetention time.Duration
 }
 

@@ -13,7 +13,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// Admins are the users who may administer the deployment. It implements or3cloud.DeploymentAdminStore and DeploymentAdminChecker.
+// Admins are the users who may administer the deployment. It implements or3cloud.DeploymentAdminStore and
+// DeploymentAdminChecker.
 type Admins struct{ w *Workspaces }
 
 // NewAdmins returns the deployment admins among the users of all workspaces.

@@ -35,8 +35,8 @@ type Options struct {
 	Retention, FileRetention time.Duration
 }
 
-// Workspaces are the users, their workspaces and their memberships. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore,
-// RoleChanger, MemberManager but for invites, and UserRemover.
+// Workspaces are the users, their workspaces and their memberships. It implements or3cloud.AuthWorkspaceStore,
+// WorkspaceAccessStore, RoleChanger, MemberManager but for invites, and UserRemover.
 type Workspaces struct {
 	e    *engine.Engine
 	opts Options
