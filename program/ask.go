@@ -28,8 +28,7 @@ type askers struct {
 	flags *settingFlags
 }
 
-// complete completes a command: it takes as many arguments as its usage names, perhaps also the one in brackets, and
-// knows --json.
+// complete completes a command: its usage names its arguments, of which the one in brackets is optional. It has --json.
 func (a askers) complete(cmd *cobra.Command, arguments int, run func(context.Context, *asking, []string) error) *cobra.Command {
 	c := &asking{app: a.app, settingFlags: a.flags, Console: console.Console{In: a.stdin, Out: a.stderr}}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {

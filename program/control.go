@@ -30,8 +30,7 @@ const (
 	handoverPoll     = 50 * time.Millisecond
 )
 
-// desk answers the operator where the data is open: in the server, or in the process of the command if there is no
-// server.
+// desk answers the operator where the data is open: in the server, or in the command's process if there is no server.
 func (s settings) desk(data *instance.Instance, addr net.Addr) *operator.Desk {
 	return operator.New(data, s.links(addr, data.Options().AccountPage))
 }

@@ -104,7 +104,7 @@ func (l *loader) checkHTTPS(c *Config) {
 		}
 	}
 	if v := c.get(setting.ACMEEmail); v.Text != "" && !isMailAddress(v.Text) {
-		l.problems = append(l.problems, *v.problem("is not an e-mail address", "Use for example admin@example.org, or leave it out."))
+		l.problems = append(l.problems, *v.problem("is not an e-mail address to reach you at", "Use for example admin@example.org, or leave it out."))
 	}
 	if v := c.get(setting.ACMECA); v.Text != "" {
 		if u, err := url.Parse(v.Text); err != nil || u.Scheme != "https" || !isHost(u.Hostname()) {
