@@ -195,7 +195,7 @@ func TestComparisonsOfSecretsAreRecognised(t *testing.T) {
 		}
 	}
 	if e, _ := parser.ParseExpr("digest == stored"); comparesSecret(e, false) {
-		t.Error("the digest of a file is no secret")
+		t.Error("the digest of a file is not a secret")
 	}
 }
 

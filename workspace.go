@@ -122,7 +122,7 @@ type WorkspaceAccessStore interface {
 	// demoting the last owner.
 	SetMemberRole(ctx context.Context, workspaceID, userID string, role Role) error
 	// RemoveMember ends a membership. It returns CodeConflict instead of removing the last owner, and succeeds if there
-	// is no membership.
+	// is not a membership.
 	RemoveMember(ctx context.Context, workspaceID, userID string) error
 }
 

@@ -141,7 +141,7 @@ func entries(list string) (out []int64, err error) {
 	for _, text := range strings.Split(list, ",") {
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil || f < 1 {
-			return nil, fmt.Errorf("-histories: %q is no number of entries", text)
+			return nil, fmt.Errorf("-histories: %q is not a number of entries", text)
 		}
 		out = append(out, int64(f))
 	}

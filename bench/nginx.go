@@ -26,7 +26,7 @@ func (b *bench) debian(ctx context.Context, pkg, file string) (string, error) {
 type nginx struct {
 	bin     string
 	modules []string // files
-	http    string   // what is to be said beside the server
+	http    string   // configuration beside the server
 	server  string   // and in it
 }
 

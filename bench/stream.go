@@ -108,7 +108,7 @@ func (b *bench) benchStream(ctx context.Context) error {
 	for _, way := range ways {
 		r.Figure(way.name+", first byte, ms", fmt.Sprintf("p50 %s, p99 %s", measure.Number(measure.MS(way.all, 50)), measure.Number(measure.MS(way.all, 99))), "one answer at a time")
 	}
-	r.Figure("In the background, first word for whoever reads along, ms", fmt.Sprintf("p50 %s, p99 %s", measure.Number(measure.MS(background, 50)), measure.Number(measure.MS(background, 99))),
+	r.Figure("In the background, first word for readers, ms", fmt.Sprintf("p50 %s, p99 %s", measure.Number(measure.MS(background, 50)), measure.Number(measure.MS(background, 99))),
 		"one answer of three tokens at a time, from the request for it on; the question is in the history before the model is asked")
 	later := measure.MS(ways[2].all, 50) - measure.MS(ways[0].all, 50)
 	r.Target("First byte of an answer, beyond the upstream's", "≤ 5 ms", fmt.Sprintf("%.2f ms", later), later <= 5)

@@ -43,7 +43,7 @@ func badOps() map[string]struct {
 		"unknown operation":    change("VALIDATION_ERROR", func(o *op) { o.Operation = "merge" }),
 		"blank pk":             change("VALIDATION_ERROR", func(o *op) { o.PK = "" }),
 		"long pk":              change("VALIDATION_ERROR", func(o *op) { o.PK = strings.Repeat("k", 5000) }),
-		"op id is no UUID":     change("VALIDATION_ERROR", func(o *op) { o.Stamp.OpID = "../../etc/passwd" }),
+		"op id is not a UUID":  change("VALIDATION_ERROR", func(o *op) { o.Stamp.OpID = "../../etc/passwd" }),
 		"negative clock":       change("VALIDATION_ERROR", func(o *op) { o.Stamp.Clock = -1 }),
 		"clock above the safe": change("VALIDATION_ERROR", func(o *op) { o.Stamp.Clock = 1 << 53 }),
 		"no hlc":               change("VALIDATION_ERROR", func(o *op) { o.Stamp.HLC = "" }),

@@ -137,7 +137,7 @@ func TestClientIsNotBuilt(t *testing.T) {
 		built      bool
 	}{
 		{name: "nothing is named", want: "scripts/client ../or3-chat ./client"},
-		{name: "no checkout", args: []string{"bin", "client"}, want: "bin is no checkout of OR3 Chat"},
+		{name: "no checkout", args: []string{"bin", "client"}, want: "bin is not a checkout of OR3 Chat"},
 		{name: "the folder exists", args: []string{"or3-chat", "bin"}, want: "bin exists"},
 		{name: "no page", args: []string{"or3-chat", "client"}, want: "made no .output/public/200.html", built: true},
 		{name: "a page that only redirects", page: `<meta http-equiv="refresh" content="0; url=https://localhost/200.html">`, args: []string{"or3-chat", "client"},

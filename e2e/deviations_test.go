@@ -38,7 +38,7 @@ var deviations = []deviation{
 	},
 	{
 		name: "the first account administers",
-		why:  "whoever sets a deployment up is its first administrator (docs/administration.md)",
+		why:  "the person who sets up a deployment is its first administrator (docs/administration.md)",
 		applies: func(r *replay, e *exchange) bool {
 			first := r.bootstrapAccount()
 			return first != "" && recordedSession(e).User.Email == first

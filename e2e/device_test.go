@@ -49,7 +49,7 @@ type reply struct {
 func (r *reply) decode(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal(r.body, v); err != nil {
-		t.Fatalf("answer %d is no JSON: %v\n%.500s", r.status, err, r.body)
+		t.Fatalf("answer %d is not JSON: %v\n%.500s", r.status, err, r.body)
 	}
 }
 

@@ -194,7 +194,7 @@ func claims(t *testing.T) map[claim]string {
 }
 
 func TestInstructionsAreFound(t *testing.T) {
-	const text = "# A\n\nRun `or3-cloud config` or `curl http://x`; `OR3_ADDR`, `./data`, `nginx` and `chmodder x` are no commands.\n\n" +
+	const text = "# A\n\nRun `or3-cloud config` or `curl http://x`; `OR3_ADDR`, `./data`, `nginx` and `chmodder x` are not commands.\n\n" +
 		"```sh\nor3-cloud gc --dry-run   # nothing goes\n\nor3-cloud user add \\\n  a#b@example.org\n# a remark\n```\n\n" +
 		"1. Write\n\n       A=b   # c\n\n       D=e\n   and `make\n   test`.\n\n    MODE=x ./or3-cloud serve\n\n```ini\n[Service]\nUser=x\n```\n\n" +
 		"```text\nready\n```\n\n```json some-name\n{}\n```\n\n    C=d\n"

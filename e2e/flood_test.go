@@ -25,7 +25,7 @@ const floodSize = 10_000
 
 // floodMemory limits the memory of the server in a flood, and floodGrowth what another flood like the one before may
 // add to it. A single one can add more, depending on when the garbage collector ran in it; what is kept of each request
-// adds up. A connection costs net/http some 12 KiB whoever sends what over it, a password that is being hashed 19 MiB,
+// adds up. A connection costs net/http some 12 KiB whatever is sent over it, a password that is being hashed 19 MiB,
 // and the garbage collector lets the heap double. Hashing all the passwords at once would take 190 GiB.
 const (
 	floodMemory = 768 << 20

@@ -196,7 +196,7 @@ func TestPrometheusScrapesTheServer(t *testing.T) {
 	named := func(where, text string) {
 		for _, name := range metricName.FindAllString(text, -1) {
 			if name != "or3_cloud" && !strings.HasSuffix(name, "_") && !exists[name] {
-				t.Errorf("%s names %s, which is no metric", where, name)
+				t.Errorf("%s names %s, which is not a metric", where, name)
 			}
 		}
 	}

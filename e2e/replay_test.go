@@ -615,7 +615,7 @@ func sortWorkspaces(body any) (problems []string) {
 func limitProblem(e *exchange, name, want, got string) string {
 	g, err := strconv.ParseInt(got, 10, 64)
 	if err != nil || g < 0 {
-		return fmt.Sprintf("header %s: %q is no count", name, got)
+		return fmt.Sprintf("header %s: %q is not a count", name, got)
 	}
 	if name != "x-ratelimit-limit" {
 		return ""
@@ -657,32 +657,32 @@ var leaves = map[string]func(got any) string{
 		s, _ := got.(string)
 		at, err := time.Parse(time.RFC3339, s)
 		if !isoTime.MatchString(s) || err != nil || at.Before(time.Now()) {
-			return "is no time to come in ISO 8601 with milliseconds"
+			return "is not a future time in ISO 8601 with milliseconds"
 		}
 		return ""
 	},
 	".timestamp": func(got any) string {
 		if s, _ := got.(string); !isoTime.MatchString(s) {
-			return "is no ISO 8601 time with milliseconds"
+			return "is not an ISO 8601 time with milliseconds"
 		}
 		return ""
 	},
 	".intentId": func(got any) string {
 		if s, _ := got.(string); uuid.Validate(s) != nil {
-			return "is no UUID"
+			return "is not a UUID"
 		}
 		return ""
 	},
 	".uptime": func(got any) string {
 		if n, ok := got.(json.Number); !ok || strings.HasPrefix(string(n), "-") {
-			return "is no duration"
+			return "is not a duration"
 		}
 		return ""
 	},
 	".expiresAt": func(got any) string {
 		n, _ := got.(json.Number)
 		if ms, err := n.Int64(); err != nil || ms < time.Now().UnixMilli() {
-			return "is no time to come in milliseconds"
+			return "is not a future time in milliseconds"
 		}
 		return ""
 	},
@@ -690,21 +690,21 @@ var leaves = map[string]func(got any) string{
 	".workspaces[].createdAt": func(got any) string {
 		n, _ := got.(json.Number)
 		if _, err := n.Int64(); err != nil {
-			return "is no time"
+			return "is not a time"
 		}
 		return ""
 	},
 	".oldestRetainedVersion": func(got any) string {
 		n, _ := got.(json.Number)
 		if v, err := n.Int64(); err != nil || v < 0 {
-			return "is no version"
+			return "is not a version"
 		}
 		return ""
 	},
 	".results[].winner.serverDeletedAt": func(got any) string {
 		n, _ := got.(json.Number)
 		if v, err := n.Int64(); err != nil || v < 0 {
-			return "is no time"
+			return "is not a time"
 		}
 		return ""
 	},
@@ -715,7 +715,7 @@ var leaves = map[string]func(got any) string{
 func milliseconds(got any) string {
 	n, _ := got.(json.Number)
 	if ms, err := n.Int64(); err != nil || ms < 1e12 {
-		return "is no time in milliseconds"
+		return "is not a time in milliseconds"
 	}
 	return ""
 }

@@ -46,7 +46,7 @@ func TestUpsertMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := r.store().GetOrCreateUser(t.Context(), or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "later"}); got != later || err != nil {
-		t.Errorf("whoever signs in later is %q, %v; want %q", got, err, later)
+		t.Errorf("the user who signs in later is %q, %v; want %q", got, err, later)
 	}
 	for name, in := range map[string]memberUpsert{
 		"an address without an account": {EmailOrProviderID: "eve@example.test"}, "no id": {EmailOrProviderID: "nothing"},

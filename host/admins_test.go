@@ -98,7 +98,7 @@ func TestAnAccountThatIsSwitchedOffAdministersNothing(t *testing.T) {
 			}
 			if name == "deleted" {
 				if again := r.register(t, email); again.administers() {
-					t.Error("whoever registers with the address administers")
+					t.Error("a user who registers with the address is an administrator")
 				}
 			}
 		})

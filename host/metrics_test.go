@@ -119,7 +119,7 @@ func TestLabelsAreNothingThatARequestHasChosen(t *testing.T) {
 				switch f.Labels[i] {
 				case "route":
 					if requests++; !slices.Contains(known, value) {
-						t.Errorf("%s: %q is no route", f.Name, value)
+						t.Errorf("%s: %q is not a route", f.Name, value)
 					}
 				case "version":
 				default:

@@ -12,7 +12,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// busyWorkspace is a workspace with many owners, some of whom cannot be notified.
+// busyWorkspace is a workspace with many owners, where some cannot be notified.
 type busyWorkspace struct {
 	or3cloud.WorkspaceAccessStore
 	told []string

@@ -13,9 +13,9 @@ var errNoUser = or3cloud.Errorf(or3cloud.CodeNotFound, "User not found")
 // UserNamed returns the id of the user whom an administrator names by an e-mail address, by an id at an auth provider
 // (any, if provider is empty), or by the user's own id. The account takes precedence if there is one, because the
 // workspace store keeps the address of the first sign-in, which may belong to another user's account by now. The owner
-// of an account that was never used gets a user. A name without an account is CodeNotFound and gets no user: whoever
-// signs in with that address later has not proven that it is theirs, and invites exist for that. A name that several
-// users share is CodeConflict.
+// of an account that was never used gets a user. A name without an account is CodeNotFound and gets no user: a person
+// who signs in with that address later has not proven that it is theirs, and invites exist for that. A name that
+// several users share is CodeConflict.
 func (i *Instance) UserNamed(ctx context.Context, name, provider string) (string, error) {
 	p, auth := i.Providers(), i.plan.Auth.ID
 	if p == nil || p.Workspaces == nil {

@@ -59,7 +59,7 @@ func TestInitInScripts(t *testing.T) {
 		{"dry", answers, []string{"--dry-run", "--answers", "-"}, nil, 0, "Would write"},
 		{"dry wins over yes", answers, []string{"--dry-run", "--yes", "--answers", "-"}, nil, 0, "Would write"},
 		{"nothing to ask", "", nil, nil, 2, "--dry-run"},
-		{"json is no consent", "", []string{"--json"}, nil, 2, "--yes"},
+		{"json is not consent", "", []string{"--json"}, nil, 2, "--yes"},
 		{"a problem", "", []string{"--yes"}, nil, 1, "OR3_PUBLIC_URL"},
 		{"a wrong value", "", []string{"--yes", "--preset", "personal-local", "--set", "OR3_ADDR=here"}, nil, 1, "OR3_ADDR"},
 		{"a wrong name", "", []string{"--yes", "--set", "OR3_PUBLIC_ULR=x"}, nil, 1, "Did you mean OR3_PUBLIC_URL?"},

@@ -184,7 +184,7 @@ func testJobLife(t *testing.T, b *jobBench) {
 	}
 	b.status(aborted, jobs.Aborted)
 	if !b.abort(b.create(), jobs.AnyUser) {
-		t.Error("whoever works on a job may abort it")
+		t.Error("the worker of a job may abort it")
 	}
 	_, err := b.Jobs.GetJob(b.ctx, "nothing", "ann", jobs.Place{})
 	wantCode(t, "get what never was", err, or3cloud.CodeNotFound)

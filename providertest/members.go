@@ -49,7 +49,7 @@ func testMemberManager(t *testing.T, b *workspaceBench) {
 	wantCode(t, "add", manager.AdmitMember(b.ctx, bob, ws, eve, or3cloud.RoleEditor), "")
 	wantCode(t, "add again", manager.AdmitMember(b.ctx, bob, ws, eve, or3cloud.RoleViewer), "")
 	if got := b.role(eve, ws); got != or3cloud.RoleViewer {
-		t.Errorf("whoever was added is %q", got)
+		t.Errorf("the added member is %q", got)
 	}
 }
 

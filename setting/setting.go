@@ -1,5 +1,5 @@
 // Package setting declares the settings of the host (contract, env §1–§4 and §14): the only place where their names and
-// defaults stand. Whoever reads one, a provider included, names it by the constant.
+// defaults stand. All readers, providers included, name a setting by its constant.
 package setting
 
 import (

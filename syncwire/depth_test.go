@@ -24,7 +24,7 @@ func FuzzPruner(f *testing.F) {
 		}
 		if v := jsontext.Value(text); v.IsValid(options) {
 			if !jsontext.Value(whole).IsValid(options) {
-				t.Errorf("%q became %q, which is no JSON", text, whole)
+				t.Errorf("%q became %q, which is not JSON", text, whole)
 			}
 			if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= maxDepth && !bytes.Equal(text, whole) {
 				t.Errorf("%q became %q", text, whole)

@@ -35,7 +35,7 @@ func sameAsGeneral(t *testing.T, text []byte) (usual bool) {
 		return false
 	}
 	if err := json.Unmarshal(text, &general, options); err != nil {
-		t.Fatalf("%q is no JSON for the general decoder: %v", text, err)
+		t.Fatalf("%q is not JSON for the general decoder: %v", text, err)
 	}
 	general.cursor, general.limit = fast.cursor, fast.limit
 	if !reflect.DeepEqual(fast, general) || fast.OK() != general.OK() {

@@ -115,7 +115,7 @@ func TestSettingsDescribeThemselves(t *testing.T) {
 				t.Errorf("%s: neither default, options nor example show what a value looks like", s.Name)
 			}
 			if len(s.Options) > 0 && s.Default != "" && !slices.Contains(s.Options, s.Default) {
-				t.Errorf("%s: the default %q is no option", s.Name, s.Default)
+				t.Errorf("%s: the default %q is not an option", s.Name, s.Default)
 			}
 			if (s.MinLength > 0) != (s.Make != "") {
 				t.Errorf("%s: a key says how it is made, and nothing else does", s.Name)

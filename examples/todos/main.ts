@@ -18,7 +18,7 @@ const remove = (todo: Todo): Promise<unknown> => db.todos.delete(todo.id)
 
 liveQuery(() => db.todos.orderBy('at').toArray()).subscribe(todos => element('#list').replaceChildren(...todos.map(item)))
 
-// 4. What there is to be said of sync.
+// 4. What the page says about sync.
 const account = createAccount()
 
 const words: Record<SyncStatus['state'], string> = {

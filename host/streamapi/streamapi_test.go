@@ -327,7 +327,7 @@ func TestFaultsOfAnUpstream(t *testing.T) {
 // If a model server repeats the operator's key, it does not reach a member, however it is cut into pieces; a user's own
 // key is theirs.
 func TestAKeyInTheStream(t *testing.T) {
-	whole := `data: {"error":{"message":"` + instanceKey + ` is no key, nor is ` + instanceKey[:len(instanceKey)-1] + `"}}` + "\n\n" + instanceKey[:12]
+	whole := `data: {"error":{"message":"` + instanceKey + ` is not a key, nor is ` + instanceKey[:len(instanceKey)-1] + `"}}` + "\n\n" + instanceKey[:12]
 	for size := 1; size <= len(whole); size++ {
 		v := veil{key: []byte(instanceKey)}
 		var got []byte

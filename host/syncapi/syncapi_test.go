@@ -153,7 +153,7 @@ func TestOpsAreJudgedAlonePitfall2(t *testing.T) {
 		"fractional clock":       {strings.Replace(kv(9, kvPayload(9)), `"clock":1},`, `"clock":1.5},`, 1), opID(9), "VALIDATION_ERROR"},
 		"clock of another type":  {strings.Replace(kv(9, kvPayload(9)), `"clock":1},`, `"clock":{"a":1}},`, 1), opID(9), "VALIDATION_ERROR"},
 		"unsafe clock":           {strings.Replace(kv(9, kvPayload(9)), `"clock":1},`, `"clock":9007199254740992},`, 1), opID(9), "VALIDATION_ERROR"},
-		"op id is no UUID":       {strings.Replace(kv(9, kvPayload(9)), opID(9), "zzz", 1), "invalid-op-1", "VALIDATION_ERROR"},
+		"op id is not a UUID":    {strings.Replace(kv(9, kvPayload(9)), opID(9), "zzz", 1), "invalid-op-1", "VALIDATION_ERROR"},
 		"op id of another type":  {strings.Replace(kv(9, kvPayload(9)), `"`+opID(9)+`"`, "5", 1), "invalid-op-1", "VALIDATION_ERROR"},
 		"no stamp":               {`{"tableName":"kv","operation":"put","pk":"a"}`, "invalid-op-1", "VALIDATION_ERROR"},
 		"stamp of another type":  {`{"tableName":"kv","operation":"put","pk":"a","stamp":[]}`, "invalid-op-1", "VALIDATION_ERROR"},

@@ -176,7 +176,7 @@ func TestCloseWaitsForTheRun(t *testing.T) {
 		l.Close()
 		l.Wake()
 		if l.Err() != nil || log.Len() != 0 {
-			t.Errorf("an interruption is no failure: %v\n%s", l.Err(), &log)
+			t.Errorf("an interruption is not a failure: %v\n%s", l.Err(), &log)
 		}
 	})
 	var none *background.Loop

@@ -27,7 +27,7 @@ type Request struct {
 	Model string
 	// Stream means that the client wants the answer as events.
 	Stream bool
-	// Background means that the answer is to be made without the client.
+	// Background means that the answer is made without the client.
 	Background bool
 	// Tools means that the model may call tools. Functions are the names of those that are called here.
 	Tools     bool

@@ -106,7 +106,7 @@ func (l *loader) checkClient(c *Config) {
 	}
 	if v := c.get(setting.OpenRouterURL); v.Text != "" {
 		if u, err := url.Parse(v.Text); err != nil || (u.Scheme != "http" && u.Scheme != "https") || !isHost(u.Hostname()) {
-			l.problems = append(l.problems, *v.problem("is no address", "Use for example https://models.example.org/api/v1."))
+			l.problems = append(l.problems, *v.problem("is not an address", "Use for example https://models.example.org/api/v1."))
 			v.Text = ""
 		}
 	}

@@ -91,7 +91,7 @@ func TestBothWaysBehaveAlike(t *testing.T) {
 				t.Error("an answer of another form was read")
 			}
 			if err := caller.Call(t.Context(), "greet", func() {}, nil); err == nil {
-				t.Error("what is no JSON was sent")
+				t.Error("what is not JSON was sent")
 			}
 		})
 	}

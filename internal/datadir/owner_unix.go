@@ -16,9 +16,9 @@ import (
 // server of another user cannot open files that root creates.
 //
 // The result is the owner of the directory. If that is root, as for the root of a volume, it is the owner of the
-// content. If everything belongs to root, the server runs as root, whoever owns the directory itself, which is common
-// in containers. The error is fs.ErrNotExist if there is no directory. If single files belong to root, the error names
-// the command that helps: root does not automatically hand over files that another user may have put there.
+// content. If everything belongs to root, the server runs as root, no matter who owns the directory itself, which is
+// common in containers. The error is fs.ErrNotExist if there is no directory. If single files belong to root, the error
+// names the command that helps: root does not automatically hand over files that another user may have put there.
 func OwnerOf(path string) (Owner, error) {
 	info, err := os.Stat(path)
 	if err != nil {

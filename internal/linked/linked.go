@@ -46,7 +46,7 @@ func (p Program) Source() ([]byte, error) {
 	var names []string
 	for i, path := range packages {
 		if !isImportPath(path) {
-			return nil, fmt.Errorf("%q is no import path", path)
+			return nil, fmt.Errorf("%q is not an import path", path)
 		}
 		if i > 0 && (within(packages[i-1]) != within(path)) || i == 0 && !within(path) {
 			b.WriteString("\n")

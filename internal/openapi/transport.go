@@ -45,7 +45,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	text, err := read(res)
 	if err != nil {
-		return res, nil // whoever reads the body meets the same error
+		return res, nil // the reader of the body gets the same error
 	}
 	t.check(op, req, res, text)
 	return res, nil

@@ -66,7 +66,7 @@ func (s *Setup) Complete(a Answers) (Answers, error) {
 	}
 	for _, name := range a.Files {
 		if !slices.ContainsFunc(Extras, func(e Extra) bool { return e.Name == name }) {
-			return a, fmt.Errorf("%q is no file that can be written besides; there are %s", name, strings.Join(extraNames(), ", "))
+			return a, fmt.Errorf("%q is not one of the other files; they are %s", name, strings.Join(extraNames(), ", "))
 		}
 	}
 	return a, nil

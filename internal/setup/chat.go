@@ -75,7 +75,7 @@ func begins(prefix string) func(string) (fault, fix string) {
 
 func isAddress(text string) (fault, fix string) {
 	if u, err := url.Parse(text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return "is no address", "Use for example https://happy-animal-123.convex.cloud."
+		return "is not an address", "Use for example https://happy-animal-123.convex.cloud."
 	}
 	return "", ""
 }

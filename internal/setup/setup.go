@@ -87,7 +87,7 @@ func Open(o Options) (*Setup, error) {
 		}
 	}
 	if info, err := os.Stat(o.Dir); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("%s is no directory: %w", o.Dir, orNoDirectory(err))
+		return nil, fmt.Errorf("%s is not a directory: %w", o.Dir, orNoDirectory(err))
 	}
 	if s.env, err = s.read(EnvFile); err != nil {
 		return nil, err

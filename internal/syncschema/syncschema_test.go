@@ -87,7 +87,7 @@ func TestOddButHonest(t *testing.T) {
 
 func TestStampAndEnvelope(t *testing.T) {
 	for name, change := range map[string]func(*or3cloud.Op){
-		"op id is no UUID":           func(o *or3cloud.Op) { o.Stamp.OpID = "server:notif:" + opID },
+		"op id is not a UUID":        func(o *or3cloud.Op) { o.Stamp.OpID = "server:notif:" + opID },
 		"op id of version 9":         func(o *or3cloud.Op) { o.Stamp.OpID = "0f0e3c52-6a50-9b5e-8f3e-1f5f6a7b8c9d" },
 		"empty hlc":                  func(o *or3cloud.Op) { o.Stamp.HLC = "" },
 		"long hlc":                   func(o *or3cloud.Op) { o.Stamp.HLC = strings.Repeat("x", 513) },

@@ -1,6 +1,6 @@
 // Package traceparent reads the header by which proxies and clients say to which trace a request belongs (W3C Trace
-// Context). Anyone can send one, so it decides nothing: it is written down beside what happened, for whoever follows a
-// request through several programs.
+// Context). Anyone can send one, so it decides nothing: it is written down beside what happened, for people who follow
+// a request through several programs.
 package traceparent
 
 import (

@@ -121,7 +121,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"a file for a directory", []string{"example.org/a=providers_test.go"}, nil, "", "is not a directory"},
 		{"one in and out", []string{"example.org/sqlite"}, []string{"sqlite"}, "", "the same provider"},
 		{"a directory with a version", []string{"example.org/a@v1=dir"}, nil, "", "no version"},
-		{"what is no import path", []string{"not a path"}, nil, "", "import path"},
+		{"what is not an import path", []string{"not a path"}, nil, "", "import path"},
 		{"a program of no known version", nil, nil, "devel", "--sources"},
 		{"a program of changed sources", nil, nil, "v1.2.3+dirty", "--sources"},
 	} {

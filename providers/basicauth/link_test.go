@@ -52,7 +52,7 @@ func TestASetupLinkOutlivesARegistrationOfAnotherWhileRegistrationIsOpen(t *test
 	in := openTest(t, nil)
 	token := in.setupToken()
 	if b := in.signedIn("first@example.test"); b.wantSignedIn().Admitted {
-		t.Error("whoever registers first is the operator's")
+		t.Error("the first user to register is the operator's")
 	}
 	in.wantLink("setup", token, `{"state":"valid"}`)
 	b := in.browser()

@@ -420,7 +420,7 @@ func (m *older) seen(t testing.TB, s *Store) (lines []string) {
 			}
 			for _, r := range res.Results {
 				if r.ServerVersion > 0 && !r.Replayed {
-					t.Fatalf("%+v is no repetition", r)
+					t.Fatalf("%+v is not a repetition", r)
 				}
 				winner := ""
 				if r.Winner != nil {

@@ -166,7 +166,7 @@ func (s *Server) processes() (pids []int) {
 
 // Memory is what processes hold, in MB (10^6 bytes).
 type Memory struct {
-	// Resident is everything, Anonymous what is no page of a file, and Peak the sum of the highest resident values
+	// Resident is everything, Anonymous what is not a page of a file, and Peak the sum of the highest resident values
 	// since ResetPeak.
 	Resident, Anonymous, Peak float64
 }

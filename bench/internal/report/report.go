@@ -107,7 +107,7 @@ func (r *Report) Update(name string) error {
 	}
 	end, targets := at("Method"), at("Targets")
 	if end < 0 || targets < 0 {
-		return fmt.Errorf("%s is no file of results", name)
+		return fmt.Errorf("%s is not a file of results", name)
 	}
 	parts[end] = strings.TrimSuffix(strings.TrimPrefix(method, "## "), "\n")
 	for _, t := range r.targets {

@@ -41,7 +41,7 @@ type contest struct {
 	ours            []*measure.Work // one a build
 	ceiling         *measure.Work   // ours are shares of it; nil for none
 	others          []rival
-	note            func(build int) string // what else there is to be said
+	note            func(build int) string // a remark on a build
 }
 
 // write adds the rows of a contest to the report.

@@ -109,7 +109,7 @@ const (
 
 // settle waits until the servers do nothing by themselves any more, and reports what that was: what a history that has
 // grown at full speed leaves to be done, and the check of the database that comes once a day, the first time soon after
-// a start. It is no cost of the pushes that are measured then; what these lead to themselves is counted.
+// a start. It is not a cost of the pushes that are measured then; what these lead to themselves is counted.
 func (b *Bench) settle(ctx context.Context, sizes []int64, histories [][]*aged) error {
 	b.Report.Section("Background work", "of servers on a history, from the first round of pushes until they are at rest")
 	began := time.Now()

@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// ExchangePassword replaces the password that was verified, and begins a new session if one is to be kept.
+// ExchangePassword replaces the password that was verified, and starts a new session if the user keeps one.
 func (s *Accounts) ExchangePassword(r *or3cloud.Request, verified factors.Actor, hash string, keepSession bool) (g *sessions.Grant, err error) {
 	ctx, now := r.Context(), s.now()
 	var e sessions.Ended

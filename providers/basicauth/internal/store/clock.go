@@ -10,7 +10,7 @@ import (
 // basicauth has a line for every stored time.
 
 // Tolerance is how far in the future a stored time of something that has happened may be and still be believed: small
-// corrections of the clock are no reason to doubt anything.
+// corrections of the clock cast no doubt on anything.
 const Tolerance = 5 * time.Minute
 
 // Latest is the latest stored time, in milliseconds, of something that has happened that is believed at a moment.
