@@ -43,7 +43,7 @@ func TestEveryItemOfASVSHasAVerdictAndEvidence(t *testing.T) {
 		answered[item] = true
 		needed, valid := verdicts[verdict]
 		if !valid {
-			t.Errorf("%s: %q is no verdict", item, verdict)
+			t.Errorf("%s: %q is not a verdict", item, verdict)
 		}
 		if needed && len(evidence) == 0 {
 			t.Errorf("%s: %s without a test that shows it", item, verdict)

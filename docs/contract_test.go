@@ -102,7 +102,7 @@ func TestReferencesToTheContractResolve(t *testing.T) {
 		for _, r := range References(text, here) {
 			line := strings.Count(text[:r.From], "\n") + 1
 			if !slices.Contains(ContractPages, r.Page) {
-				t.Errorf("%s:%d: %q %q is no page of the contract, or names none", path, line, r.Page, r.Places)
+				t.Errorf("%s:%d: %q %q is not a page of the contract, or names none", path, line, r.Page, r.Places)
 			}
 			for _, place := range r.Places {
 				if !headings[r.Page][place] {

@@ -140,7 +140,7 @@ func TestStorageOverTheProtocol(t *testing.T) {
 			w := claimingWorld{world{}, env.References}
 			return &or3cloud.Instance{Workspaces: w, Sync: w, Close: func() error { return nil }}, nil
 		}}
-		if err := errors.Join(nobody(&registry), registry.Register(served), registry.Register(rows)); err != nil {
+		if err := errors.Join(noUsers(&registry), registry.Register(served), registry.Register(rows)); err != nil {
 			t.Fatal(err)
 		}
 		r := over(t, &registry, false, "AUTH_PROVIDER=nobody", "OR3_SYNC_PROVIDER=world")

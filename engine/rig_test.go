@@ -44,8 +44,8 @@ func (r *rig) member(t testing.TB) (user, ws string) {
 	return user, active.ID
 }
 
-// nobody is an auth provider that knows no one, for tests of the others.
-func nobody(r *or3cloud.Registry) error {
+// noUsers registers an auth provider that knows no one, for tests of the others.
+func noUsers(r *or3cloud.Registry) error {
 	return r.Register(or3cloud.Provider{ID: "nobody", Package: "test", Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) {
 		return &or3cloud.Instance{Auth: noOne{}, Close: func() error { return nil }}, nil
 	}})
@@ -65,7 +65,7 @@ func madeSecret(name string) (string, error) {
 func made(t testing.TB, loopback bool, environ ...string) *rig {
 	t.Helper()
 	var registry or3cloud.Registry
-	if err := errors.Join(basicauth.Register(&registry), fs.Register(&registry), sqlite.Register(&registry), nobody(&registry)); err != nil {
+	if err := errors.Join(basicauth.Register(&registry), fs.Register(&registry), sqlite.Register(&registry), noUsers(&registry)); err != nil {
 		t.Fatal(err)
 	}
 	return over(t, &registry, loopback, environ...)

@@ -238,7 +238,7 @@ type settingFlags struct {
 	envFile string
 	// partial says that another host has the providers that are not compiled in.
 	partial bool
-	// nuxt says that the configuration is that of a Nuxt host, which also has providers of OR3 Chat. It implies partial.
+	// nuxt says that the configuration is that of a Nuxt host, which also has OR3 Chat's providers. It implies partial.
 	nuxt               bool
 	addr, data, domain string
 }

@@ -1,5 +1,5 @@
 // Package site renders the documentation as a static site (requirement 7.1): pages that work without a script and on a
-// phone, and a search for whoever has scripts. All its links are relative, so that it may stand below any path.
+// phone, and a search for browsers with scripts. All its links are relative, so that it may stand below any path.
 package site
 
 import (
@@ -170,7 +170,7 @@ func (p page) write(files map[string][]byte, name, by string) error {
 }
 
 // link makes links between documents links between pages. What a link to another file of the repository says stays as
-// text: whoever has the program alone has no such file.
+// text: people who have only the program do not have that file.
 func (d *document) link(byName map[string]*document) error {
 	var unlinked []*ast.Link
 	err := ast.Walk(d.root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
