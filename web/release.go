@@ -298,7 +298,7 @@ func (c *release) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > largestFile {
-		return nil, fmt.Errorf("%s has more than %d MiB, which is no page or script of a client", name, largestFile>>20)
+		return nil, fmt.Errorf("%s has more than %d MiB, which is not a page or script of a client", name, largestFile>>20)
 	}
 	c.sources[name] = info
 	return fs.ReadFile(c.files, name)
