@@ -1,6 +1,7 @@
 package or3cloud_test
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -103,13 +104,13 @@ func TestProse(t *testing.T) {
 			check = (*prose).markdown
 		case ".ts", ".mjs", ".js", ".vue", ".html":
 			check = (*prose).script
-		case ".sh":
+		case ".sh", "":
 			check = (*prose).shell
 		default:
 			return nil
 		}
 		src, err := os.ReadFile(file)
-		if err != nil {
+		if err != nil || path.Ext(name) == "" && !bytes.HasPrefix(src, []byte("#!")) {
 			return err
 		}
 		p := &prose{file: filepath.ToSlash(file)}
