@@ -73,8 +73,8 @@ func TestACopyWithoutRoomIsRefused(t *testing.T) {
 	second := maps.Clone(first)
 	second["00002_second.sql"] = "CREATE TABLE u (id INTEGER PRIMARY KEY) STRICT;"
 	err := open(second, copyMargin)
-	if err == nil || !strings.Contains(err.Error(), "129 MiB of room are needed") || !strings.Contains(err.Error(), "has 128 MiB") {
-		t.Errorf("without room: %v", err)
+	if err == nil || !strings.Contains(err.Error(), "129 MiB of space are needed") || !strings.Contains(err.Error(), "has 128 MiB") {
+		t.Errorf("without space: %v", err)
 	}
 	if err := open(first, 0); err != nil {
 		t.Errorf("the file has changed: %v", err)
