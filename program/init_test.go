@@ -68,7 +68,7 @@ func TestInitInScripts(t *testing.T) {
 		{"a wrong host", "", []string{"--yes", "--host", "windows"}, nil, 1, "host"},
 		{"a wrong file", "", []string{"--yes", "--preset", "local-only", "--with", "apache"}, nil, 1, "apache"},
 		{"wrong answers", `{"present":""}`, []string{"--yes", "--answers", "-"}, nil, 1, "present"},
-		{"no directory", "", []string{"--yes", "--preset", "local-only", "--dir", "/dev/null"}, nil, 1, "no directory"},
+		{"no directory", "", []string{"--yes", "--preset", "local-only", "--dir", "/dev/null"}, nil, 1, "not a directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

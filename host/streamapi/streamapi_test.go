@@ -363,7 +363,7 @@ func TestAnUpstreamThatIsNotThere(t *testing.T) {
 		if got := s.send(chat); got.status != 502 || got.text != "Failed to reach OpenRouter" {
 			t.Errorf("%+v", got)
 		}
-		if log := s.log.String(); !strings.Contains(log, "the server of models OpenRouter: ") {
+		if log := s.log.String(); !strings.Contains(log, "the model server OpenRouter: ") {
 			t.Errorf("the log: %s", log)
 		}
 	})
@@ -386,7 +386,7 @@ func TestWhatAnUpstreamRefuses(t *testing.T) {
 			t.Errorf("%d %v %d bytes", got.status, got.header, len(got.text))
 		}
 		synctest.Wait()
-		if log := s.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "the server of models OpenRouter: it has answered 429") {
+		if log := s.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "the model server OpenRouter: it answered with status 429") {
 			t.Errorf("the operator is not told: %s", log)
 		}
 		s.log.reset()
