@@ -146,8 +146,8 @@ type Query struct {
 	Limit int `json:"limit"`
 }
 
-// Page is a page of entries, newest first. It may have fewer than its limit, and even none, and a Next all the same, because what one
-// question looks at is bounded.
+// Page is a page of entries, newest first. It may have fewer than its limit, and even none, and a Next all the same,
+// because what one question looks at is bounded.
 type Page struct {
 	Entries []Entry `json:"entries"`
 	// Next is the cursor of the next page; absent from the last.

@@ -1,6 +1,7 @@
-// Package census is the contract of what administrators see of many accounts and workspaces at once. Lists come in pages: the first one has
-// an empty cursor, the last one no next. A page may have fewer entries than its limit, and even none, and a next all the same, because what
-// one question looks at is limited: ask again for a full page. A cursor that no page has returned is CodeInvalid.
+// Package census is the contract of what administrators see of many accounts and workspaces at once. Lists come in
+// pages: the first one has an empty cursor, the last one no next. A page may have fewer entries than its limit, and
+// even none, and a next all the same, because what one question looks at is limited: ask again for a full page. A
+// cursor that no page has returned is CodeInvalid.
 package census
 
 import (
@@ -137,7 +138,8 @@ type WorkspaceQuery struct {
 // WeighedWorkspace is a workspace and what it takes.
 type WeighedWorkspace struct {
 	or3cloud.WorkspaceSummary
-	// Files and FileBytes are those of live file_meta rows, LogBytes is what its changes take in the database by the count of the quota.
+	// Files and FileBytes are those of live file_meta rows, LogBytes is what its changes take in the database by the
+	// count of the quota.
 	Files     int64 `json:"files"`
 	FileBytes int64 `json:"fileBytes"`
 	LogBytes  int64 `json:"logBytes"`
@@ -170,13 +172,14 @@ type WorkspaceSync struct {
 	// Version is that of the newest change.
 	Version  int64 `json:"version"`
 	LogBytes int64 `json:"logBytes"`
-	// LogQuota is how many LogBytes there may be; 0 is no limit.
+	// LogQuota is how many LogBytes there may be; 0 means no limit.
 	LogQuota int64 `json:"logQuota,omitempty"`
 	// Devices are those that were heard of last, the latest first, MaxPage at most.
 	Devices []SyncDevice `json:"devices"`
 }
 
-// Workspaces is the optional ability of a sync provider to show administrators what workspaces take, deleted ones included.
+// Workspaces is the optional ability of a sync provider to show administrators what workspaces take, deleted ones
+// included.
 type Workspaces interface {
 	CountWorkspaces(ctx context.Context) (WorkspaceCounts, error)
 	WeighWorkspaces(ctx context.Context, in WorkspaceQuery) (page []WeighedWorkspace, next string, err error)

@@ -13,7 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write licenses.txt")
 
-// TestEveryModuleHasALicense compares licenses.txt with what lies in the modules of the program, for all systems that it is built for.
+// TestEveryModuleHasALicense compares licenses.txt with what lies in the modules of the program, for all systems that
+// it is built for.
 func TestEveryModuleHasALicense(t *testing.T) {
 	found := map[string]string{}
 	for _, system := range []string{"linux", "windows", "darwin", "freebsd"} {

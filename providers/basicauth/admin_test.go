@@ -95,7 +95,8 @@ func TestWithoutAMailServerThereIsNoMail(t *testing.T) {
 	}
 }
 
-// TestLostMailIsBounded: however much mail is given up, administrators see the newest of it and the table does not grow.
+// TestLostMailIsBounded: however much mail is given up, administrators see the newest of it and the table does not
+// grow.
 func TestLostMailIsBounded(t *testing.T) {
 	server := smtptest.Start(t, smtptest.Options{Answer: func(string) string { return "" }})
 	in := openTest(t, withMail(server))

@@ -23,7 +23,8 @@ func (o *Operator) CountAccounts(ctx context.Context) (out census.AccountCounts,
 	return census.AccountCounts{Accounts: all.Accounts, Disabled: all.Disabled, SignedIn: live.SignedIn, Sessions: live.Sessions}, store.Fault(err)
 }
 
-// mostLooked is how many accounts one question compares names with, so that none takes long; stretch is how many are read at once.
+// mostLooked is how many accounts one question compares names with, so that none takes long; stretch is how many are
+// read at once.
 const (
 	mostLooked = 20_000
 	stretch    = 1000
@@ -80,7 +81,7 @@ func (o *Operator) ListSignedIn(ctx context.Context, cursor string, limit int) (
 	if cursor != "" {
 		at, id, ok := strings.Cut(cursor, ".")
 		if in.LastSeenAt, err = strconv.ParseInt(at, 10, 64); err != nil || !ok {
-			return nil, "", or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no cursor of a page of sessions", cursor)
+			return nil, "", or3cloud.Errorf(or3cloud.CodeInvalid, "%q is not a cursor of a page of sessions", cursor)
 		}
 		in.ID = id
 	}

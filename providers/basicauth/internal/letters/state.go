@@ -59,8 +59,8 @@ func faultOf(at sql.NullInt64, step sql.NullString, code sql.NullInt64, fault, a
 	return &census.MailFault{At: moment(at.Int64), Step: step.String, Code: int(code.Int64), Fault: fault.String, Advice: advice.String}
 }
 
-// noteFault keeps with a letter why an attempt has failed. What the mail server has said may repeat the address of the recipient, so it is not
-// kept: the step, the code and the advice say enough.
+// noteFault keeps with a letter why an attempt has failed. What the mail server has said may repeat the address of the
+// recipient, so it is not kept: the step, the code and the advice say enough.
 func (o *Outbox) noteFault(ctx context.Context, row *db.MailOutbox, sent error) {
 	row.FaultAt = sql.NullInt64{Int64: o.now().UnixMilli(), Valid: true}
 	row.Fault = store.Optional("The message could not be handed over.")

@@ -16,7 +16,7 @@ import (
 
 // CensusOptions are what a Census says besides what it finds.
 type CensusOptions struct {
-	// WorkspaceQuota is how many bytes the log of a workspace may take; 0 is no limit.
+	// WorkspaceQuota is how many bytes the log of a workspace may take; 0 means no limit.
 	WorkspaceQuota int64
 	// DeviceStale is after which silence nothing is kept for a device.
 	DeviceStale time.Duration
@@ -31,7 +31,8 @@ type Census struct {
 // NewCensus returns the census of all workspaces.
 func NewCensus(w *Workspaces, o CensusOptions) *Census { return &Census{w, o} }
 
-// How many workspaces one question looks at, so that none takes long. By size it is fewer, because finding them compares all sizes.
+// How many workspaces one question looks at, so that none takes long. By size it is fewer, because finding them
+// compares all sizes.
 const (
 	mostLooked = 20_000
 	mostSorted = 5_000
@@ -59,8 +60,8 @@ type candidate struct {
 	deleted               bool
 }
 
-// WeighWorkspaces implements census.Workspaces. A cursor is the place of the last workspace that was looked at: its size, which is 0 in
-// the order of age, and its number.
+// WeighWorkspaces implements census.Workspaces. A cursor is the place of the last workspace that was looked at: its
+// size, which is 0 in the order of age, and its number.
 func (c *Census) WeighWorkspaces(ctx context.Context, in census.WorkspaceQuery) ([]census.WeighedWorkspace, string, error) {
 	after := candidate{num: math.MaxInt64, size: math.MaxInt64}
 	if in.Cursor != "" {
