@@ -59,7 +59,7 @@ test('an administrator looks at every page', async ({ cloud, open, refused }) =>
   await look(page, 'admin-workspace', { phone })
 })
 
-test('an account is added, switched off and deleted', async ({ cloud, open, refused }) => {
+test('an account is added, disabled and deleted', async ({ cloud, open, refused }) => {
   refused.add(signedOut).add('POST /api/or3/admin/accounts 400')
   await cloud.register(ann)
   const page = await open(`${cloud.url}/admin`)
@@ -78,10 +78,10 @@ test('an account is added, switched off and deleted', async ({ cloud, open, refu
   await page.getByRole('link', { name: bob.email }).click()
   await heading(page, bob.email)
 
-  await press(page, 'Switch off…')
+  await press(page, 'Disable…')
   await expect(dialog).toContainText('signed out everywhere at once')
-  await press(dialog, 'Switch off')
-  await expect(page.getByRole('status').filter({ hasText: 'The account is switched off.' })).toBeVisible()
+  await press(dialog, 'Disable')
+  await expect(page.getByRole('status').filter({ hasText: 'The account is disabled.' })).toBeVisible()
   await expect(page.getByRole('button', { name: 'Switch on', exact: true })).toBeVisible()
 
   await press(page, 'Delete…')
@@ -301,11 +301,11 @@ test('the keyboard reaches everything', async ({ cloud, open, refused }) => {
   await page.getByRole('link', { name: ann.email }).focus()
   await page.keyboard.press('Enter')
   await heading(page, ann.email)
-  await page.getByRole('button', { name: 'Switch off…' }).focus()
+  await page.getByRole('button', { name: 'Disable…' }).focus()
   await page.keyboard.press('Enter')
   await expect(page.getByRole('dialog')).toBeVisible()
   await page.keyboard.press('Escape')
-  await expect(page.getByRole('button', { name: 'Switch off…' })).toBeFocused()
+  await expect(page.getByRole('button', { name: 'Disable…' })).toBeFocused()
 })
 
 test('no page loads more than 200 KB', async ({ cloud, open, refused }) => {
