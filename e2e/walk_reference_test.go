@@ -103,7 +103,7 @@ var glossarySteps = []step{{text: "or3-cloud fsck --quarantine", run: "or3-cloud
 
 // architectureSteps follow docs/architecture.md.
 var architectureSteps = []step{
-	{text: "browser (OR3 Chat)", elsewhere: "is a picture"},
+	{text: "browser (OR3 Chat)                                OR3 Chat's own server", elsewhere: "is a picture"},
 	{text: "go list", elsewhere: "imports_test.go runs it"},
 	{text: "go generate", elsewhere: "TestProvidersAreGenerated runs what it runs"},
 	{text: "go run ./docs/site/write FOLDER", run: `folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && go run ./docs/site/write "$folder" && ls "$folder"`, want: `index\.html`, repository: true},

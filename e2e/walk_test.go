@@ -88,6 +88,8 @@ var stepsOf = map[string][]step{
 	"internals/client.md":  {matrixStep},
 	"internals/sync.md":    {logStep},
 	"internals/testing.md": testingSteps,
+	"internals/operator.md": {{text: "go test ./host/adminapi -run '^$' -bench Pages", run: "grep -h '^func BenchmarkPages' host/adminapi/*_test.go",
+		want: `testing\.B`, repository: true}},
 
 	"glossary.md": glossarySteps,
 }
