@@ -58,23 +58,8 @@ var proseExempt = map[string]string{
 	"docs/contract":    "quotes texts that clients observe",
 	"web/page":         "generated",
 
-	// Still to be done.
-	"host/admin_stall_test.go":                          "open",
-	"host/host.go":                                      "open",
-	"operator/jobs.go":                                  "open",
-	"operator/operator.go":                              "open",
-	"operator/operator_test.go":                         "open",
-	"program/serve.go":                                  "open",
-	"providers/basicauth/accountadmin_test.go":          "open",
-	"providers/basicauth/clock_test.go":                 "open",
-	"providers/basicauth/internal/accounts/accounts.go": "open",
-	"providers/basicauth/internal/letters/outbox.go":    "open",
-	"providers/basicauth/tables_test.go":                "open",
-	"providers/sqlite/internal/trail/trail.go":          "open",
-	"providers/sqlite/schema_test.go":                   "open",
-	"providers/sqlite/sqlite.go":                        "open",
-	"setting/admin.go":                                  "open",
-	"npm":                                               "open", "web": "open", "e2e/browser": "open", "host/adminapi": "open",
+	// What people see there is still to be rewritten, together with the tests that look for it.
+	"npm": "open", "web/app": "open", "e2e/browser": "open",
 }
 
 // proseWide are files whose lines are not wrapped, with the reason. Their words are checked.

@@ -12,10 +12,10 @@ import (
 type adminStall struct {
 	// route is its method and path below the prefixes.
 	route string
-	// needs is super for those of the super administrator, adminOwner for those that owners of the addressed workspace may call as well, and
-	// nobody for those that nothing depends on.
+	// needs is super for those of the super administrator, adminOwner for those that owners of the addressed workspace
+	// may call as well, and no one for those that nothing depends on.
 	needs needs
-	// credentials says that deployment administrators are no super administrator there, on our own pages either.
+	// credentials says that deployment administrators are not super administrators there, on our own pages either.
 	credentials bool
 	// ours says that it is below the prefix of our own pages alone.
 	ours bool
@@ -103,7 +103,8 @@ func about(members func(*scene) string) func(*scene) string {
 	return func(s *scene) string { return fmt.Sprintf(`{"workspaceId":%q,%s}`, s.shared, members(s)) }
 }
 
-// allStalls are those of the administration, by everybody who may send them, and all others. Those come last, because they end the account.
+// allStalls are those of the administration, by everyone who may send them, and all others. Those come last, because
+// they end the account.
 func allStalls() (all []stall) {
 	for _, row := range adminStalls {
 		method, path, _ := strings.Cut(row.route, " ")

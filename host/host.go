@@ -1,8 +1,9 @@
-// Package host is the HTTP front over an instance: it serves the endpoints of the wire contract to browsers. It knows HTTP,
-// sessions and permissions, and neither SQL nor files; the providers are the instance's.
+// Package host is the HTTP front over an instance: it serves the endpoints of the wire contract to browsers. It knows
+// HTTP, sessions and permissions, and neither SQL nor files; the providers are the instance's.
 //
-// A request passes: identity → base path → log → count → recover → security headers → CORS → health checks → metrics → redirect to HTTPS → names →
-// foreign pages → body limit → route; the route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
+// A request passes: identity → base path → log → count → recover → security headers → CORS → health checks → metrics →
+// redirect to HTTPS → names → foreign pages → body limit → route; the route resolves the session, asks or3cloud.Can and
+// looks at the rate limit (docs/architecture.md).
 package host
 
 import (
@@ -106,7 +107,7 @@ type running struct {
 	answers  *answers.Engine     // nil if none are made in the background
 	lineage  *lineage.Tools      // nil if chats cannot be read for models
 	sync     *syncapi.API        // nil without sync
-	events   *eventsapi.API      // nil if nobody tells of changes
+	events   *eventsapi.API      // nil if no one tells of changes
 }
 
 // New returns a front over an instance that is not open yet. It does no I/O.
@@ -190,8 +191,8 @@ func disabled(p instance.Plan) []string {
 	return out
 }
 
-// streamMemory is what an open event stream takes, in bytes. Streams stand beside the budget of requests, because they are many
-// and last: together they may take a quarter of the memory.
+// streamMemory is what an open event stream takes, in bytes. Streams stand beside the budget of requests, because they
+// are many and last: together they may take a quarter of the memory.
 const streamMemory = 35 << 10
 
 // Handler serves all requests. Until Open has finished, and again from the beginning of a shutdown, everything but
@@ -256,8 +257,8 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Identify returns the step that says of a request from whom it comes, as a server with a configuration judges it: for whoever wants to
-// see what a proxy sends before there is a server.
+// Identify returns the step that says of a request from whom it comes, as a server with a configuration judges it: for
+// anyone who wants to see what a proxy sends before there is a server.
 func Identify(cfg or3cloud.Config) (httpapi.Middleware, error) {
 	proxy, err := proxyRule(cfg)
 	return proxy.Identify, err
@@ -286,8 +287,8 @@ func (h *Host) ready() error {
 	return h.instance.Unavailable()
 }
 
-// Open opens the instance, for whose providers h is the front, and then serves their endpoints. If it fails, what it has
-// opened is closed again.
+// Open opens the instance, for whose providers h is the front, and then serves their endpoints. If it fails, what it
+// has opened is closed again.
 func (h *Host) Open(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -326,7 +327,8 @@ func (h *Host) Drain() <-chan struct{} {
 	return h.instance.Drain()
 }
 
-// Close closes the instance. From then on everything is answered 503. It does not wait for requests under way; Serve does.
+// Close closes the instance. From then on everything is answered 503. It does not wait for requests under way; Serve
+// does.
 func (h *Host) Close() error {
 	h.instance.Drain()
 	h.mu.Lock()
@@ -460,7 +462,7 @@ func (h *Host) storageOptions(p *instance.Providers) storageapi.Options {
 	cfg := h.config
 	types := cfg.List(setting.AllowedMIMETypes)
 	for i, t := range types {
-		t, _, _ = strings.Cut(t, ";") // parameters are no part of what is compared
+		t, _, _ = strings.Cut(t, ";") // parameters are not compared
 		types[i] = strings.ToLower(strings.TrimSpace(t))
 	}
 	return storageapi.Options{

@@ -38,7 +38,8 @@ type (
 		Attempts    int       `json:"attempts"`
 		StartedAt   time.Time `json:"startedAt"`
 		CompletedAt time.Time `json:"completedAt,omitzero"`
-		// Cause is why it has failed, as far as operators may read it. History is how far its answer is on its way into the chat.
+		// Cause is why it has failed, as far as operators may read it. History is how far its answer is on its way into
+		// the chat.
 		Cause   string            `json:"cause,omitempty"`
 		History jobs.HistoryPhase `json:"history,omitempty"`
 	}
@@ -68,8 +69,8 @@ var (
 	CountJobs = onStore("job/count", kindOfJobs, func(ctx context.Context, _ *Desk, store jobStore, _ Nothing) (jobs.Counts, error) {
 		return store.CountAllJobs(ctx)
 	})
-	// AbortJob ends an open job, whoever's it is; what has come of it stays. One that is not open is CodeNotFound. A worker hears of it
-	// within seconds.
+	// AbortJob ends an open job of any user; what has come of it stays. One that is not open is CodeNotFound. A
+	// worker hears of it within seconds.
 	AbortJob = onStore("job/abort", kindOfJobs, func(ctx context.Context, _ *Desk, store jobStore, in JobID) (Done, error) {
 		done, err := store.AbortJob(ctx, in.JobID, jobs.AnyUser)
 		if err == nil && !done {

@@ -1,7 +1,7 @@
-// Package operator is what an operator can do with an instance, as use cases with typed questions and answers: accounts,
-// invites, workspaces and their members, stored files, databases, mail. The command line asks them, through the control socket
-// of a running server or in a process of its own, and so does the admin API. What may be done, and what comes of it, is decided
-// here; whoever asks shows questions and answers, and nothing else.
+// Package operator is what an operator can do with an instance, as use cases with typed questions and answers:
+// accounts, invites, workspaces and their members, stored files, databases, mail. The command line asks them, through
+// the control socket of a running server or in a process of its own, and so does the admin API. What may be done, and
+// what comes of it, is decided here; callers show questions and answers, and nothing else.
 package operator
 
 import (
@@ -23,8 +23,8 @@ type Desk struct {
 // New returns the desk of an instance, whose people reach it as links say.
 func New(i *instance.Instance, links Links) *Desk { return &Desk{instance: i, links: links} }
 
-// UseCase is something that an operator can do. Question and answer travel as JSON, and the command line prints answers as they
-// are.
+// UseCase is something that an operator can do. Question and answer travel as JSON, and the command line prints answers
+// as they are.
 type UseCase[Question, Answer any] struct {
 	// Name is that of the command on the control socket, such as "user/add".
 	Name   string
@@ -104,8 +104,8 @@ func onAccounts[Q, A any](name string, f func(context.Context, *Desk, instance.O
 	}}
 }
 
-// onStore makes a use case of a function that needs an ability of the workspace store, wherever the accounts are managed. kind is what
-// the contract calls a store with it.
+// onStore makes a use case of a function that needs an ability of the workspace store, wherever the accounts are
+// managed. kind is what the contract calls a store with it.
 func onStore[S, Q, A any](name, kind string, f func(context.Context, *Desk, S, Q) (A, error)) UseCase[Q, A] {
 	return UseCase[Q, A]{name, func(ctx context.Context, d *Desk, question Q) (answer A, err error) {
 		err = d.instance.Operate(func(instance.Operator) error {

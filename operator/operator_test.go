@@ -57,8 +57,8 @@ func TestEveryUseCaseIsServed(t *testing.T) {
 	}
 }
 
-// nameFirst returns what a use case is made of, its name first, or nil if value is not a use case: a call of one of the makers, or a
-// literal of UseCase.
+// nameFirst returns what a use case is made of, its name first, or nil if value is not a use case: a call of one of the
+// makers, or a literal of UseCase.
 func nameFirst(value ast.Expr, makers []string) []ast.Expr {
 	switch v := value.(type) {
 	case *ast.CallExpr:
@@ -92,7 +92,7 @@ func TestEveryUseCaseIsRecordedOrReads(t *testing.T) {
 	}
 }
 
-// What can never be accepted is refused here, whoever asks, before anything is looked up.
+// What can never be accepted is refused here, for every caller, before anything is looked up.
 func TestBadQuestionsAreRefused(t *testing.T) {
 	d := New(nil, Links{PublicURL: "https://cloud.example.org"})
 	invite := func(change func(*NewInvite)) error {

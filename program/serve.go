@@ -197,7 +197,7 @@ func (c serveCommand) turn(s settings, journal *logx.Journal, memory membudget.L
 	return i, err
 }
 
-// signedIn reports whether a request comes from someone with a session. Where that cannot be said, nobody is led away.
+// signedIn reports whether a request comes from someone with a session. Where that cannot be said, no one is led away.
 func (i *turn) signedIn(r *http.Request) bool {
 	session, err := i.host.Session(r)
 	return err != nil || session.Authenticated
@@ -213,8 +213,8 @@ func (i *turn) tryStores(ctx context.Context) (stop func() error, err error) {
 	return stop, nil
 }
 
-// serve serves in a turn until ctx ends or there is another reason, which it returns with what went wrong while everything was
-// closed. If there is a candidate, it may open the data first, and if it can, it is the reason.
+// serve serves in a turn until ctx ends or there is another reason, which it returns with what went wrong while
+// everything was closed. If there is a candidate, it may open the data first, and if it can, it is the reason.
 func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, error) {
 	// The port answers 503 from here on; the store opens behind it. A client that finds a closed port gives up edits.
 	serving, cancel := context.WithCancel(ctx)
@@ -245,7 +245,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 		i.vault.Opened(i.log)
 		membudget.Release() // what the start needed, migrations most of all
 		i.log.Info("memory for requests", "bytes", i.memory.Budget(), "limit", i.memory.Bytes, "from", i.memory.Source)
-	case serving.Err() != nil: // told to stop before it was ready, which is no fault
+	case serving.Err() != nil: // told to stop before it was ready, which is not an error
 		i.log.Info("stopped while opening", "cause", err)
 		err = nil
 	default:
@@ -256,7 +256,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	return <-end, err
 }
 
-// openStores opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.
+// openStores opens the data directory and then the host. Without accounts there is nothing to keep, so no directory.
 func (i *turn) openStores(ctx context.Context) error {
 	if i.keeps() {
 		path, err := i.DataPath()
@@ -301,7 +301,7 @@ func (s settings) needsDisk() bool {
 	return instance.NewPlan(s.Config, s.registry).Cloud()
 }
 
-// announce tells whoever started the server where it is and how to begin.
+// announce tells the person who started the server where it is and how to begin.
 func (c serveCommand) announce(ctx context.Context, s settings, data *instance.Instance, addr net.Addr) {
 	url := operator.BaseURL(s.String(setting.PublicURL), addr) + s.String(setting.BasePath)
 	fmt.Fprintf(c.stdout, "OR3 Cloud %s serves %s\n", buildVersion(), url)
@@ -326,8 +326,8 @@ func listensAt(addr net.Addr) string {
 	return addr.String()
 }
 
-// machineNames returns the names that the machine goes by: its own, the one that others in the local network see (mDNS), and
-// the one that it was told to listen at.
+// machineNames returns the names that the machine goes by: its own, the one that others in the local network see
+// (mDNS), and the one that it was told to listen at.
 func machineNames(addr string) []string {
 	var names []string
 	if name, err := os.Hostname(); err == nil && name != "" {

@@ -10,8 +10,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// OfAdmin reports whether a setting is one of the administration, which is a server's. Behind OR3 Chat's own host these are that host's alone,
-// whatever it makes of them, and must keep no engine from starting.
+// OfAdmin reports whether a setting is one of the administration, which is a server's. Behind OR3 Chat's own host these
+// are that host's alone, whatever it makes of them, and must keep no engine from starting.
 func OfAdmin(name string) bool {
 	return slices.ContainsFunc(Host(), func(s or3cloud.Setting) bool { return s.Name == name && s.Group == GroupAdmin })
 }
@@ -28,8 +28,9 @@ const defaultAdminSession = 24 * time.Hour
 // longestAdminSession is the most that it may last; browsers keep no cookie for longer (RFC 6265bis §5.5).
 const longestAdminSession = 400 * 24 * time.Hour
 
-// AdminSession reads a value of AdminJWTExpiry (contract, env §6): how long a token is good, and how long browsers keep its cookie. A bare
-// number is one of milliseconds, with a cookie of a day; so is what is no length at all, for which ok is false, with a token of a day.
+// AdminSession reads a value of AdminJWTExpiry (contract, env §6): how long a token is good, and how long browsers keep
+// its cookie. A bare number is one of milliseconds, with a cookie of a day; so is what does not read as a length, for
+// which ok is false, with a token of a day.
 func AdminSession(text string) (token, cookie time.Duration, ok bool) {
 	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
 	digits, per := text, time.Millisecond
@@ -48,14 +49,15 @@ func AdminSession(text string) (token, cookie time.Duration, ok bool) {
 }
 
 const (
-	// leastAdminPassword is the length of the shortest password of a super administrator, in characters (contract, workspaces-and-admin §4).
+	// leastAdminPassword is the length of the shortest password of a super administrator, in characters (contract,
+	// workspaces-and-admin §4).
 	leastAdminPassword = 12
 	// mostAdminPassword is how much of it counts, in bytes: it is kept as a bcrypt hash.
 	mostAdminPassword = 72
 )
 
-// AdminPasswordLacks says what a new password of the super administrator must have and has not (contract, workspaces-and-admin §4); "" if
-// nothing is missing.
+// AdminPasswordLacks says what a new password of the super administrator must have and has not (contract,
+// workspaces-and-admin §4); "" if nothing is missing.
 func AdminPasswordLacks(password string) string {
 	switch {
 	case len([]rune(password)) < leastAdminPassword:

@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// withAdministration has the built-in pages for administrators below some paths. Who sees what of a deployment is decided by the endpoints
-// that they ask; the pages themselves are the same for everyone.
+// withAdministration has the built-in pages for administrators below some paths. Who sees what of a deployment is
+// decided by the endpoints that they ask; the pages themselves are the same for everyone.
 func withAdministration(next http.Handler, base string, m marks, paths ...string) (http.Handler, error) {
 	files, err := fs.Sub(pageFiles, "page")
 	if err == nil {
@@ -33,8 +33,8 @@ type administration struct {
 	start string
 }
 
-// ServeHTTP implements http.Handler. What the pages show stands behind the # of the address, so there is one page; a request for another
-// one, as by an old link, is led there.
+// ServeHTTP implements http.Handler. What the pages show stands behind the # of the address, so there is one page; a
+// request for another one, as by an old link, is led there.
 func (a administration) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, found := a.find(r.URL.Path); !found && isNavigation(r) && readsOnly(w, r) {
 		http.Redirect(w, r, a.start, http.StatusFound)

@@ -13,7 +13,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// TestThePagesForAdministrators: they are at /or3/admin whatever client there is, and without one at OR3_ADMIN_BASE_PATH as well.
+// TestThePagesForAdministrators: they are at /or3/admin whatever client there is, and without one at
+// OR3_ADMIN_BASE_PATH as well.
 func TestThePagesForAdministrators(t *testing.T) {
 	const mark = "<title>Administration"
 	dir := client(t, map[string]string{"index.html": "start", "200.html": "the client"})
@@ -61,7 +62,8 @@ func TestThePagesKnowWhetherThereIsASuperAdministrator(t *testing.T) {
 	}
 }
 
-// TestThePagesAreWhole: Go leaves out files whose names begin with a dot or an underscore, and a page that lacks one stays empty.
+// TestThePagesAreWhole: Go leaves out files whose names begin with a dot or an underscore, and a page that lacks one
+// stays empty.
 func TestThePagesAreWhole(t *testing.T) {
 	err := fs.WalkDir(os.DirFS("."), "page", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || name == "page/.vite" {

@@ -15,12 +15,12 @@ import (
 // ContactPath is where people who have found a vulnerability look for whom to tell (RFC 9116), on every site.
 const ContactPath = "/.well-known/security.txt"
 
-// contactLife is how long what the file says may be relied on. It is written when it is asked for, so it does not grow old while the server
-// runs; RFC 9116 §2.5.5 wants less than a year.
+// contactLife is how long what the file says may be relied on. It is written when it is asked for, so it does not grow
+// old while the server runs; RFC 9116 §2.5.5 wants less than a year.
 const contactLife = 120 * 24 * time.Hour
 
-// contact answers with whom to tell of vulnerabilities, as the operator has set it, unless the client has a file of its own that says it.
-// Without either there is no such file, and no page in its place.
+// contact answers with whom to tell of vulnerabilities, as the operator has set it, unless the client has a file of its
+// own that says it. Without either there is no such file, and no page in its place.
 type contact struct {
 	next   http.Handler
 	client *directory // nil without one

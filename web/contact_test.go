@@ -103,7 +103,8 @@ func TestContactFollowsTheClient(t *testing.T) {
 	}
 }
 
-// TestContactExpiresWithinAYear looks at the dates around a change of the day: what is read is never old, and never for a year.
+// TestContactExpiresWithinAYear looks at the dates around a change of the day: what is read is never old, and never for
+// a year.
 func TestContactExpiresWithinAYear(t *testing.T) {
 	options := inCloud(t, "", "OR3_SECURITY_CONTACT=mailto:security@example.org")
 	midnight := time.Date(2028, 2, 29, 0, 0, 0, 0, time.UTC)

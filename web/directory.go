@@ -18,9 +18,9 @@ import (
 	"or3.chat/cloud/web/internal/icons"
 )
 
-// directory serves the client in a directory, and follows its path: deployments point a link at the next release, or put
-// another directory in its place, while the server runs. Every request is answered out of one release, except that tabs which were
-// opened before the last change still get the hashed files of the release that they belong to.
+// directory serves the client in a directory, and follows its path: deployments point a link at the next release, or
+// put another directory in its place, while the server runs. Every request is answered out of one release, except that
+// tabs which were opened before the last change still get the hashed files of the release that they belong to.
 type directory struct {
 	options Options
 	cache   *encoded.Cache // of all that the path has led to
@@ -38,8 +38,8 @@ type refusal struct {
 	at   time.Time
 }
 
-// again is how long a directory that was refused is not looked at while nothing was put into it or taken out: every request would
-// have it read.
+// again is how long a directory that was refused is not looked at while nothing was put into it or taken out: every
+// request would have it read.
 const again = time.Second
 
 // holds reports whether there is no use in looking at a directory.
@@ -113,8 +113,8 @@ func (d *directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.now.ServeHTTP(w, r)
 }
 
-// current returns what the path leads to. While there is no client, as between two steps of a deployment, it is what was there
-// before. A directory that was left closes itself when nothing uses it any more.
+// current returns what the path leads to. While there is no client, as between two steps of a deployment, it is what
+// was there before. A directory that was left closes itself when nothing uses it any more.
 func (d *directory) current() *served {
 	s := d.served.Load()
 	if d.holds(s) {

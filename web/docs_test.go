@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestDocumentation reads the documentation beside the built-in page, beside a client that has pages at /docs, and beside one that is
-// served without a cloud.
+// TestDocumentation reads the documentation beside the built-in page, beside a client that has pages at /docs, and
+// beside one that is served without a cloud.
 func TestDocumentation(t *testing.T) {
 	own, beside := handler(t, ""), handler(t, client(t, map[string]string{"index.html": "<html><head></head><body>shell</body></html>"}))
 	for _, c := range []struct {

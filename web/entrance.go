@@ -12,8 +12,9 @@ import (
 // AccountPath is where the built-in page is, whatever else is shown.
 const AccountPath = "/account"
 
-// AccountPage is the path of the page to which one-time links lead (or3cloud.Entrance): the built-in one, which is there beside every client. It is
-// empty where that page is of no help: in a binary without it, and where another provider signs people in.
+// AccountPage is the path of the page to which one-time links lead (or3cloud.Entrance): the built-in one, which is
+// there beside every client. It is empty where that page is of no help: in a binary without it, and where another
+// provider signs people in.
 func AccountPage(plan instance.Plan) string {
 	if !BuiltIn || !plan.Auth.On || !signsInHere(plan.Auth.ID) {
 		return ""
@@ -21,15 +22,15 @@ func AccountPage(plan instance.Plan) string {
 	return AccountPath + "/"
 }
 
-// entrance serves what is shown and, below /account/, the built-in page, on which people sign in and manage their accounts whatever the client
-// can do. To a client that cannot sign anybody in, whoever has no session comes by way of that page; so do invites, of which
-// OR3 Chat makes links that other clients know nothing of.
+// entrance serves what is shown and, below /account/, the built-in page, on which people sign in and manage their
+// accounts whatever the client can do. To a client that cannot sign anyone in, people without a session come by way of
+// that page; so do invites, of which OR3 Chat makes links that other clients know nothing of.
 type entrance struct {
 	client   *directory               // nil where the built-in page is all that is shown
 	account  http.Handler             // nil in a binary without the page
 	base     string                   // the path below which browsers see this server
 	invites  bool                     // whether the built-in page is one for invites
-	signedIn func(*http.Request) bool // nil leads nobody away
+	signedIn func(*http.Request) bool // nil leads no one away
 }
 
 // ServeHTTP implements http.Handler.

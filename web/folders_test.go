@@ -56,7 +56,8 @@ func TestLargeFilesAreNotTakenIntoMemory(t *testing.T) {
 	}
 }
 
-// TestPagesOfTheSameSizeAndTime are other ones all the same: builds that can be reproduced give all their files one time.
+// TestPagesOfTheSameSizeAndTime are other ones all the same: builds that can be reproduced give all their files one
+// time.
 func TestPagesOfTheSameSizeAndTime(t *testing.T) {
 	dir := client(t, build("one"))
 	put := func(name, content string) {

@@ -18,8 +18,8 @@ type Found struct {
 	Why        string
 	// Workers are the names of service workers whose list of files follows the configuration.
 	Workers []string
-	// AccountUI says that the client signs people in itself. Otherwise they do so on the built-in page. It is true for all providers of
-	// accounts that the built-in page knows nothing of.
+	// AccountUI says that the client signs people in itself. Otherwise they do so on the built-in page. It is true for
+	// all providers of accounts that the built-in page knows nothing of.
 	AccountUI bool
 }
 
@@ -30,7 +30,7 @@ type Form string
 const (
 	Static Form = "static build (nuxt generate)"
 	Server Form = "public folder of a server build"
-	Plain  Form = "pages that are no OR3 Chat"
+	Plain  Form = "pages that are not OR3 Chat"
 )
 
 // lacksAccountUI reports whether it is a client on which no one can sign in.
@@ -50,7 +50,7 @@ func (f Found) log(log *slog.Logger, dir string) {
 	}
 }
 
-// expected says what --web takes, for whoever gave something else.
+// expected says what --web takes, where something else was given.
 const expected = "give the directory that the client's build wrote: that of a static build (nuxt generate), or the public folder of a server build (.output/public)"
 
 // missing is the refusal of a directory without a page. It looks where builds put one.

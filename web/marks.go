@@ -12,7 +12,8 @@ import (
 
 // marks are what the built-in page is told of the server by attributes of its root.
 type marks struct {
-	// accounts says whether the server has any. The page asks for none where there are none, and no refusal stands in the browser's log.
+	// accounts says whether the server has any. The page asks for none where there are none, and no refusal stands in
+	// the browser's log.
 	accounts bool
 	// client is the address of the client that the page is beside; empty if there is none.
 	client string

@@ -40,7 +40,7 @@ func withoutCloud(t testing.TB, dir string) Options {
 	return Options{Dir: dir, Config: configuration(t, "SSR_AUTH_ENABLED=false")}
 }
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // logTo returns a log that writes to a buffer.
 func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -30,9 +30,9 @@ func newPolicies(cfg or3cloud.Config) (*policies, error) {
 	return &policies{further}, nil
 }
 
-// of returns the policy of a page: it may run the scripts with the hashes that stand in it and those that are files of this server, and
-// talk to this server and to where its user's own key is good. Images of answers come from anywhere by HTTPS. Styles are written into
-// elements by the client; wasm says that it brings programs in WebAssembly.
+// of returns the policy of a page: it may run the scripts with the hashes that stand in it and those that are files of
+// this server, and talk to this server and to where its user's own key is good. Images of answers come from anywhere by
+// HTTPS. Styles are written into elements by the client; wasm says that it brings programs in WebAssembly.
 func (p *policies) of(hashes []string, wasm bool, openRouterURL string) string {
 	if p == nil {
 		return ""

@@ -9,9 +9,10 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// public is what the client is told of this server, as it is merged into the public part of the client's own configuration (contract,
-// host-integration §7). What the server decides is always said. What only the look of the client depends on is said if someone has
-// set it here; otherwise what the client was built with stays. There is no secret in it, and nothing of a session.
+// public is what the client is told of this server, as it is merged into the public part of the client's own
+// configuration (contract, host-integration §7). What the server decides is always said. What only the look of the
+// client depends on is said if someone has set it here; otherwise what the client was built with stays. There is no
+// secret in it, and nothing of a session.
 func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
 	models, _ := completions.Configured(cfg) // what is wrong was said at the start
 	served := plan.Auth.On && models.Served()

@@ -19,9 +19,9 @@ import (
 	"or3.chat/cloud/web/internal/nuxt"
 )
 
-// release is one release of a client, as this server serves it: every navigation gets the one page, which is told of the server, and the
-// service worker learns that the page is another one. Everything else are the files of the build. Where the server has no accounts,
-// all bytes are the build's.
+// release is one release of a client, as this server serves it: every navigation gets the one page, which is told of
+// the server, and the service worker learns that the page is another one. Everything else are the files of the build.
+// Where the server has no accounts, all bytes are the build's.
 type release struct {
 	*static
 	found Found
@@ -32,10 +32,11 @@ type release struct {
 	wasm   bool // the client has programs in WebAssembly
 	// head are the scripts that the client puts into its page, as sources of a policy.
 	head []string
-	// scripts are those that go out otherwise than they were built, by name: service workers with another list of files, and what would
-	// ask an outside service for icons.
+	// scripts are those that go out otherwise than they were built, by name: service workers with another list of
+	// files, and what would ask an outside service for icons.
 	scripts map[string]*encoded.Content
-	// listed are the paths of pages that service workers fetch, whether they exist or not: one 404 and a worker is not installed.
+	// listed are the paths of pages that service workers fetch, whether they exist or not: one 404 and a worker is not
+	// installed.
 	listed map[string]bool
 	// sources are the files that the above was made of, as they were then.
 	sources map[string]fs.FileInfo
@@ -45,8 +46,8 @@ type release struct {
 	reading   sync.Mutex // held while one of them is read
 }
 
-// largestFile is the size of the largest file that is read for what is in it, in bytes. Pages and scripts of clients are far smaller, and
-// a film or a report that someone put beside them is not taken into memory.
+// largestFile is the size of the largest file that is read for what is in it, in bytes. Pages and scripts of clients
+// are far smaller, and a film or a report that someone put beside them is not taken into memory.
 const largestFile = 16 << 20
 
 // document is an HTML file, with what it is sent with.
@@ -162,8 +163,9 @@ const accountEndpoints = "/api/basic-auth/"
 // signsInHere reports whether the built-in page is one for the accounts of a provider.
 func signsInHere(provider string) bool { return "/api/"+provider+"/" == accountEndpoints }
 
-// look searches the scripts of the client for what it does: sign people in at the provider of accounts, run WebAssembly, and put
-// scripts into its page. Nothing is known of the UI for another provider, and the built-in page is none for it: the client has to have one.
+// look searches the scripts of the client for what it does: sign people in at the provider of accounts, run
+// WebAssembly, and put scripts into its page. Nothing is known of the UI for another provider, and the built-in page is
+// none for it: the client has to have one.
 func (c *release) look(provider string) {
 	c.found.AccountUI = !signsInHere(provider)
 	visit := func(name string, entry fs.DirEntry, err error) error {
@@ -207,7 +209,8 @@ func (c *release) look(provider string) {
 // largestWorker is the size of the largest script that is taken for a service worker, in bytes.
 const largestWorker = 4 << 20
 
-// reviseWorkers gives the service workers among the scripts of the build the revisions of the pages that they would get.
+// reviseWorkers gives the service workers among the scripts of the build the revisions of the pages that they would
+// get.
 func (c *release) reviseWorkers() error {
 	names, err := fs.Glob(c.files, "*.js")
 	if err != nil {
@@ -240,7 +243,8 @@ func (c *release) reviseWorkers() error {
 	return nil
 }
 
-// local returns the path, without a slash in front, that an address of a worker's list has here; "" for addresses of elsewhere.
+// local returns the path, without a slash in front, that an address of a worker's list has here; "" for addresses of
+// elsewhere.
 func (c *release) local(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "" || u.Host != "" {
@@ -269,7 +273,7 @@ func (c *release) listedPage(address string) (file string, ok bool) {
 	return "", false
 }
 
-// revision returns that of an address of a worker's list, "" if it is no page.
+// revision returns that of an address of a worker's list, "" if it is not a page.
 func (c *release) revision(address string) string {
 	file, ok := c.listedPage(address)
 	if !ok {
@@ -314,15 +318,15 @@ func (c *release) fresh() bool {
 	return true
 }
 
-// unchanged reports whether a file is the one that it was. Builds that can be reproduced give all files the same time, and their
-// pages are often of the same size; then another file is still another one.
+// unchanged reports whether a file is the one that it was. Builds that can be reproduced give all files the same time,
+// and their pages are often of the same size; then another file is still another one.
 func unchanged(a, b fs.FileInfo) bool {
 	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && (a.Sys() == nil && b.Sys() == nil || os.SameFile(a, b))
 }
 
-// document reads an HTML file, once for each of its versions and one at a time; nil if it cannot be read. What begins the client, or
-// leads to another page of it, as where its routes were when it was built, gives way to the one page. What is too large to be looked at may run no script
-// that stands in it.
+// document reads an HTML file, once for each of its versions and one at a time; nil if it cannot be read. What begins
+// the client, or leads to another page of it, as where its routes were when it was built, gives way to the one page.
+// What is too large to be looked at may run no script that stands in it.
 func (c *release) document(name string) *document {
 	info, err := fs.Stat(c.files, name)
 	if err != nil {
@@ -374,7 +378,8 @@ func (c *release) has(urlPath string) bool {
 	return ok
 }
 
-// keeps reports whether a path is that of a hashed file of this release, which is served after the release has been replaced.
+// keeps reports whether a path is that of a hashed file of this release, which is served after the release has been
+// replaced.
 func (c *release) keeps(urlPath string) bool {
 	name, ok := c.find(urlPath)
 	return ok && c.isHashed(name)

@@ -75,8 +75,8 @@ func text(t *testing.T, h http.Handler, path string, navigation bool) string {
 	return body(t, res)
 }
 
-// Every navigation and every page that the service worker lists gets the one page, told of this server. Nothing below /api/ does, nor
-// what is missing among scripts.
+// Every navigation and every page that the service worker lists gets the one page, told of this server. Nothing below
+// /api/ does, nor what is missing among scripts.
 func TestEveryPageIsTheOnePage(t *testing.T) {
 	for form, files := range map[string]map[string]string{
 		"server build": build("one"), "static build": with(build("one"), map[string]string{"index.html": nuxtPage("rendered", "{}"), "404.html": nuxtPage("rendered", "{}")}),
@@ -116,8 +116,8 @@ func TestEveryPageIsTheOnePage(t *testing.T) {
 	}
 }
 
-// TestIconsAreAskedForHere: a script that would ask an outside service asks this server, in whatever form the script goes out. Without
-// accounts it is the build's.
+// TestIconsAreAskedForHere: a script that would ask an outside service asks this server, in whatever form the script
+// goes out. Without accounts it is the build's.
 func TestIconsAreAskedForHere(t *testing.T) {
 	const before, outside = `icon:{provider:"iconify",iconifyApiEndpoint:"`, "https://api.iconify.design"
 	script := before + outside + `"}` + strings.Repeat(";f()", 100)
@@ -203,7 +203,8 @@ func listing(t *testing.T, script, url string) string {
 	return m[1]
 }
 
-// A service worker keeps pages under their revisions: these change with what the page is told and sent with, and with nothing else.
+// A service worker keeps pages under their revisions: these change with what the page is told and sent with, and with
+// nothing else.
 func TestWorkersLearnOfAnotherConfiguration(t *testing.T) {
 	files := build("one")
 	script := func(files map[string]string, environ ...string) string {
@@ -414,7 +415,7 @@ func TestTheAccountPageBesideAClient(t *testing.T) {
 	other.Plan.Auth.ID = "another"
 	for _, path := range []string{"/", "/?invite=x"} {
 		if res := get(serve(t, other), path, true); res.StatusCode != http.StatusOK {
-			t.Errorf("%s where our page is no help: %d", path, res.StatusCode)
+			t.Errorf("%s where our page does not help: %d", path, res.StatusCode)
 		}
 	}
 	if res := get(h, "/streamsaver/mitm.html", true); res.StatusCode != http.StatusOK {
@@ -455,7 +456,7 @@ func TestLinksLeadToTheAccountPage(t *testing.T) {
 		options Options
 		want    map[string]string // where a browser is led to; empty if it stays
 	}{
-		"pages that are no OR3 Chat": {inCloud(t, pages), map[string]string{
+		"pages that are not OR3 Chat": {inCloud(t, pages), map[string]string{
 			"/?invite=a%26b": "/account/#invite=a%26b", "/?x=1&invite=t": "/account/?x=1#invite=t", "/": "", "/?invite=": "", "/app/?invite=t": "",
 		}},
 		"below a path": {inCloud(t, pages, "OR3_BASE_PATH=/chat"), map[string]string{"/?invite=t": "/chat/account/#invite=t", "/account": "/chat/account/"}},
@@ -542,8 +543,8 @@ func TestWhatTheClientIsTold(t *testing.T) {
 	}
 }
 
-// While a link is swapped, every answer is whole: the page and its policy are of one release, what a page asks for is there, and so
-// are the scripts of tabs that were opened before.
+// While a link is swapped, every answer is whole: the page and its policy are of one release, what a page asks for is
+// there, and so are the scripts of tabs that were opened before.
 func TestSwapUnderLoad(t *testing.T) {
 	base := t.TempDir()
 	var releases []string
@@ -664,7 +665,7 @@ func TestABuildInPlaceIsReadAgain(t *testing.T) {
 	}
 	for range 3 {
 		if got := text(t, h, "/", true); !strings.Contains(got, `buildId:"another"`) {
-			t.Errorf("what is no client is served: %s", got)
+			t.Errorf("a folder without a client is served: %s", got)
 		}
 	}
 	if n := strings.Count(log.String(), "HTTPS switch"); n != 1 {

@@ -12,8 +12,8 @@ import (
 	"or3.chat/cloud/web/internal/encoded"
 )
 
-// static serves the files of a client that was built ahead of time. Paths that name no file get the client's shell when a
-// browser navigates there, because the client has routes of its own, and a 404 otherwise: a missing script must not
+// static serves the files of a client that was built ahead of time. Paths that name no file get the client's shell when
+// a browser navigates there, because the client has routes of its own, and a 404 otherwise: a missing script must not
 // become a page of HTML. In which coding a file goes out is decided by package encoded.
 type static struct {
 	files  fs.FS
@@ -26,11 +26,12 @@ type static struct {
 	header http.Header
 }
 
-// shells are the names under which generators write the shell, the better one first: 200.html is the bare shell of a client
-// whose index.html was rendered for the start page.
+// shells are the names under which generators write the shell, the better one first: 200.html is the bare shell of a
+// client whose index.html was rendered for the start page.
 var shells = []string{"200.html", "index.html"}
 
-// newStatic returns a handler for the files. There must be a shell among them. What is compressed of them is kept in cache.
+// newStatic returns a handler for the files. There must be a shell among them. What is compressed of them is kept in
+// cache.
 func newStatic(files fs.FS, cache *encoded.Cache) (*static, error) {
 	s := &static{files: files, folder: cache.Folder(files), hashed: []string{"_nuxt/", "_fonts/"}}
 	for _, name := range shells {
@@ -73,8 +74,8 @@ func notFound(w http.ResponseWriter) {
 	http.Error(w, "Not Found", http.StatusNotFound)
 }
 
-// find returns the file for a path: the file itself, or the index of a directory. Directories are never listed, and names that begin
-// with a dot are never served: they are version control and editor files that someone forgot.
+// find returns the file for a path: the file itself, or the index of a directory. Directories are never listed, and
+// names that begin with a dot are never served: they are version control and editor files that someone forgot.
 func (s *static) find(urlPath string) (name string, ok bool) {
 	name = strings.TrimPrefix(path.Clean("/"+urlPath), "/")
 	for part := range strings.SplitSeq(name, "/") {
@@ -98,8 +99,8 @@ func isNavigation(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// isHashed reports whether a file has a hash of its content in its name. Of those in the folders for them, the one that names the
-// newest build has none.
+// isHashed reports whether a file has a hash of its content in its name. Of those in the folders for them, the one that
+// names the newest build has none.
 func (s *static) isHashed(name string) bool {
 	return slices.ContainsFunc(s.hashed, func(folder string) bool {
 		return strings.HasPrefix(name, folder) && name != folder+"builds/latest.json"
@@ -141,8 +142,8 @@ func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) 
 	}
 }
 
-// contentTypes fixes the types that matter, because the machine's own table may lack or change them, and nosniff makes a
-// wrong one fatal.
+// contentTypes fixes the types that matter, because the machine's own table may lack or change them, and nosniff makes
+// a wrong one fatal.
 var contentTypes = map[string]string{
 	".css":         "text/css; charset=utf-8",
 	".html":        "text/html; charset=utf-8",

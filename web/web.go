@@ -29,18 +29,20 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock; nil stands for the system's.
 	Now func() time.Time
-	// SignedIn reports whether a request comes from someone with a session. It is asked for clients without an account UI alone.
+	// SignedIn reports whether a request comes from someone with a session. It is asked for clients without an account
+	// UI alone.
 	SignedIn func(*http.Request) bool
 }
 
-// DocumentsPath is where the documentation is. OR3 Chat has pages of the name /docs, so that is another way to it without a client alone.
+// DocumentsPath is where the documentation is. OR3 Chat has pages of the name /docs, so that is another way to it
+// without a client alone.
 const DocumentsPath = "/or3/docs"
 
-// New returns the handler for everything outside /api/. With a directory it serves the client in it, told of this server where the
-// server has accounts; without one it serves the built-in page, or nothing in a binary that was built without it (build tag noweb). The built-in
-// page is below /account/ as well, whatever is shown. The documentation is there as well (requirement 7.1), and where there are accounts the pages
-// for administrators, but for a client without a cloud, which is served alone. For all of them it has the file that says whom to tell of
-// vulnerabilities.
+// New returns the handler for everything outside /api/. With a directory it serves the client in it, told of this
+// server where the server has accounts; without one it serves the built-in page, or nothing in a binary that was built
+// without it (build tag noweb). The built-in page is below /account/ as well, whatever is shown. The documentation is
+// there as well (requirement 7.1), and where there are accounts the pages for administrators, but for a client without
+// a cloud, which is served alone. For all of them it has the file that says whom to tell of vulnerabilities.
 func New(o Options) (http.Handler, error) {
 	var client *directory
 	if o.Dir != "" {
@@ -86,7 +88,7 @@ func pages(o Options, client *directory) (http.Handler, error) {
 		return nil, err
 	}
 	e := &entrance{client: client, account: account, base: base, invites: AccountPage(o.Plan) != "", signedIn: o.SignedIn}
-	if o.Config.Bool(setting.GuestAccess) { // the client is of use to whoever has no session
+	if o.Config.Bool(setting.GuestAccess) { // the client is of use without a session
 		e.signedIn = nil
 	}
 	administered, err := withAdministration(e, base, m, setting.OwnAdminPages)
@@ -103,12 +105,13 @@ func Inspect(o Options) (Found, error) {
 	return d.served.Load().now.found, nil
 }
 
-// newCache returns a cache for what is compressed. It takes little of the memory that there is, and even a large client fits in the most.
+// newCache returns a cache for what is compressed. It takes little of the memory that there is, and even a large client
+// fits in the most.
 func newCache() *encoded.Cache {
 	return encoded.NewCache(min(membudget.Read().Bytes/16, 64<<20))
 }
 
-// has reports whether a file exists and is no directory.
+// has reports whether a file exists and is not a directory.
 func has(files fs.FS, name string) bool {
 	info, err := fs.Stat(files, name)
 	return err == nil && info.Mode().IsRegular()

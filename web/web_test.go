@@ -274,7 +274,8 @@ func TestThePageNeedsNothingButItself(t *testing.T) {
 	}
 }
 
-// TestThePageIsWholeInBothForms shows that what a browser gets unpacked is the file itself, and that what has a hash in its name is kept for ever.
+// TestThePageIsWholeInBothForms shows that what a browser gets unpacked is the file itself, and that what has a hash in
+// its name is kept forever.
 func TestThePageIsWholeInBothForms(t *testing.T) {
 	h := handler(t, "")
 	compressed := 0
@@ -343,7 +344,7 @@ func FuzzPaths(f *testing.F) {
 	})
 }
 
-// A server without accounts says so in the page itself, so that the page has nobody to ask for.
+// A server without accounts says so in the page itself, so that the page has no one to ask for.
 func TestThePageKnowsWhereThereAreNoAccounts(t *testing.T) {
 	for _, accounts := range []bool{true, false} {
 		o := inCloud(t, "")

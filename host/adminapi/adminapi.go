@@ -1,12 +1,12 @@
-// Package adminapi serves /api/admin, where administrators see and change a whole deployment (contract, workspaces-and-admin §2–§11),
-// and keeps others away from the pages of it that a client has.
+// Package adminapi serves /api/admin, where administrators see and change a whole deployment (contract,
+// workspaces-and-admin §2–§11), and keeps others away from the pages of it that a client has.
 //
-// Each endpoint is a row of a table: who may call it, how its sender must prove to be one of our pages, and what the trail of what
-// administrators did calls it. The guard (guard.go) decides by that row alone, so that no handler can forget to ask; the page of the
-// documentation that says who may what is made from the same rows.
+// Each endpoint is a row of a table: who may call it, how its sender must prove to be one of our pages, and what the
+// trail of what administrators did calls it. The guard (guard.go) decides by that row alone, so that no handler can
+// forget to ask; the page of the documentation that says who may what is made from the same rows.
 //
-// The same endpoints lie below a second prefix, for pages of our own. There they exist whether or not the environment names a super
-// administrator, and deployment administrators count as one.
+// The same endpoints lie below a second prefix, for pages of our own. There they exist whether or not the environment
+// names a super administrator, and deployment administrators count as one.
 package adminapi
 
 import (
@@ -45,7 +45,8 @@ const (
 // Host is what the endpoints need of the host.
 type Host interface {
 	or3cloud.Front
-	// Reauthorize asks again whether a session that Authorize has returned for r may still do p in its workspace, as of long answers.
+	// Reauthorize asks again whether a session that Authorize has returned for r may still do p in its workspace, as of
+	// long answers.
 	Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error
 }
 
@@ -138,7 +139,8 @@ type audience int
 const (
 	// superAdmins is for those who administer the deployment as a whole. It is what a row says that says nothing.
 	superAdmins audience = iota
-	// owners admits super administrators, and deployment administrators who own the workspace that they act in (Caller.workspace).
+	// owners admits super administrators, and deployment administrators who own the workspace that they act in
+	// (Caller.workspace).
 	owners
 	// admins admits super administrators and all deployment administrators.
 	admins
@@ -146,15 +148,15 @@ const (
 	anyone
 )
 
-// proof is how the sender of a request that changes something shows to be one of our own pages. Below OwnPrefix each of them but
-// readOnly is intent.
+// proof is how the sender of a request that changes something shows to be one of our own pages. Below OwnPrefix each of
+// them but readOnly is intent.
 type proof int
 
 const (
 	// intent demands an origin of ours and the header x-or3-admin-intent. It is what a row says that says nothing.
 	intent proof = iota
-	// ownOrigin demands an origin of ours. Clients of February send no intent with these (contract, workspaces-and-admin
-	// Pitfall 2).
+	// ownOrigin demands an origin of ours. Clients of February send no intent with these (contract,
+	// workspaces-and-admin Pitfall 2).
 	ownOrigin
 	// anOrigin wants an origin of ours where one is sent: programs send none.
 	anOrigin
@@ -178,7 +180,8 @@ type endpoint struct {
 	effects bool
 	// credentials says that it is about the name and password of the environment's super administrator.
 	credentials bool
-	// body is the largest accepted body in bytes, as in or3cloud.Route. Unless it is -1, it has come whole when handle begins.
+	// body is the largest accepted body in bytes, as in or3cloud.Route. Unless it is -1, it has come whole when handle
+	// begins.
 	body int64
 	// buffer is what an answer holds in memory, as in or3cloud.Route.
 	buffer int64
@@ -207,7 +210,8 @@ type Kind string
 
 // The kinds.
 const (
-	// SuperAdmin has signed in as the administrator of the environment, or is a deployment administrator on our own pages.
+	// SuperAdmin has signed in as the administrator of the environment, or is a deployment administrator on our own
+	// pages.
 	SuperAdmin Kind = "super_admin"
 	// WorkspaceAdmin is a deployment administrator with a session of their own.
 	WorkspaceAdmin Kind = "workspace_admin"
@@ -220,7 +224,8 @@ type Caller struct {
 	Name string
 	// Session is that of the user in the same browser; nil if there is none.
 	Session *or3cloud.SessionContext
-	// Target is on what the endpoint acts, for the trail. The workspace is noted by whoever resolves it; the rest says the endpoint.
+	// Target is on what the endpoint acts, for the trail. The workspace is noted where it is resolved; the rest says
+	// the endpoint.
 	Target audit.Target
 
 	// bySignIn says that the caller has signed in as the administrator of the environment.
@@ -230,8 +235,8 @@ type Caller struct {
 	row      row
 }
 
-// workspace returns the workspace that a request is about: the one that it names, else that of the session. A deployment administrator
-// must be its owner, as it is at this moment, where the endpoint is for owners.
+// workspace returns the workspace that a request is about: the one that it names, else that of the session. A
+// deployment administrator must be its owner, as it is at this moment, where the endpoint is for owners.
 func (c *Caller) workspace(named string) (string, error) {
 	named = strings.TrimSpace(named)
 	if named == "" && c.Session != nil {

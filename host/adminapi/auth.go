@@ -40,7 +40,7 @@ func (a *API) session(w http.ResponseWriter, _ *http.Request, c *Caller) error {
 }
 
 func (a *API) login(w http.ResponseWriter, r *http.Request, c *Caller) error {
-	c.Name, c.bySignIn = "", false // whoever was signed in before, this is a sign-in of its own
+	c.Name, c.bySignIn = "", false // no matter who was signed in before, this is a sign-in of its own
 	const incomplete = "Username and password are required"
 	var in struct {
 		Username string `json:"username"`

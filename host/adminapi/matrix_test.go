@@ -12,10 +12,10 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 )
 
-// principal is somebody who asks for something.
+// principal is someone who asks for something.
 type principal struct {
 	name   string
-	user   string              // who is signed in in the browser; empty for nobody
+	user   string              // who is signed in in the browser; empty for no one
 	cookie func(*house) string // of the super administrator; nil for none
 	is     map[audience]bool   // to whom of the contract's rows they belong
 	own    bool                // whether they are administrators on our own pages
@@ -23,7 +23,8 @@ type principal struct {
 
 var current = func(h *house) string { return h.cookie }
 
-// principals are all who may come, with what they may: on the contract's paths by the audience of a row, and on our own.
+// principals are all who may come, with what they may: on the contract's paths by the audience of a row, and on our
+// own.
 var principals = []principal{
 	{name: "nobody"},
 	{name: "a user from elsewhere", user: "stranger"},
@@ -40,7 +41,8 @@ var principals = []principal{
 	{name: "a super administrator of another key", user: "owner", cookie: func(h *house) string { return h.forged }},
 }
 
-// rule is what the contract says of an endpoint, written down a second time: a row of the API that is more lenient is found.
+// rule is what the contract says of an endpoint, written down a second time: a row of the API that is more lenient is
+// found.
 type rule struct {
 	may   audience
 	proof proof
@@ -51,8 +53,8 @@ type rule struct {
 	ours bool
 	// again says that the store asks for the role of an owner once more, in the transaction of the change.
 	again bool
-	// body is that of a request of the super administrator, and want the status of its answer. In body and path $W is the shared
-	// workspace and $U a user.
+	// body is that of a request of the super administrator, and want the status of its answer. In body and path $W is
+	// the shared workspace and $U a user.
 	path, body string
 	want       int
 }
@@ -285,7 +287,7 @@ func (h *house) names() (out []string) {
 	return out
 }
 
-// The matrix: each endpoint meets everybody, from everywhere.
+// The matrix: each endpoint meets everyone, from everywhere.
 func TestEveryEndpointAdmitsWhoItMust(t *testing.T) {
 	h := newHouse(t)
 	names := h.names()
@@ -303,12 +305,12 @@ func TestEveryEndpointAdmitsWhoItMust(t *testing.T) {
 	}
 }
 
-// The guard decides when the body has come. A larger one would be decided about before, and the super administrator is no user whom the
-// router knows.
+// The guard decides when the body has come. A larger one would be decided about before, and the super administrator is
+// no user whom the router knows.
 func TestBodiesComeWhole(t *testing.T) {
 	for _, e := range newHouse(t).endpoints {
 		if e.body < 0 && rules[e.method+" "+e.path].want == http.StatusNotImplemented {
-			continue // whoever reads nothing
+			continue // nothing is read
 		}
 		if e.body < 0 || e.body > httpapi.UnknownBody {
 			t.Errorf("%s %s takes a body of %d bytes; the most is %d", e.method, e.path, e.body, httpapi.UnknownBody)
@@ -358,7 +360,7 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 				h.unguard(e)
 			}
 			if is && len(h.examine(name)) == 0 {
-				t.Errorf("%s: nobody sees that %s", name, fault)
+				t.Errorf("%s: no one sees that %s", name, fault)
 			}
 		}
 	}
@@ -393,7 +395,7 @@ func (h *house) ask(name, prefix, address, host string) sent {
 	return h.send(r)
 }
 
-// Where there is no administration, an endpoint of it cannot be told from a path that nobody serves.
+// Where there is no administration, an endpoint of it cannot be told from a path that no one serves.
 func TestWhereThereIsAnAdministration(t *testing.T) {
 	hidden := func(t *testing.T, h *house, prefix, address, host string, want bool) {
 		t.Helper()
@@ -434,7 +436,7 @@ func TestWhereThereIsAnAdministration(t *testing.T) {
 			}
 		}
 	})
-	t.Run("nobody is named", func(t *testing.T) {
+	t.Run("no one is named", func(t *testing.T) {
 		h := newHouse(t, "OR3_ADMIN_USERNAME=")
 		h.router.Guard = nil
 		hidden(t, h, Prefix, "192.0.2.1", ourHost, true)

@@ -10,9 +10,10 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Pages keeps whoever is no administrator away from the pages of a client for administrators, and shows them at OR3_ADMIN_BASE_PATH
-// (contract, workspaces-and-admin §2). What the pages show comes from the endpoints, which decide for themselves; here it is only decided
-// who sees them at all. It looks at the path without its query, and at all spellings of it that routers of clients take for the same.
+// Pages keeps everyone but administrators away from the pages of a client for administrators, and shows them at
+// OR3_ADMIN_BASE_PATH (contract, workspaces-and-admin §2). What the pages show comes from the endpoints, which decide
+// for themselves; here it is only decided who sees them at all. It looks at the path without its query, and at all
+// spellings of it that routers of clients take for the same.
 func (a *API) Pages(next http.Handler) http.Handler {
 	base := a.opt.Config.String(setting.AdminBasePath)
 	public := a.opt.Config.String(setting.BasePath) + base
@@ -51,7 +52,8 @@ func (a *API) Pages(next http.Handler) http.Handler {
 	})
 }
 
-// OwnPages keeps the built-in pages for administrators from where there is no administration. What they show comes from the endpoints.
+// OwnPages keeps the built-in pages for administrators from where there is no administration. What they show comes from
+// the endpoints.
 func (a *API) OwnPages(next http.Handler, paths ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, base := range paths {

@@ -20,8 +20,8 @@ const (
 	manyEntries    = 1_000_000
 )
 
-// crowd fills the databases of a house as no test could by asking for it: rows as the providers write them.
-func (h *house) crowd(b *testing.B) {
+// populate fills the databases of a house with rows as the providers write them; asking for them would take too long.
+func (h *house) populate(b *testing.B) {
 	b.Helper()
 	fill := func(file string, statements ...string) {
 		b.Helper()
@@ -65,13 +65,13 @@ func (h *house) crowd(b *testing.B) {
 			manyUsers, now, now+1e9, now+1e9, now+1e9, now, now))
 }
 
-// BenchmarkPages measures what the pages ask for in a large deployment: go test ./host/adminapi -bench Pages -benchtime 20x. What a query may
-// read from end to end is bounded by TestEveryStatementUsesIndexes of each provider.
+// BenchmarkPages measures what the pages ask for in a large deployment: go test ./host/adminapi -bench Pages -benchtime
+// 20x. What a query may read from end to end is bounded by TestEveryStatementUsesIndexes of each provider.
 func BenchmarkPages(b *testing.B) {
 	h := newHouse(b)
 	h.opt.Unlimited = true
 	h.open(nil)
-	h.crowd(b)
+	h.populate(b)
 	for _, path := range []string{
 		"totals", "system/status", "accounts", "accounts?search=user9999", "accounts?search=nothing", "accounts/account-77", "accounts/account-77/deletion", "signed-in", "signed-in?limit=100",
 		"admin-users", "search-users?q=user9999",

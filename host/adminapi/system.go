@@ -16,7 +16,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// Program is what the endpoints know of the program that the server is. Of the zero value they say that it cannot do what is asked.
+// Program is what the endpoints know of the program that the server is. Of the zero value they say that it cannot do
+// what is asked.
 type Program struct {
 	// Configuration is the .env file that the server was started with.
 	Configuration *settable.Configuration
@@ -26,8 +27,8 @@ type Program struct {
 	About any
 }
 
-// Restarter starts the server again, with its configuration as it is then, and without a closed port. What does not start leaves the server
-// that is there.
+// Restarter starts the server again, with its configuration as it is then, and without a closed port. What does not
+// start leaves the server that is there.
 type Restarter interface {
 	// Ask begins it and returns at once. An error says why that is not possible.
 	Ask() error
@@ -193,7 +194,7 @@ func (s systemAPI) rebuild(http.ResponseWriter, *http.Request, *Caller) error {
 	return or3cloud.Errorf(or3cloud.CodeUnsupported, "Rebuild disabled")
 }
 
-// noUpdates is why a server does not update itself: whoever can replace its program has the machine.
+// noUpdates is why a server does not update itself: anyone who can replace its program has the machine.
 const noUpdates = "This server does not update itself. Replace its program and start the upgrade at the command line, as docs/operations.md says."
 
 func (s systemAPI) updates(w http.ResponseWriter, _ *http.Request, _ *Caller) error {

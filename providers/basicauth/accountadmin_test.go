@@ -122,7 +122,8 @@ func TestTheOwnerOfANewAccountChoosesThePassword(t *testing.T) {
 	b.post("sign-in", credentials("ann@example.test", chosen)).want(t, 200, `{"ok":true}`)
 }
 
-// What the operator ends is over with the next request, and stays so across a restart while access tokens could be valid.
+// What the operator ends is over with the next request, and stays so across a restart while access tokens could be
+// valid.
 func TestWhatTheOperatorEndsEndsAtOnce(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, in *instance){
 		"password": func(t *testing.T, in *instance) {
@@ -177,7 +178,7 @@ func TestADisabledAccountIsShutUntilItIsEnabled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // twice is no error
+	for range 2 { // twice is not an error
 		if err := in.admin().SetDisabled(t.Context(), "ann@example.test", true); err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +221,7 @@ func TestOneSessionIsRevoked(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = in.admin().RevokeSessions(t.Context(), "ann@example.test", bobs[0].ID)
-	wantCode(t, "somebody else's session", err, or3cloud.CodeNotFound)
+	wantCode(t, "someone else's session", err, or3cloud.CodeNotFound)
 	if n, err := in.admin().RevokeSessions(t.Context(), "ann@example.test", list[0].ID); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}

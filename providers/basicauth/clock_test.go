@@ -87,7 +87,7 @@ var beliefs = map[string]func(*provider) time.Duration{
 	"store_stamp.id":          nil,
 	"store_stamp.step":        nil,
 	"store_stamp.high":        nil,
-	"store_stamp.at":          nil, // written anew at each start; what says that the clock was ahead (internal/sqlitex)
+	"store_stamp.at":          nil, // written again at each start; what says that the clock was ahead (internal/sqlitex)
 	"store_stamp.restored_at": nil, // refuses nothing while it lies ahead: see revocations.permit
 
 	"rate_windows.hits":       nil, // the limiter judges each (internal/ratelimit)
@@ -186,8 +186,8 @@ func (in *instance) ahead(act func()) {
 	in.clock.advance(-years)
 }
 
-// Nothing that was done while the clock was ahead holds, or counts as new, when it is right again. Each case is tried with a
-// process that goes on, before and after it has settled what is stored, and with one that starts again.
+// Nothing that was done while the clock was ahead holds, or counts as new, when it is right again. Each case is tried
+// with a process that goes on, before and after it has settled what is stored, and with one that starts again.
 func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 	day := 24 * time.Hour
 	for name, c := range map[string]func(t *testing.T, in *instance, right func()){
@@ -287,7 +287,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 			in.clock.advance(time.Hour)
 			old.drop(sessions.AccessCookie)
 			old.wantSignedOut()
-			b.wantSignedOut()        // nobody knows which of the two came first,
+			b.wantSignedOut()        // no one knows which of the two came first,
 			elsewhere.wantSignedIn() // but it is nothing that speaks against other sessions
 		},
 		"idle end": func(t *testing.T, in *instance, right func()) {
@@ -509,7 +509,7 @@ func TestTheTrailGoesOnAfterTheClockWasAhead(t *testing.T) {
 	in.wantEvents()
 }
 
-// Small corrections of the clock are nobody's business: whatever was valid stays so.
+// Small corrections of the clock are no one's business: whatever was valid stays so.
 func TestSmallCorrectionsOfTheClock(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)

@@ -21,8 +21,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// bounds says for each table what keeps members and strangers from growing it without end, and which test of this package
-// fills it to that bound.
+// bounds says for each table what keeps members and strangers from growing it without end, and which test of this
+// package fills it to that bound.
 var bounds = map[string]struct{ bound, test string }{
 	"accounts":         {"accountsPerDay of a client address; without open registration invites, which an operator makes", "TestRegistrationsOfAnAddressAreBounded"},
 	"deleted_accounts": {"the deletions of one access lifetime; each was an account of accountsPerDay", "TestDeletedAccountsAreForgotten"},
@@ -141,7 +141,7 @@ func TestRegistrationsOfAnAddressAreBounded(t *testing.T) {
 	}
 }
 
-// Accounts come and go, and nobody signs in.
+// Accounts come and go, and no one signs in.
 func TestDeletedAccountsAreForgotten(t *testing.T) {
 	in := openTest(t, nil)
 	in.host.users = &fakeUsers{}
@@ -154,7 +154,8 @@ func TestDeletedAccountsAreForgotten(t *testing.T) {
 	}
 }
 
-// A script signs in for each of its runs. The browsers of the account stay signed in, and what is displaced stays refused.
+// A script signs in for each of its runs. The browsers of the account stay signed in, and what is displaced stays
+// refused.
 func TestEndedSessionsAreForgotten(t *testing.T) {
 	in := openTest(t, nil)
 	owner := in.signedIn(ann)
@@ -201,7 +202,8 @@ func TestEndedSessionsAreForgotten(t *testing.T) {
 	owner.wantSignedIn()
 }
 
-// Whoever knows the password can sign in from as many addresses as they like, but not without end. A new password ends it.
+// Someone who knows the password can sign in from as many addresses as they like, but not without end. A new password
+// ends it.
 func TestSignInsOfAnAccountAreBounded(t *testing.T) {
 	in := openTest(t, nil)
 	owner := in.signedIn(ann)
@@ -238,8 +240,8 @@ func TestSignInsOfAnAccountAreBounded(t *testing.T) {
 	owner.post("sign-in", credentials(ann, replacement)).want(t, 200, `{"ok":true}`)
 }
 
-// A client that refreshes all the time fills the chain of its session. It stays signed in, and so does one whose answers are
-// lost; replays are found out all the same.
+// A client that refreshes all the time fills the chain of its session. It stays signed in, and so does one whose
+// answers are lost; replays are found out all the same.
 func TestTheChainOfASessionIsBounded(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		t.Run(fmt.Sprint("answers lost: ", lost), func(t *testing.T) {
@@ -422,7 +424,8 @@ func TestWaitingMailIsBounded(t *testing.T) {
 	}
 }
 
-// Whoever has somebody's browser can make noise in the trail, and cannot cover up with it what they did before.
+// Someone who has another person's browser can make noise in the trail, and cannot cover up with it what they did
+// before.
 func TestTheTrailIsBounded(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn(ann)

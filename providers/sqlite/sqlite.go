@@ -162,7 +162,7 @@ func places(cfg or3cloud.Config, dataDir string) map[string]string {
 	return map[string]string{varPath: path}
 }
 
-// diskFull returns what tells whether the database's disk is full; nil if nobody watches it, or there is none.
+// diskFull returns what tells whether the database's disk is full; nil if no one watches it, or there is none.
 func diskFull(env or3cloud.Env, path string) func() bool {
 	if env.DiskFull == nil || path == ":memory:" {
 		return nil
@@ -217,19 +217,19 @@ type Options struct {
 	DeviceStale time.Duration
 	// Maintenance is how often the log is compacted in the background; 0 means never.
 	Maintenance time.Duration
-	// WorkspaceQuota bounds what one workspace keeps in the database, in bytes; 0 is no bound.
+	// WorkspaceQuota bounds what one workspace keeps in the database, in bytes; 0 means no limit.
 	WorkspaceQuota int64
-	// WorkspacesPerUser is how many workspaces a user may make; 0 is no bound.
+	// WorkspacesPerUser is how many workspaces a user may make; 0 means no limit.
 	WorkspacesPerUser int
-	// FileRetention is how long the storage provider keeps files that nothing references: for so long a deleted workspace
-	// takes room.
+	// FileRetention is how long the storage provider keeps files that nothing references: for so long a deleted
+	// workspace takes room.
 	FileRetention time.Duration
 	Log           *slog.Logger
 	Now           func() time.Time
 	Rand          io.Reader
 	// Full reports whether the disk has no room for writes that grow the database; nil means never.
 	Full func() bool
-	// Fatal, if set, is told once when nothing can be written until the process has started anew. It returns at once.
+	// Fatal, if set, is told once when nothing can be written until the process has started again. It returns at once.
 	Fatal func(error)
 	// VFS names the driver's file system; see sqlitex.Options.
 	VFS string
@@ -239,8 +239,8 @@ type Options struct {
 	Stores or3cloud.Stores
 }
 
-// layoutMigrations are those with which the index replaces tables (20, 22), and blocks the log (23). The file from before is kept
-// until the new layout has stood the test for copyLife (see maintenance.go).
+// layoutMigrations are those with which the index replaces tables (20, 22), and blocks the log (23). The file from
+// before is kept until the new layout has stood the test for copyLife (see maintenance.go).
 var layoutMigrations = [...]int64{20, 22, 23}
 
 // maxFileRetention keeps a retention in the range of a time.Duration, in seconds.
@@ -270,7 +270,8 @@ type Store struct {
 	host   hostMaintenance
 	stock  stock
 	watch  *sqlitex.Watch
-	// clockWasAhead says that the log may hold times in the future, newest is the latest time that the maintenance has seen.
+	// clockWasAhead says that the log may hold times in the future, newest is the latest time that the maintenance has
+	// seen.
 	clockWasAhead atomic.Bool
 	newest        atomic.Int64
 

@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// acceptance is what a request says about codings (RFC 9110, 12.5.3): the weight of each that it names, nothing of others. The name
-// of no coding is "identity", and "*" is whatever is not named.
+// acceptance is what a request says about codings (RFC 9110, 12.5.3): the weight of each that it names, nothing of
+// others. The name of no coding is "identity", and "*" is whatever is not named.
 type acceptance map[string]float64
 
-// accepted reads the Accept-Encoding of a request. What is malformed counts as not said; of two weights for a name the first one counts.
+// accepted reads the Accept-Encoding of a request. What is malformed counts as not said; of two weights for a name the
+// first one counts.
 func accepted(h http.Header) acceptance {
 	a := acceptance{}
 	for _, field := range h.Values("Accept-Encoding") {
@@ -68,8 +69,8 @@ func (a acceptance) identity() bool {
 	return !named || q > 0
 }
 
-// order returns the codings that the client takes, the best one first; nil stands for none. Of equal weight, what the client names
-// comes before no coding, and that before what it takes as anything else.
+// order returns the codings that the client takes, the best one first; nil stands for none. Of equal weight, what the
+// client names comes before no coding, and that before what it takes as anything else.
 func (a acceptance) order() []*coding {
 	var named, none, others []*coding
 	for _, c := range codings {

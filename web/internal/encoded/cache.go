@@ -12,15 +12,16 @@ import (
 // idle is how long a form must not have been asked for before another one may take its room.
 const idle = 10 * time.Minute
 
-// hurried is how many contents are compressed at once for those who wait. The others wait for a moment, which costs less than the
-// memory of all.
+// hurried is how many contents are compressed at once for those who wait. The others wait for a moment, which costs
+// less than the memory of all.
 const hurried = 2
 
-// quiet is how long nothing must have been compressed for anyone before the background does its part. A first visit has the processor
-// for itself.
+// quiet is how long nothing must have been compressed for anyone before the background does its part. A first visit has
+// the processor for itself.
 const quiet = 10 * time.Second
 
-// felt is the size of a content, in bytes, from which on waiting for the whole of it is felt: it goes out while it is compressed.
+// felt is the size of a content, in bytes, from which on waiting for the whole of it is felt: it goes out while it is
+// compressed.
 const felt = 128 << 10
 
 // Cache has the compressed forms of contents, by what the content is: the same file of two releases is compressed once.
@@ -62,8 +63,8 @@ func NewCache(room int64) *Cache {
 	return &Cache{room: room, now: time.Now, quiet: quiet, slots: make(chan struct{}, hurried), packs: map[key]*pack{}}
 }
 
-// form returns a content in a coding. It has none if the content is too large or too small, does not get smaller, or if there is no room.
-// must is for clients that do not take the content as it is: size then matters less.
+// form returns a content in a coding. It has none if the content is too large or too small, does not get smaller, or if
+// there is no room. must is for clients that do not take the content as it is: size then matters less.
 func (c *Cache) form(r *http.Request, s source, by *coding, must bool) (form, bool) {
 	if s.size > largest || s.size < least && !must {
 		return form{}, false
@@ -188,7 +189,8 @@ func (c *Cache) fill(p *pack, data []byte, level int) {
 	p.held, p.data, p.level = int64(len(data)), data, level
 }
 
-// later puts a pack into the queue of what is to be done by the best level. One goroutine does that, and ends when nothing is left to do.
+// later puts a pack into the queue for the best level. One goroutine does that, and ends when
+// nothing is left to do.
 func (c *Cache) later(p *pack) {
 	c.queue = append(c.queue, p)
 	if !c.improving {

@@ -58,8 +58,8 @@ func (c *coding) pack(to io.Writer, data []byte, level int) (err error) {
 	return w.Close()
 }
 
-// tag returns the entity tag of what the compressor makes of a content by a level. It is known before the bytes are, which are the same
-// whenever they are made; by another version of the compressor they may not be.
+// tag returns the entity tag of what the compressor makes of a content by a level. It is known before the bytes are,
+// which are the same whenever they are made; by another version of the compressor they may not be.
 func (c *coding) tag(of hash, level int) string {
 	return hash(sha256.Sum256(fmt.Appendf(of[:], " %s %d %s", c.name, level, versions()))).tag()
 }
@@ -118,7 +118,8 @@ func (c *coding) repack(packed []byte) (better []byte, err error) {
 	return bytes.Clone(out.Bytes()), err // without the room to grow
 }
 
-// The window of brotli is as large as the content, if that is smaller than what is usual: the tables of the compressor go by it.
+// The window of brotli is as large as the content, if that is smaller than what is usual: the tables of the compressor
+// go by it.
 func brotliWriter(w io.Writer, level, size int) (io.WriteCloser, error) {
 	window := min(max(bits.Len(uint(size)), 16), 22)
 	return brotli.NewWriterOptions(w, brotli.WriterOptions{Quality: level, LGWin: window}), nil

@@ -1,15 +1,16 @@
-// Package encoded answers requests with files, each in the content coding (RFC 9110, 8.4) that suits client and server best:
-// brotli, zstd, gzip, or none.
+// Package encoded answers requests with files, each in the content coding (RFC 9110, 8.4) that suits client and server
+// best: brotli, zstd, gzip, or none.
 //
-// What the build has compressed goes out as the build left it: a Folder looks for a sibling of the same name with ".br", ".zst" or
-// ".gz" behind it, and believes it once it has been unpacked and compared with the file. Everything else is compressed
-// here, once for each content and coding, whoever asks and however often: by a fast level when the first request comes, whose
-// answer begins before a large content is through, and by the best level in the background after that. The results are in the memory of a Cache, which has a bound. What finds
-// no room there goes out as it is and is not compressed at all, so that no one can make the server compress one thing again
-// and again.
+// What the build has compressed goes out as the build left it: a Folder looks for a sibling of the same name with
+// ".br", ".zst" or ".gz" behind it, and believes it once it has been unpacked and compared with the file. Everything
+// else is compressed here, once for each content and coding, however often it is asked for: by a fast level when the
+// first request comes, whose answer begins before a large content is through, and by the best level in the background
+// after that. The results are in the memory of a Cache, which has a bound. What finds no room there goes out as it is
+// and is not compressed at all, so that no one can make the server compress one thing again and again.
 //
-// Every form of a file has a strong entity tag of its own, so that ranges and conditions are right whatever form a client has. The caller sets Content-Type, Cache-Control and the like before. Types that are not known to
-// get smaller are left alone.
+// Every form of a file has a strong entity tag of its own, so that ranges and conditions are right whatever form a
+// client has. The caller sets Content-Type, Cache-Control and the like before. Types that are not known to get smaller
+// are left alone.
 package encoded
 
 import (
@@ -25,9 +26,9 @@ import (
 	"time"
 )
 
-// Sizes of contents, in bytes. A smaller one than least is sent as it is, because nothing is won by less. A larger one than
-// patient has to do with the fast level, because the best one takes fifty times the memory of a content. A larger one
-// than largest is not compressed here; siblings of the build may be of any size.
+// Sizes of contents, in bytes. A smaller one than least is sent as it is, because nothing is won by less. A larger one
+// than patient has to do with the fast level, because the best one takes fifty times the memory of a content. A larger
+// one than largest is not compressed here; siblings of the build may be of any size.
 const (
 	least   = 1 << 8
 	patient = 2 << 20
@@ -106,8 +107,8 @@ type form struct {
 	other  string  // the tag of another level of the same coding; "" if there is none
 }
 
-// send answers a request with a form. Ranges and conditions are left to http.ServeContent. There is no Last-Modified: the time of a
-// file says less than its tag, and builds that can be reproduced give all files the same one.
+// send answers a request with a form. Ranges and conditions are left to http.ServeContent. There is no Last-Modified:
+// the time of a file says less than its tag, and builds that can be reproduced give all files the same one.
 func (f form) send(w http.ResponseWriter, r *http.Request, name string) {
 	h := w.Header()
 	f.tag, f.other = under(h, f.tag), under(h, f.other)
@@ -128,8 +129,8 @@ func (f form) send(w http.ResponseWriter, r *http.Request, name string) {
 	http.ServeContent(w, r, name, time.Time{}, f.body)
 }
 
-// under returns a tag that counts for the policy with which a form goes out. A browser that is told that its copy is good
-// goes on with the policy of that copy: Chromium takes no header from a 304 that begins with "Content-".
+// under returns a tag that counts for the policy with which a form goes out. A browser that is told that its copy is
+// good goes on with the policy of that copy: Chromium takes no header from a 304 that begins with "Content-".
 func under(h http.Header, tag string) string {
 	policy := h.Get("Content-Security-Policy")
 	if policy == "" || tag == "" {
@@ -164,8 +165,9 @@ func (s *sized) ReadFrom(r io.Reader) (int64, error) { return io.Copy(s.Response
 // Unwrap is for http.ResponseController.
 func (s *sized) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// compressible reports whether contents of a type get smaller: text, and the few formats that are not compressed in themselves. A type
-// that is not set would be guessed from the content, and what a compressed form looks like says nothing of that.
+// compressible reports whether contents of a type get smaller: text, and the few formats that are not compressed in
+// themselves. A type that is not set would be guessed from the content, and what a compressed form looks like says
+// nothing of that.
 func compressible(contentType string) bool {
 	name, _, err := mime.ParseMediaType(contentType)
 	if err != nil {

@@ -303,8 +303,8 @@ func TestWhatIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestFilesChange shows that a file in place of another one, even of the same size and within the same moment, is not answered by what
-// was known of the first.
+// TestFilesChange shows that a file in place of another one, even of the same size and within the same moment, is not
+// answered by what was known of the first.
 func TestFilesChange(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, data []byte) {
@@ -345,8 +345,8 @@ func TestFilesChange(t *testing.T) {
 	}
 }
 
-// TestTheBestLevelFollows: the first request is answered by the fast level, later ones by the best. What clients have from the first
-// is still good.
+// TestTheBestLevelFollows: the first request is answered by the fast level, later ones by the best. What clients have
+// from the first is still good.
 func TestTheBestLevelFollows(t *testing.T) {
 	for _, c := range codings {
 		t.Run(c.name, func(t *testing.T) {
@@ -448,7 +448,7 @@ func (s *slowly) Close() error {
 	return err
 }
 
-// TestALargeContentGoesOutWhileItIsCompressed: whoever asks for all of it does not wait for the end. All others do.
+// TestALargeContentGoesOutWhileItIsCompressed: a request for all of it does not wait for the end. All others do.
 func TestALargeContentGoesOutWhileItIsCompressed(t *testing.T) {
 	content := NewContent(bytes.Repeat([]byte("x"), felt+1))
 	for _, failure := range []error{nil, errors.New("no")} {
@@ -570,7 +570,8 @@ func TestTheRoomOfACache(t *testing.T) {
 	})
 }
 
-// FuzzAcceptEncoding: whatever a client says, it gets the content in a coding that it has named or has not refused, or a refusal.
+// FuzzAcceptEncoding: whatever a client says, it gets the content in a coding that it has named or has not refused, or
+// a refusal.
 func FuzzAcceptEncoding(f *testing.F) {
 	for _, seed := range []string{"", "gzip", "gzip;q=0", "br, *;q=0", "identity;q=0", "*", "gzip;q=0.5;x, br;q=", ";;,,==", "zstd;q=1e-9"} {
 		f.Add(seed)

@@ -12,14 +12,15 @@ import (
 	"time"
 )
 
-// Folder serves the files of a folder. Files may change while it is in use; each is looked at again when its time or size has changed.
+// Folder serves the files of a folder. Files may change while it is in use; each is looked at again when its time or
+// size has changed.
 type Folder struct {
 	files fs.FS
 	cache *Cache
 
 	mu   sync.Mutex
 	seen map[looked]knowledge
-	// turns are the files that are being read. Whoever wants to know the same waits, instead of reading it as well.
+	// turns are the files that are being read. A request for the same file waits, instead of reading it as well.
 	turns map[looked]*turn
 }
 
@@ -51,8 +52,8 @@ func (c *Cache) Folder(files fs.FS) *Folder {
 	return &Folder{files: files, cache: c, seen: map[looked]knowledge{}, turns: map[looked]*turn{}}
 }
 
-// Serve answers a request with a file of the folder. The header must have the type of the file if it is to be compressed. After
-// an error nothing has been sent: there is no such file, or it cannot be read.
+// Serve answers a request with a file of the folder. The header must have the type of the file if it should be
+// compressed. After an error nothing has been sent: there is no such file, or it cannot be read.
 func (f *Folder) Serve(w http.ResponseWriter, r *http.Request, name string) error {
 	file, err := f.open(name)
 	if err != nil {
@@ -125,7 +126,7 @@ func (o *opened) close() {
 	}
 }
 
-// content returns all of a file that is to be compressed.
+// content returns all of a file, to compress it.
 func (o *opened) content() ([]byte, error) {
 	if _, err := o.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -136,7 +137,8 @@ func (o *opened) content() ([]byte, error) {
 // known is the most that is read of a file to know its content, in bytes. Films are not read twice.
 const known = 64 << 20
 
-// settled is how long ago the last change of a file must be, so that the next one has another time. File systems count it in steps.
+// settled is how long ago the last change of a file must be, so that the next one has another time. File systems count
+// it in steps.
 const settled = 2 * time.Second
 
 var (
@@ -144,8 +146,8 @@ var (
 	errChanging = errors.New("the file changes while it is read")
 )
 
-// look returns what reading a file tells, and reads it only when it is not the one that was read before. With a coding the
-// file should unpack to size bytes; what comes of more is not looked at.
+// look returns what reading a file tells, and reads it only when it is not the one that was read before. With a coding
+// the file should unpack to size bytes; what comes of more is not looked at.
 func (f *Folder) look(o *opened, by *coding, size int64) (knowledge, error) {
 	if o.info.Size() > known {
 		return knowledge{}, errLarge

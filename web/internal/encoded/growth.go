@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// growth is a compressed form while it is made. Whoever sends it follows.
+// growth is a compressed form while it is made. Those that send it follow.
 type growth struct {
 	mu    sync.Mutex
 	more  *sync.Cond
@@ -64,7 +64,8 @@ func (g *growth) after(n int) ([]byte, error) {
 	return nil, errBroken
 }
 
-// send sends a form as it grows. If that goes wrong the connection is broken off, so that a part is not taken for the whole.
+// send sends a form as it grows. If that goes wrong the connection is broken off, so that a part is not taken for the
+// whole.
 func (g *growth) send(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusOK)
 	flusher := http.NewResponseController(w)

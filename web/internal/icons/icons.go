@@ -1,10 +1,12 @@
-// Package icons answers the endpoint from which the client gets icons: /api/_nuxt_icon/COLLECTION.json?icons=a,b,c, which in a
-// build of Nuxt belongs to the server half (github.com/nuxt/icon, src/runtime/server/api.ts). The collections that OR3 Chat uses
-// are in the program; a client that uses others, or other versions, brings them in its folder.
+// Package icons answers the endpoint from which the client gets icons: /api/_nuxt_icon/COLLECTION.json?icons=a,b,c,
+// which in a build of Nuxt belongs to the server half (github.com/nuxt/icon, src/runtime/server/api.ts). The
+// collections that OR3 Chat uses are in the program; a client that uses others, or other versions, brings them in its
+// folder.
 //
-// It never asks an outside service, and gives a client no reason to: after any answer but 200 and 404 the client turns to
-// api.iconify.design (@iconify/core, src/api/modules/fetch). So a collection that is unknown is a 404, and icons that are unknown are
-// named in the answer as the service does, where the endpoint of Nuxt answers 204 if it has none of them.
+// It never asks an outside service, and gives a client no reason to: after any answer but 200 and 404 the client turns
+// to api.iconify.design (@iconify/core, src/api/modules/fetch). So a collection that is unknown is a 404, and icons
+// that are unknown are named in the answer as the service does, where the endpoint of Nuxt answers 204 if it has none
+// of them.
 package icons
 
 import (
@@ -67,8 +69,8 @@ func New() *Icons {
 // name is what collections and icons may be called.
 var name = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// Serve implements httpapi.Handler for paths that begin with Path. client is the folder of the client; a file in it at the path of a
-// collection is the collection, in the JSON of Iconify.
+// Serve implements httpapi.Handler for paths that begin with Path. client is the folder of the client; a file in it at
+// the path of a collection is the collection, in the JSON of Iconify.
 func (i *Icons) Serve(w http.ResponseWriter, r *http.Request, client fs.FS) error {
 	of, below := strings.CutPrefix(r.URL.Path, Path)
 	if !below || r.Method != http.MethodGet && r.Method != http.MethodHead {

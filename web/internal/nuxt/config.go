@@ -44,7 +44,7 @@ func readScript(src string) (script, error) {
 	case s.config.node == nil:
 		return script{}, errNoConfig
 	case s.config.kind != object:
-		return script{}, errors.New("the configuration is no object")
+		return script{}, errors.New("the configuration is not an object")
 	}
 	return s, nil
 }
@@ -151,8 +151,8 @@ type found struct {
 	params map[string]place
 }
 
-// get returns the property of an object that counts, which is the last one of a key; the zero value if there is none. What is
-// spread from elsewhere behind it could be that one, too.
+// get returns the property of an object that counts, which is the last one of a key; the zero value if there is none.
+// What is spread from elsewhere behind it could be that one, too.
 func (at place) get(key string) (found, error) {
 	for _, p := range slices.Backward(at.members) {
 		if !p.spread {
@@ -178,8 +178,8 @@ type edit struct {
 	text       string
 }
 
-// merge returns the script with values merged into the public object of the configuration, deeply: objects are merged, all else is
-// replaced, and what values do not name stays as it is written.
+// merge returns the script with values merged into the public object of the configuration, deeply: objects are merged,
+// all else is replaced, and what values do not name stays as it is written.
 func (s script) merge(values map[string]any) (string, error) {
 	public, err := s.config.get("public")
 	if err != nil {
@@ -215,7 +215,7 @@ func (s script) merged(into place, values map[string]any) (string, error) {
 	case constant, literalText, array:
 		return rendered(values)
 	default:
-		return "", errors.New("it has a value that is no literal")
+		return "", errors.New("it has a value that is not a literal")
 	}
 	moved := outer.node != into.node
 	var parts []string

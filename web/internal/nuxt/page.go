@@ -16,7 +16,7 @@ import (
 type Page struct {
 	src     []byte
 	scripts []inline
-	// refresh is where the page sends browsers without anybody's doing, "" if nowhere.
+	// refresh is where the page sends browsers without anyone's doing, "" if nowhere.
 	refresh string
 	entries bool // there are scripts of files
 }
@@ -92,8 +92,8 @@ func refreshTarget(content string) string {
 	return strings.Trim(strings.TrimSpace(target), `"'`)
 }
 
-// Redirect returns where a page that does nothing else sends browsers, "" for other pages. So look the pages of a client that was
-// generated with its HTTPS switch on.
+// Redirect returns where a page that does nothing else sends browsers, "" for other pages. So look the pages of a
+// client that was generated with its HTTPS switch on.
 func (p *Page) Redirect() string {
 	if p.entries || len(p.scripts) > 0 {
 		return ""
@@ -101,7 +101,7 @@ func (p *Page) Redirect() string {
 	return p.refresh
 }
 
-// IsClient reports whether the page begins the client, and is no other document that lies beside it.
+// IsClient reports whether the page begins the client, and is not another document beside it.
 func (p *Page) IsClient() bool {
 	return slices.ContainsFunc(p.scripts, func(s inline) bool { return s.runs() && bytes.Contains(p.src[s.start:s.end], []byte(global)) })
 }
@@ -117,8 +117,8 @@ func (s inline) runs() bool {
 	return false
 }
 
-// Hashes returns the sources by which a Content-Security-Policy allows the page's inline scripts, import maps included, and nothing
-// else: each once.
+// Hashes returns the sources by which a Content-Security-Policy allows the page's inline scripts, import maps included,
+// and nothing else: each once.
 func (p *Page) Hashes() []string {
 	var out []string
 	for _, s := range p.scripts {
@@ -143,8 +143,8 @@ func hash(script []byte) string {
 // headScript finds where a client puts a script of its own into the head of the page.
 var headScript = regexp.MustCompile(`\bscript\s*[:=]\s*\[\s*\{\s*innerHTML\s*:\s*["'\x60]`)
 
-// headScriptKey stands in what is found, with at most headScriptSpan bytes in front and behind: a search for the word alone is a hundred
-// times as fast.
+// headScriptKey stands in what is found, with at most headScriptSpan bytes in front and behind: a search for the word
+// alone is a hundred times as fast.
 const (
 	headScriptKey  = "innerHTML"
 	headScriptSpan = 64
@@ -182,15 +182,16 @@ const largestHeadScript = 16 << 10
 
 // Settings are what a page says of how its client was built.
 type Settings struct {
-	// BaseURL is the path below which the client was built to live, Assets that of its hashed files below it. They are empty where
-	// the page does not say.
+	// BaseURL is the path below which the client was built to live, Assets that of its hashed files below it. They are
+	// empty where the page does not say.
 	BaseURL, Assets string
 	// OpenRouterURL is where the client sends chats.
 	OpenRouterURL string
 }
 
-// Configure returns the page with values merged into the public part of its configuration, and what it says of its build. With
-// nil it changes nothing. The error says why the page is not understood; a page that is not changes in no byte.
+// Configure returns the page with values merged into the public part of its configuration, and what it says of its
+// build. With nil it changes nothing. The error says why the page is not understood; a page that is not changes in no
+// byte.
 func (p *Page) Configure(values map[string]any) (*Page, Settings, error) {
 	var reasons []string
 	for i, at := range slices.Backward(p.scripts) { // the last one counts

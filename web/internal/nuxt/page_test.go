@@ -32,8 +32,8 @@ func around(scripts string) string {
 		`<body><!-- <script>window.__NUXT__=1</script> --><div id="__nuxt" title="<script>"></div>` + scripts + `</body></html>`
 }
 
-// TestConfigurationIsMerged has the forms in which builds of several versions write the configuration. What stands in place of
-// PUBLIC is what merging makes of it.
+// TestConfigurationIsMerged has the forms in which builds of several versions write the configuration. What stands in
+// place of PUBLIC is what merging makes of it.
 func TestConfigurationIsMerged(t *testing.T) {
 	const payload = `<script type="application/json" data-nuxt-data="nuxt-app" data-ssr="false" id="__NUXT_DATA__">[{"serverRendered":1},false]</script>`
 	const build = `{ssrAuthEnabled:false,authProvider:"clerk",sync:{enabled:false,provider:"convex",convexUrl:""},features:{a:{b:!0}},apiKey:void 0}`
@@ -58,7 +58,7 @@ func TestConfigurationIsMerged(t *testing.T) {
 			`{sync:{enabled:true,mode:"x","provider":"sqlite"},other:a,"authProvider":"basic-auth","branding":` + brandingText + `,"limits":` + limitsText + `,"registrationMode":"invite_only","ssrAuthEnabled":true}`},
 		"a key twice": {`<script>window.__NUXT__={config:{public:PUBLIC,app:{baseURL:"/"}}}</script>`, `{sync:{a:1},sync:{b:2}}`,
 			`{sync:{b:2,"enabled":true,"provider":"sqlite"},"authProvider":"basic-auth","branding":` + brandingText + `,"limits":` + limitsText + `,"registrationMode":"invite_only","ssrAuthEnabled":true}`},
-		"values that are no JSON": {`<script>window.__NUXT__={};window.__NUXT__.config={public:PUBLIC,app:{baseURL:"/"}}</script>`,
+		"values that are not JSON": {`<script>window.__NUXT__={};window.__NUXT__.config={public:PUBLIC,app:{baseURL:"/"}}</script>`,
 			`{when:new Date(0),big:10n,hex:0xF.toString(),map:new Map([[1,-2]]),half:"\ud83d",__proto__:null,` + "tick:`a\nb`" + `}`,
 			`{when:new Date(0),big:10n,hex:0xF.toString(),map:new Map([[1,-2]]),half:"\ud83d",__proto__:null,` + "tick:`a\nb`" + `,"authProvider":"basic-auth","branding":` + brandingText + `,"limits":` + limitsText + `,"registrationMode":"invite_only","ssrAuthEnabled":true,"sync":` + syncText + `}`},
 	} {
@@ -127,7 +127,8 @@ func TestPagesWithoutAPublicPart(t *testing.T) {
 	}
 }
 
-// The hashes are those of the text that browsers run: these come from `printf %s TEXT | openssl dgst -sha256 -binary | base64`.
+// The hashes are those of the text that browsers run: these come from `printf %s TEXT | openssl dgst -sha256 -binary |
+// base64`.
 func TestHashes(t *testing.T) {
 	const a, ab = "'sha256-ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs='", "'sha256-fhj3NzEbLcOy8mndeDlrA1HxT7Zu+oefdoyyMYGIPHg='"
 	page := ReadPage([]byte("<script>a</script><SCRIPT type=Module>a</SCRIPT><script src=x>b</script><script type=application/json>c</script>" +
@@ -161,8 +162,8 @@ func TestRedirectingPages(t *testing.T) {
 	}
 }
 
-// FuzzConfigure holds the injector to its promises whatever a page is: what is not understood is not changed; what is changed keeps all
-// bytes outside one script and all scripts, says what we said, and is the same when it is done again.
+// FuzzConfigure holds the injector to its promises whatever a page is: what is not understood is not changed; what is
+// changed keeps all bytes outside one script and all scripts, says what we said, and is the same when it is done again.
 func FuzzConfigure(f *testing.F) {
 	for _, seed := range []string{
 		`window.__NUXT__={};window.__NUXT__.config={public:{a:"<",b:[,1],c:void 0,d:'\'',e:1e-3},app:{baseURL:"/"}}`,

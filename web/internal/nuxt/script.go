@@ -12,7 +12,7 @@ import (
 type kind int
 
 const (
-	// other is an expression whose value nobody needs: it is kept as it is written.
+	// other is an expression whose value no one needs: it is kept as it is written.
 	other    kind = iota
 	constant      // a number, true, null and the like
 	literalText
@@ -40,8 +40,8 @@ type node struct {
 	base, value *node
 }
 
-// property is one of an object: its key as it is written and as it reads, or what is spread. Its value stands from start to end,
-// brackets around it included.
+// property is one of an object: its key as it is written and as it reads, or what is spread. Its value stands from
+// start to end, brackets around it included.
 type property struct {
 	key, written string
 	spread       bool
@@ -53,8 +53,8 @@ type property struct {
 // maxDepth is how deep expressions may nest. Configurations nest five levels.
 const maxDepth = 200
 
-// parser reads the statements that Nuxt writes into a page: assignments of literals, mainly. Whatever else it meets is an error,
-// because what is not understood must not be changed.
+// parser reads the statements that Nuxt writes into a page: assignments of literals, mainly. Whatever else it meets is
+// an error, because what is not understood must not be changed.
 type parser struct {
 	src   string
 	pos   int
@@ -139,7 +139,7 @@ func (p *parser) end() int {
 	return p.pos
 }
 
-// peek returns the next byte that is no space, 0 at the end.
+// peek returns the next byte that is not a space, 0 at the end.
 func (p *parser) peek() byte {
 	p.space()
 	if p.pos >= len(p.src) {
@@ -195,7 +195,8 @@ func (p *parser) acceptWord(want string) bool {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// isWord reports whether c is part of an identifier. Those of other alphabets count as well; what they mean is nobody's question.
+// isWord reports whether c is part of an identifier. Those of other alphabets count as well; what they mean is no one's
+// question.
 func isWord(c byte) bool {
 	return c == '_' || c == '$' || isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf
 }
@@ -290,7 +291,8 @@ func (p *parser) arrow() *node {
 	return f
 }
 
-// parameters reads the names of a function's parameters and the bracket behind them. It reports whether that is what stands there.
+// parameters reads the names of a function's parameters and the bracket behind them. It reports whether that is what
+// stands there.
 func (p *parser) parameters(f *node) bool {
 	for {
 		if p.accept(")") {
@@ -402,7 +404,7 @@ func (p *parser) elements(closing string) (list []*node) {
 // constants are the words that mean the same everywhere.
 var constants = []string{"true", "false", "null", "undefined", "NaN", "Infinity"}
 
-// keywords begin something that is no expression of a literal.
+// keywords begin something that is not an expression of a literal.
 var keywords = []string{
 	"async", "await", "class", "delete", "do", "else", "for", "if", "import", "in", "return", "switch", "throw", "try", "while", "with", "yield",
 }

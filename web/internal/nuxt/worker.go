@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// Worker is a script with a list of files that a service worker fetches when it is installed, each with a revision by which it knows
-// a new content (workbox).
+// Worker is a script with a list of files that a service worker fetches when it is installed, each with a revision by
+// which it knows a new content (workbox).
 type Worker struct {
 	src     string
 	entries []entry
-	// fallbacks are the files that the worker answers navigations with. One that is not on the list makes it fail at its start.
+	// fallbacks are the files that the worker answers navigations with. One that is not on the list makes it fail at
+	// its start.
 	fallbacks []string
 }
 
@@ -105,9 +106,10 @@ func (w *Worker) Files() []string {
 	return append(out, w.fallbacks...)
 }
 
-// Revise returns the worker with the revisions that of returns for addresses; "" leaves one as it is. The hash of a file that was
-// another one when the worker was built goes: browsers would refuse the file. What navigations are answered with is added to the list
-// if it is not there and has a revision; same says which addresses mean the same file.
+// Revise returns the worker with the revisions that of returns for addresses; "" leaves one as it is. The hash of a
+// file that was another one when the worker was built goes: browsers would refuse the file. What navigations are
+// answered with is added to the list if it is not there and has a revision; same says which addresses mean the same
+// file.
 func (w *Worker) Revise(of func(url string) string, same func(a, b string) bool) []byte {
 	var edits []edit
 	for _, e := range w.entries {

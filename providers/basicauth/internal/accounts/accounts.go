@@ -1,5 +1,5 @@
-// Package accounts knows the accounts: how they come to be and go, their passwords and addresses, and what the operator does
-// with them.
+// Package accounts knows the accounts: how they come to be and go, their passwords and addresses, and what the operator
+// does with them.
 package accounts
 
 import (

@@ -29,7 +29,8 @@ type Outbox struct {
 	Send   func(context.Context, mail.Letter) error
 	// Resolve turns a request for a link into the letter with the link (accounts.ResolveReset).
 	Resolve func(ctx context.Context, q store.Queries, sealed []byte) error
-	// Delivered, Refused and Failed count what the mail server made of letters; of those that have failed another try comes.
+	// Delivered, Refused and Failed count what the mail server made of letters; of those that have failed another try
+	// comes.
 	Delivered, Refused, Failed metric.Counter
 
 	server, from string // what the mail server and the sender are called
@@ -39,8 +40,8 @@ type Outbox struct {
 	pause time.Duration
 }
 
-// ResetRequest is the kind of a row that is no letter yet: somebody has typed an address into the form for a forgotten
-// password. The row is written whether there is such an account or not.
+// ResetRequest is the kind of a row that is not a letter yet: someone has typed an address into the form for a
+// forgotten password. The row is written whether there is such an account or not.
 const ResetRequest = "reset_request"
 
 // NewOutbox returns the outbox, or nil if no mail server is configured.
@@ -130,8 +131,8 @@ func (o *Outbox) Add(ctx context.Context, q store.Queries, accountID, kind strin
 	return err
 }
 
-// How much mail of one kind may wait for a mail server that does not take it, for one account and without an account. The
-// oldest goes, which says what the newer says, and no kind displaces another: nobody can hide a notice behind many.
+// How much mail of one kind may wait for a mail server that does not take it, for one account and without an account.
+// The oldest goes, which says what the newer says, and no kind displaces another: no one can hide a notice behind many.
 const (
 	LettersOfAKind  = 20
 	LettersToNobody = 1000
@@ -142,8 +143,8 @@ func sealPlace(kind string, createdAt int64) string {
 	return "mail " + kind + " " + strconv.FormatInt(createdAt, 10)
 }
 
-// Rouse makes the goroutine look. It may be called inside the transaction that inserts: the first thing that the goroutine does
-// is a write transaction of its own, which waits for that one.
+// Rouse makes the goroutine look. It may be called inside the transaction that inserts: the first thing that the
+// goroutine does is a write transaction of its own, which waits for that one.
 func (o *Outbox) Rouse() { o.loop.Wake() }
 
 // The pauses of the goroutine: the longest look-out for due mail, and the one after a fault of the store or of ours.
@@ -171,8 +172,8 @@ func (o *Outbox) sweep(ctx context.Context) error {
 	return nil
 }
 
-// deliverNext deals with one row that is due. Its next attempt is set before the delivery, so that a crash in the midst of one
-// means another attempt and never a lost letter; it may mean a letter twice.
+// deliverNext deals with one row that is due. Its next attempt is set before the delivery, so that a crash in the midst
+// of one means another attempt and never a lost letter; it may mean a letter twice.
 func (o *Outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	var row db.MailOutbox
 	var letter mail.Letter
@@ -199,7 +200,7 @@ func (o *Outbox) deliverNext(ctx context.Context) (found bool, err error) {
 		if err == nil && row.Kind != ResetRequest {
 			err = json.Unmarshal(content, &letter)
 		}
-		if err != nil { // sealed with a key that was replaced: nobody can read it any more
+		if err != nil { // sealed with a key that was replaced: no one can read it any more
 			o.log.Warn("mail: a message is unreadable and was dropped", "kind", row.Kind)
 			return q.DeleteMail(ctx, row.ID)
 		}

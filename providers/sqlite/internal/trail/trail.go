@@ -1,5 +1,5 @@
-// Package trail keeps the trail of what administrators have done to the instance, and of what was refused: a row each, of which each
-// kind has so many.
+// Package trail keeps the trail of what administrators have done to the instance, and of what was refused: a row each,
+// of which each kind has so many.
 package trail
 
 import (
@@ -32,7 +32,8 @@ var actors = []audit.ActorKind{
 // action is what the name of one looks like. No request chooses it, so there are as many as the program knows.
 var action = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)+$`)
 
-// AppendAudit implements audit.Store. On a full disk refusals are not kept; what was done is, so that an operator can make room.
+// AppendAudit implements audit.Store. On a full disk refusals are not kept; what was done is, so that an operator can
+// make room.
 func (a *Trail) AppendAudit(ctx context.Context, entries ...audit.Entry) error {
 	rows := make([]db.AppendAuditParams, len(entries))
 	for i, e := range entries {
@@ -71,7 +72,7 @@ func (a *Trail) AppendAudit(ctx context.Context, entries ...audit.Entry) error {
 // row returns an entry as it is stored.
 func row(e audit.Entry) (r db.AppendAuditParams, err error) {
 	if !slices.Contains(actors, e.Actor.Kind) || len(e.Action) > audit.MaxText || !action.MatchString(string(e.Action)) {
-		return r, or3cloud.Errorf(or3cloud.CodeInvalid, "%q by %q is no entry of an audit trail", e.Action, e.Actor.Kind)
+		return r, or3cloud.Errorf(or3cloud.CodeInvalid, "%q by %q is not an entry of an audit trail", e.Action, e.Actor.Kind)
 	}
 	names := make([]string, min(len(e.Target.Settings), audit.MaxSettings))
 	for i := range names {

@@ -1,5 +1,5 @@
-// Command pack puts the icons of the npm packages @iconify-json/* into files that the program embeds: pack FROM TO. With -check it
-// only compares, and by what the files unpack to, because the same compressor may do better one day.
+// Command pack puts the icons of the npm packages @iconify-json/* into files that the program embeds: pack FROM TO.
+// With -check it only compares, and by what the files unpack to, because the same compressor may do better one day.
 package main
 
 import (
@@ -53,7 +53,8 @@ func run(from, to string, check bool) error {
 	return strangers(to)
 }
 
-// collection returns the icons of a package in the form that does not depend on how they were written, with one final order.
+// collection returns the icons of a package in the form that does not depend on how they were written, with one final
+// order.
 func collection(dir, license string) ([]byte, error) {
 	var info struct {
 		License struct {
