@@ -169,7 +169,7 @@ func TestWebhooksAreToldOfAnswers(t *testing.T) {
 	if job, ok := ends["admin.job.completed "+complete]; !ok || job.Status != "completed" || job.Error != nil || *job.ModelID != "a" {
 		t.Errorf("complete: %+v", ends)
 	}
-	if job, ok := ends["admin.job.failed "+failed.JobID]; !ok || job.Status != "failed" || job.Error == nil || !strings.Contains(*job.Error, "answered 400") {
+	if job, ok := ends["admin.job.failed "+failed.JobID]; !ok || job.Status != "failed" || job.Error == nil || !strings.Contains(*job.Error, "answered with status 400") {
 		t.Errorf("failed: %+v", ends)
 	}
 	// What an operator sees is who, since when and why, and nothing of the chat.
@@ -177,7 +177,7 @@ func TestWebhooksAreToldOfAnswers(t *testing.T) {
 	list, err := operator.ListJobs.Do(t.Context(), desk, operator.JobQuery{User: "ann@example.test", Limit: 10})
 	text, _ := json.Marshal(list)
 	if err != nil || len(list.Jobs) != 2 || list.Jobs[0].ID != failed.JobID || list.Jobs[0].Email != "ann@example.test" || list.Jobs[0].WorkspaceID != p.workspace ||
-		!strings.Contains(list.Jobs[0].Cause, "answered 400") || list.Jobs[0].StartedAt.IsZero() || strings.Contains(string(text), "secret of the chat") {
+		!strings.Contains(list.Jobs[0].Cause, "answered with status 400") || list.Jobs[0].StartedAt.IsZero() || strings.Contains(string(text), "secret of the chat") {
 		t.Errorf("%s, %v", text, err)
 	}
 	if _, err := operator.AbortJob.Do(t.Context(), desk, operator.JobID{JobID: complete}); or3cloud.CodeOf(err) != or3cloud.CodeNotFound {

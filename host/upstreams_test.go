@@ -122,7 +122,7 @@ func misbehaviours(elsewhere string) []misbehaviour {
 		{name: "too often", does: respond("429 Too Many Requests", "application/json", "Retry-After: 17\r\n", "slow down, "+annsKey), status: 429, text: "slow down, [key]",
 			header: "Retry-After: 17", end: "slow down, [key]"},
 		{name: "a large fault", does: respond("500 Oops", "text/plain", "", large), status: 500, text: large[:2000], end: large[:2000]},
-		{name: "a fault without a text", does: respond("503 Oops", "text/plain", "", ""), status: 503, text: "", end: "OpenRouter has answered 503"},
+		{name: "a fault without a text", does: respond("503 Oops", "text/plain", "", ""), status: 503, text: "", end: "OpenRouter answered with status 503"},
 		{name: "a large frame", does: streams(says(large)), status: 200, text: says(large), end: notUnderstood},
 		{name: "no UTF-8", does: streams(says("a") + "data: {\"choices\":[{\"delta\":{\"content\":\"\xff\\ud83d\"}}]}\n\n" + said), status: 200,
 			text: says("a") + "data: {\"choices\":[{\"delta\":{\"content\":\"\xff\\ud83d\"}}]}\n\n" + said, end: "complete", content: "a\uFFFD\uFFFD"},
