@@ -320,6 +320,7 @@ func TestEveryOtherWriteIsKnown(t *testing.T) {
 		"passkeySignInOptions": "nothing: anyone may", "Create": "that the address is free", "Bootstrap": "the configuration",
 		"forgotPassword": "nothing: anyone may", "resetPassword": "the link", "confirmEmail": "the link", "Renew": "the refresh token",
 		"signOut": "the tokens that end", "prepare": "the start", "writeWaiting": "behind", "makeDue": "the outbox", "deliver": "the outbox",
+		"noteFault":   "the outbox",
 		"deliverNext": "the outbox", "settleAtStart": "the start",
 		"open": "the start", "Begin": "the start, for policies", "Of": "that no grace has begun",
 	}
