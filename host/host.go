@@ -41,6 +41,7 @@ import (
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/completions"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/metrics"
 	"or3.chat/cloud/internal/networks"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/webhook"
@@ -90,6 +91,7 @@ type Host struct {
 	traffic      *traffic.Traffic
 	started      time.Time
 	load         *load.Record // nil until it is open
+	measured     metrics.Source
 	metrics      http.Handler // nil if no one has a token for it
 	running      atomic.Pointer[running]
 	mu           sync.Mutex // held while opening and closing
@@ -146,8 +148,9 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 			return nil, err
 		}
 	}
-	if cfg.String(setting.MetricsToken) != "" {
-		h.metrics = h.Metrics()
+	h.measured = metrics.Of(h.reporter())
+	if token := cfg.String(setting.MetricsToken); token != "" {
+		h.metrics = metrics.Behind(token, metrics.Handler(h.log, h.measured))
 	}
 	steps := []httpapi.Middleware{
 		proxy.Identify,

@@ -9,19 +9,13 @@ import (
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/metrics"
 	"or3.chat/cloud/metric"
-	"or3.chat/cloud/setting"
 )
 
 // metricsPath is where monitoring systems look by default.
 const metricsPath = "/metrics"
 
 // Measured is everything that is measured.
-func (h *Host) Measured() metrics.Source { return metrics.Of(h.reporter()) }
-
-// Metrics answers a monitoring system with everything that is measured. If there is a token, requests must carry it.
-func (h *Host) Metrics() http.Handler {
-	return metrics.Behind(h.config.String(setting.MetricsToken), metrics.Handler(h.log, h.Measured()))
-}
+func (h *Host) Measured() metrics.Source { return h.measured }
 
 func (h *Host) reporter() metric.Reporter {
 	return metric.Several{h.traffic, (*figures)(h), instance.Measured(h.instance)}

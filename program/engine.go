@@ -23,7 +23,7 @@ import (
 	"or3.chat/cloud/internal/localsocket"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/metrics"
-	"or3.chat/cloud/internal/otlp"
+	"or3.chat/cloud/program/monitor"
 	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/program/vault"
 	"or3.chat/cloud/setting"
@@ -235,10 +235,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 		return whileThere(serving, err) // told to stop before it was ready, which is not an error
 	}
 	held.Opened(e.log)
-	source := metrics.Of(instance.Measured(data))
-	guarded := metrics.Behind(e.String(setting.MetricsToken), metrics.Handler(e.log, source))
-	defer metrics.Listen(e.String(setting.MetricsAddr), guarded, e.log)()
-	defer otlp.Send(e.log, source, e.Config, buildVersion())()
+	defer monitor.Publish(e.log, metrics.Of(instance.Measured(data)), e.Config, buildVersion())()
 	stopControl := serveCommand{app: e.app}.startControl(e.log, e.settings, data, configuredAddr(e.settings))
 	defer func() { err = errors.Join(err, stopControl()) }()
 	withdraw, err := e.announce(ln.Place, buildVersion(), front.Spoken(), os.Getpid(), false)

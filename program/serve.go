@@ -22,9 +22,7 @@ import (
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/membudget"
-	"or3.chat/cloud/internal/metrics"
 	"or3.chat/cloud/internal/oserror"
-	"or3.chat/cloud/internal/otlp"
 	"or3.chat/cloud/internal/settable"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/doctor"
@@ -222,8 +220,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	addr := t.Socket.Addr()
 	served := make(chan error, 1)
 	site := i.https.Open(t.Socket)
-	defer metrics.Listen(i.String(setting.MetricsAddr), i.host.Metrics(), i.log)()
-	defer otlp.Send(i.log, i.host.Measured(), i.Config, buildVersion())()
+	defer monitor.Publish(i.log, i.host.Measured(), i.Config, buildVersion())()
 	go func() {
 		served <- site.Serve(serving, func(ctx context.Context, ln net.Listener) error { return host.Serve(ctx, ln, i.host) })
 	}()

@@ -1,4 +1,5 @@
-// Package monitor prints the load, the state and the log of a running server on the command line.
+// Package monitor is for watching a running server: it prints load, state and log on the command line, and publishes
+// metrics.
 package monitor
 
 import (
