@@ -81,22 +81,25 @@ func (p *provider) Metrics(ctx context.Context) ([]metric.Family, error) {
 		metric.Of(metric.Gauge, "password_hashes_working", "Passwords that are worked on.", float64(working)),
 		metric.Of(metric.Gauge, "password_hash_slots", "How many are worked on at once at most.", float64(slots)),
 	}
-	now := p.now()
-	m, err := p.store.Read.MeasureAccounts(ctx, now.UnixMilli())
+	counts, err := p.CountAccounts(ctx)
 	if err != nil {
 		return all, err
 	}
 	all = append(all,
-		metric.Of(metric.Gauge, "accounts", "Accounts, those that are disabled among them.", float64(m.Accounts)),
-		metric.Of(metric.Gauge, "accounts_disabled", "Accounts that are disabled.", float64(m.Disabled)),
-		metric.Of(metric.Gauge, "sessions", "Browsers that are signed in.", float64(m.Sessions)),
+		metric.Of(metric.Gauge, "accounts", "Accounts, those that are disabled among them.", float64(counts.Accounts)),
+		metric.Of(metric.Gauge, "accounts_disabled", "Accounts that are disabled.", float64(counts.Disabled)),
+		metric.Of(metric.Gauge, "sessions", "Browsers that are signed in.", float64(counts.Sessions)),
 	)
 	if p.outbox == nil {
 		return all, nil
 	}
+	m, err := p.store.Read.MeasureMail(ctx)
+	if err != nil {
+		return all, err
+	}
 	age := time.Duration(0)
 	if m.OldestMail > 0 {
-		age = max(now.Sub(time.UnixMilli(m.OldestMail)), 0)
+		age = max(p.now().Sub(time.UnixMilli(m.OldestMail)), 0)
 	}
 	tries := metric.By(metric.Total, "mail_attempts_total", "Letters that were handed to the mail server, by what it made of them.", "result")
 	tries.Add(p.outbox.Delivered.Value(), "delivered")

@@ -60,23 +60,27 @@ var behindBounds = []float64{0, 10, 100, 1000, 10_000, 100_000}
 // takeStock counts what is stored.
 func (s *Store) takeStock(ctx context.Context) ([]metric.Family, error) {
 	q := s.engine.Q
+	counts, err := s.CountWorkspaces(ctx)
+	if err != nil {
+		return nil, err
+	}
 	m, err := q.MeasureStock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	workspaces := metric.By(metric.Gauge, "workspaces", "Workspaces.", "state")
-	workspaces.Add(float64(m.Workspaces), "live")
-	workspaces.Add(float64(m.DeletedWorkspaces), "deleted")
+	workspaces.Add(float64(counts.Workspaces), "live")
+	workspaces.Add(float64(counts.Deleted), "deleted")
 	files := metric.By(metric.Gauge, "storage_files", "Files: those that are shown, uploads that are under way or have just finished, and contents that nothing names any more.", "state")
-	files.Add(float64(m.Files), "live")
+	files.Add(float64(counts.Files), "live")
 	files.Add(float64(m.Uploads), "uploading")
 	files.Add(float64(m.Orphans), "unused")
 	bytes := metric.By(metric.Gauge, "storage_bytes", "Bytes of files, as the quotas count them.", "state")
-	bytes.Add(float64(m.FileBytes), "live")
+	bytes.Add(float64(counts.FileBytes), "live")
 	bytes.Add(float64(m.UploadBytes), "uploading")
 	all := []metric.Family{
 		metric.Of(metric.Gauge, "users", "Users.", float64(m.Users)), workspaces,
-		metric.Of(metric.Gauge, "sync_log_bytes", "Bytes of the changes of all workspaces, as the quotas count them.", float64(m.LogBytes)),
+		metric.Of(metric.Gauge, "sync_log_bytes", "Bytes of the changes of all workspaces, as the quotas count them.", float64(counts.LogBytes)),
 		files, bytes,
 	}
 	devices, err := q.MeasureDevices(ctx, s.opts.Now().Add(-s.opts.DeviceStale).UnixMilli())

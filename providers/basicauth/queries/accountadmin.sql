@@ -37,7 +37,7 @@ SELECT CAST(COUNT(*) AS INTEGER) AS accounts, CAST(COUNT(disabled_at) AS INTEGER
 
 -- name: CountSignedIn :one
 SELECT CAST(COUNT(*) AS INTEGER) AS sessions, CAST(COUNT(DISTINCT account_id) AS INTEGER) AS signed_in
-FROM sessions WHERE revoked_at IS NULL AND expires_at > @now;
+FROM sessions WHERE revoked_at IS NULL AND expires_at > @now AND ends_at > @now;
 
 -- name: AccountNames :many
 SELECT id, created_at, email, display_name FROM accounts
@@ -47,6 +47,6 @@ ORDER BY created_at, id LIMIT @rows;
 -- name: SignedIn :many
 SELECT s.id, s.account_id, a.email, a.display_name, s.created_at, s.last_seen_at, s.expires_at, s.ip_address, s.user_agent
 FROM sessions s JOIN accounts a ON a.id = s.account_id
-WHERE s.revoked_at IS NULL AND s.expires_at > @now
+WHERE s.revoked_at IS NULL AND s.expires_at > @now AND s.ends_at > @now
   AND (s.last_seen_at < @last_seen_at OR (s.last_seen_at = @last_seen_at AND s.id < @id))
 ORDER BY s.last_seen_at DESC, s.id DESC LIMIT @rows;

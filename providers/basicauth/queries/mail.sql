@@ -57,7 +57,7 @@ SELECT CAST(COUNT(*) AS INTEGER) AS n FROM security_events
 WHERE account_id = @account_id AND kind = @kind AND at > @after AND at <= @latest;
 
 -- name: KnownDevices :many
--- The browsers with which somebody has signed in to an account, as far as they are still remembered.
+-- The browsers with which people have signed in to an account, as far as sessions are still kept.
 SELECT DISTINCT ip_address, user_agent FROM sessions WHERE account_id = @account_id;
 
 -- name: DeleteSurplusMail :execrows

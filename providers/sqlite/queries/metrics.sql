@@ -1,10 +1,6 @@
 -- name: MeasureStock :one
+-- What no administrator asks for. The rest is counted as for them (CountWorkspaces).
 SELECT CAST((SELECT count(*) FROM users) AS INTEGER) AS users,
-  CAST((SELECT count(*) FROM workspaces WHERE deleted_at IS NULL) AS INTEGER) AS workspaces,
-  CAST((SELECT count(*) FROM workspaces WHERE deleted_at IS NOT NULL) AS INTEGER) AS deleted_workspaces,
-  CAST((SELECT coalesce(sum(bytes), 0) FROM counters) AS INTEGER) AS log_bytes,
-  CAST((SELECT coalesce(sum(files), 0) FROM storage_usage) AS INTEGER) AS files,
-  CAST((SELECT coalesce(sum(bytes), 0) FROM storage_usage) AS INTEGER) AS file_bytes,
   CAST((SELECT count(*) FROM upload_intents) AS INTEGER) AS uploads,
   CAST((SELECT coalesce(sum(size_bytes), 0) FROM upload_intents) AS INTEGER) AS upload_bytes,
   CAST((SELECT count(*) FROM blob_orphans) AS INTEGER) AS orphans;

@@ -159,7 +159,7 @@ func (q *Queries) AccountsPage(ctx context.Context, arg AccountsPageParams) ([]A
 
 const countSignedIn = `-- name: CountSignedIn :one
 SELECT CAST(COUNT(*) AS INTEGER) AS sessions, CAST(COUNT(DISTINCT account_id) AS INTEGER) AS signed_in
-FROM sessions WHERE revoked_at IS NULL AND expires_at > ?1
+FROM sessions WHERE revoked_at IS NULL AND expires_at > ?1 AND ends_at > ?1
 `
 
 type CountSignedInRow struct {
@@ -276,7 +276,7 @@ func (q *Queries) SetDisabled(ctx context.Context, arg SetDisabledParams) (int64
 const signedIn = `-- name: SignedIn :many
 SELECT s.id, s.account_id, a.email, a.display_name, s.created_at, s.last_seen_at, s.expires_at, s.ip_address, s.user_agent
 FROM sessions s JOIN accounts a ON a.id = s.account_id
-WHERE s.revoked_at IS NULL AND s.expires_at > ?1
+WHERE s.revoked_at IS NULL AND s.expires_at > ?1 AND s.ends_at > ?1
   AND (s.last_seen_at < ?2 OR (s.last_seen_at = ?2 AND s.id < ?3))
 ORDER BY s.last_seen_at DESC, s.id DESC LIMIT ?4
 `

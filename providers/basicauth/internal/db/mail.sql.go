@@ -226,7 +226,7 @@ type KnownDevicesRow struct {
 	UserAgent sql.NullString
 }
 
-// The browsers with which somebody has signed in to an account, as far as they are still remembered.
+// The browsers with which people have signed in to an account, as far as sessions are still kept.
 func (q *Queries) KnownDevices(ctx context.Context, accountID string) ([]KnownDevicesRow, error) {
 	rows, err := q.db.QueryContext(ctx, knownDevices, accountID)
 	if err != nil {

@@ -9,34 +9,21 @@ import (
 	"context"
 )
 
-const measureAccounts = `-- name: MeasureAccounts :one
-SELECT CAST((SELECT count(*) FROM accounts) AS INTEGER) AS accounts,
-  CAST((SELECT count(*) FROM accounts a WHERE a.disabled_at IS NOT NULL) AS INTEGER) AS disabled,
-  CAST((SELECT count(*) FROM sessions s WHERE s.revoked_at IS NULL AND s.expires_at > ?1 AND s.ends_at > ?1) AS INTEGER) AS sessions,
-  CAST((SELECT count(*) FROM mail_outbox) AS INTEGER) AS mail,
+const measureMail = `-- name: MeasureMail :one
+SELECT CAST((SELECT count(*) FROM mail_outbox) AS INTEGER) AS mail,
   CAST((SELECT count(*) FROM mail_outbox m WHERE m.attempts > 0) AS INTEGER) AS retried_mail,
   CAST((SELECT coalesce(min(o.created_at), 0) FROM mail_outbox o) AS INTEGER) AS oldest_mail
 `
 
-type MeasureAccountsRow struct {
-	Accounts    int64
-	Disabled    int64
-	Sessions    int64
+type MeasureMailRow struct {
 	Mail        int64
 	RetriedMail int64
 	OldestMail  int64
 }
 
-func (q *Queries) MeasureAccounts(ctx context.Context, now int64) (MeasureAccountsRow, error) {
-	row := q.db.QueryRowContext(ctx, measureAccounts, now)
-	var i MeasureAccountsRow
-	err := row.Scan(
-		&i.Accounts,
-		&i.Disabled,
-		&i.Sessions,
-		&i.Mail,
-		&i.RetriedMail,
-		&i.OldestMail,
-	)
+func (q *Queries) MeasureMail(ctx context.Context) (MeasureMailRow, error) {
+	row := q.db.QueryRowContext(ctx, measureMail)
+	var i MeasureMailRow
+	err := row.Scan(&i.Mail, &i.RetriedMail, &i.OldestMail)
 	return i, err
 }
