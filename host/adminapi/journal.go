@@ -35,10 +35,7 @@ func (j journalAPI) table() []endpoint {
 
 func (j journalAPI) load(w http.ResponseWriter, r *http.Request, _ *Caller) error {
 	s, err := j.opt.Load(r.Context())
-	if err != nil {
-		return err
-	}
-	return httpapi.WriteJSON(w, http.StatusOK, s)
+	return answer(w, s, err)
 }
 
 // someLines is how many lines are sent at once if a request gives no number.
@@ -76,10 +73,7 @@ func (j journalAPI) read(w http.ResponseWriter, r *http.Request, _ *Caller) erro
 		return err
 	}
 	journal, err := operator.ReadJournal.Do(r.Context(), j.opt.Desk, q)
-	if err != nil {
-		return err
-	}
-	return httpapi.WriteJSON(w, http.StatusOK, journal)
+	return answer(w, journal, err)
 }
 
 func (j journalAPI) level(w http.ResponseWriter, r *http.Request, _ *Caller) error {
@@ -100,10 +94,7 @@ func (j journalAPI) setLevel(w http.ResponseWriter, r *http.Request, c *Caller) 
 
 func (j journalAPI) answerLevel(w http.ResponseWriter, r *http.Request, in operator.LogLevel) error {
 	now, err := operator.SetLogLevel.Do(r.Context(), j.opt.Desk, in)
-	if err != nil {
-		return err
-	}
-	return httpapi.WriteJSON(w, http.StatusOK, now)
+	return answer(w, now, err)
 }
 
 // How a stream of lines behaves.
