@@ -17,7 +17,7 @@ export interface AccountOptions {
   baseUrl?: string
   passkeys?: Passkeys
   translation?: Translation
-  /** What of this browser is not on the server: asked before somebody leaves it behind. Without it OR3 Chat's outbox is looked into. */
+  /** Which edits of this browser the server does not have yet: asked before someone signs out over them. Without it the page looks into OR3 Chat's outbox. */
   unsentChanges?: () => Unsent | Promise<Unsent>
   /** Runs after the server has confirmed a sign-out. */
   afterSignOut?: () => void | Promise<void>
