@@ -178,7 +178,7 @@ func TestBadInputLeavesNothingBehind(t *testing.T) {
 			refuse(d, path, body)
 		}
 		for _, path := range accounts {
-			refuse(newDevice(t, srv, nobody), path, body) // after the first twenty the answer is 429
+			refuse(newDevice(t, srv, visitor), path, body) // after the first twenty the answer is 429
 		}
 	}
 	for _, body := range transfers {

@@ -102,7 +102,7 @@ func TestRateLimits(t *testing.T) {
 		t.Run(c.path, func(t *testing.T) {
 			caller := d
 			if strings.HasPrefix(c.path, "/api/basic-auth/") {
-				caller = newDevice(t, srv, nobody) // what these do to a session does not matter
+				caller = newDevice(t, srv, visitor) // what these do to a session does not matter
 			}
 			for n := range c.max {
 				r := caller.post(c.path, c.body)
@@ -130,7 +130,7 @@ func TestRateLimits(t *testing.T) {
 		})
 	}
 	t.Run("session", func(t *testing.T) {
-		stranger := newDevice(t, srv, nobody)
+		stranger := newDevice(t, srv, visitor)
 		var last *reply
 		for range 3 {
 			last = stranger.call("GET", "/api/auth/session", nil)

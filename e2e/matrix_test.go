@@ -24,7 +24,7 @@ type probe struct {
 
 // The callers.
 const (
-	nobody   = "nobody"
+	visitor  = "visitor"
 	owner    = "owner"
 	viewer   = "viewer"
 	stranger = "stranger"
@@ -34,50 +34,50 @@ const (
 // body, unknown workspace. Rate limits have a test of their own.
 var matrix = []probe{
 	// Health and what does not exist.
-	{who: nobody, method: "GET", path: "/api/health", status: 200, text: `"status":"ok"`},
-	{who: nobody, method: "GET", path: "/api/health?deep=true", status: 200, text: `"providers"`},
-	{who: nobody, method: "POST", path: "/api/health", status: 404, text: "Page not found: /api/health"},
+	{who: visitor, method: "GET", path: "/api/health", status: 200, text: `"status":"ok"`},
+	{who: visitor, method: "GET", path: "/api/health?deep=true", status: 200, text: `"providers"`},
+	{who: visitor, method: "POST", path: "/api/health", status: 404, text: "Page not found: /api/health"},
 	{who: owner, method: "GET", path: "/api/nothing", status: 404, text: "Page not found: /api/nothing"},
 	{who: owner, method: "GET", path: "/api/sync/push", status: 404, text: "Page not found: /api/sync/push"},
 	{who: owner, method: "PUT", path: "/api/workspaces", status: 404, text: "Page not found: /api/workspaces"},
 	{who: owner, method: "GET", path: "/api/admin/auth/session", status: 404, text: "Page not found: /api/admin/auth/session"},
 
 	// Session.
-	{who: nobody, method: "GET", path: "/api/auth/session", status: 200, text: `{"session":null,`},
+	{who: visitor, method: "GET", path: "/api/auth/session", status: 200, text: `{"session":null,`},
 	{who: owner, method: "GET", path: "/api/auth/session", status: 200, text: `"role":"owner"`},
 	{who: viewer, method: "GET", path: "/api/auth/session", status: 200, text: `"authenticated":true`},
 
 	// Basic auth.
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: `{}`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: `[]`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: ``, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":"a@example.test","password":7}`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":" a@example.test","password":"x"}`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":"a@example.test","password":""}`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":"nobody@example.test","password":"x"}`, status: 401, text: "Invalid credentials"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":"owner@example.test","password":"x"}`, status: 401, text: "Invalid credentials"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/register", body: `{"email":"new@example.test","password":"short"}`, status: 400},
-	{who: nobody, method: "POST", path: "/api/basic-auth/register", body: `{"email":"no address","password":"long enough 1","confirmPassword":"long enough 1"}`, status: 400},
-	{who: nobody, method: "POST", path: "/api/basic-auth/register", body: `{"email":"new@example.test","password":"long enough 1","confirmPassword":"long enough 2"}`, status: 400},
-	{who: nobody, method: "POST", path: "/api/basic-auth/register", body: `{"email":"new@example.test","password":"long enough 1","confirmPassword":"long enough 1","displayName":null}`, status: 400},
-	{who: nobody, method: "POST", path: "/api/basic-auth/register", body: `{"email":"new@example.test","password":"long enough 1","confirmPassword":"long enough 1","displayName":"  "}`, status: 400},
-	{who: nobody, method: "POST", path: "/api/basic-auth/register", body: `{"email":"owner@example.test","password":"long enough 1","confirmPassword":"long enough 1"}`, status: 401, text: "Invalid credentials"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/refresh", status: 401, text: "Session expired"},
-	{who: nobody, method: "POST", path: "/api/basic-auth/refresh?silent=1", status: 200, text: `{"ok":false}`},
-	{who: nobody, method: "POST", path: "/api/basic-auth/refresh?silent=true", status: 200, text: `{"ok":false}`},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: `{}`, status: 400, text: "Invalid request"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: `[]`, status: 400, text: "Invalid request"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: ``, status: 400, text: "Invalid request"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":`, status: 400, text: "Invalid request"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":"a@example.test","password":7}`, status: 400, text: "Invalid request"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":" a@example.test","password":"x"}`, status: 400, text: "Invalid request"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":"a@example.test","password":""}`, status: 400, text: "Invalid request"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":"nobody@example.test","password":"x"}`, status: 401, text: "Invalid credentials"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-in", body: `{"email":"owner@example.test","password":"x"}`, status: 401, text: "Invalid credentials"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/register", body: `{"email":"new@example.test","password":"short"}`, status: 400},
+	{who: visitor, method: "POST", path: "/api/basic-auth/register", body: `{"email":"no address","password":"long enough 1","confirmPassword":"long enough 1"}`, status: 400},
+	{who: visitor, method: "POST", path: "/api/basic-auth/register", body: `{"email":"new@example.test","password":"long enough 1","confirmPassword":"long enough 2"}`, status: 400},
+	{who: visitor, method: "POST", path: "/api/basic-auth/register", body: `{"email":"new@example.test","password":"long enough 1","confirmPassword":"long enough 1","displayName":null}`, status: 400},
+	{who: visitor, method: "POST", path: "/api/basic-auth/register", body: `{"email":"new@example.test","password":"long enough 1","confirmPassword":"long enough 1","displayName":"  "}`, status: 400},
+	{who: visitor, method: "POST", path: "/api/basic-auth/register", body: `{"email":"owner@example.test","password":"long enough 1","confirmPassword":"long enough 1"}`, status: 401, text: "Invalid credentials"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/refresh", status: 401, text: "Session expired"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/refresh?silent=1", status: 200, text: `{"ok":false}`},
+	{who: visitor, method: "POST", path: "/api/basic-auth/refresh?silent=true", status: 200, text: `{"ok":false}`},
 	{who: owner, method: "POST", path: "/api/basic-auth/refresh", status: 200, text: `{"ok":true}`},
-	{who: nobody, method: "POST", path: "/api/basic-auth/sign-out", status: 200, text: `{"ok":true}`},
-	{who: nobody, method: "POST", path: "/api/basic-auth/change-password", body: `{}`, status: 401, text: "Session expired"},
+	{who: visitor, method: "POST", path: "/api/basic-auth/sign-out", status: 200, text: `{"ok":true}`},
+	{who: visitor, method: "POST", path: "/api/basic-auth/change-password", body: `{}`, status: 401, text: "Session expired"},
 	{who: owner, method: "POST", path: "/api/basic-auth/change-password", body: `{}`, status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/basic-auth/change-password", body: `{"currentPassword":"x","newPassword":"1234567","confirmNewPassword":"1234567"}`, status: 400},
 	{who: owner, method: "POST", path: "/api/basic-auth/change-password", body: `{"currentPassword":"x","newPassword":"long enough 1","confirmNewPassword":"long enough 2"}`, status: 400},
 	{who: owner, method: "POST", path: "/api/basic-auth/change-password", body: `{"currentPassword":"x","newPassword":"long enough 1","confirmNewPassword":"long enough 1"}`, status: 401, text: "Invalid credentials"},
 
 	// Workspaces.
-	{who: nobody, method: "GET", path: "/api/workspaces", status: 401, text: "Unauthorized"},
+	{who: visitor, method: "GET", path: "/api/workspaces", status: 401, text: "Unauthorized"},
 	{who: owner, method: "GET", path: "/api/workspaces", status: 200, text: `"isActive":true`},
-	{who: nobody, method: "POST", path: "/api/workspaces", body: `{"name":"x"}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/workspaces", body: `{"name":"x"}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/workspaces", body: `{"name":"x","description":null}`, status: 200, text: `{"id":"`},
 	{who: owner, method: "POST", path: "/api/workspaces", status: 400, text: "Workspace name is required"},
 	{who: owner, method: "POST", path: "/api/workspaces", body: `{`, status: 400, text: "Invalid JSON body"},
@@ -87,17 +87,17 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/workspaces", body: `{"name":"x","description":7}`, status: 400},
 	{who: owner, method: "POST", path: "/api/workspaces", body: `{"name":"` + strings.Repeat("x", 101) + `"}`, status: 400, text: "Workspace name must be under 100 characters"},
 	{who: owner, method: "POST", path: "/api/workspaces", body: `{"name":"x","description":"` + strings.Repeat("x", 1001) + `"}`, status: 400, text: "Description must be under 1000 characters"},
-	{who: nobody, method: "PATCH", path: "/api/workspaces/$OWN", body: `{"name":"x"}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "PATCH", path: "/api/workspaces/$OWN", body: `{"name":"x"}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "PATCH", path: "/api/workspaces/$OWN", body: `{"name":"x"}`, status: 200, text: `{"ok":true}`},
 	{who: owner, method: "PATCH", path: "/api/workspaces/$OWN", body: `{}`, status: 400, text: "Workspace name is required"},
 	{who: viewer, method: "PATCH", path: "/api/workspaces/$SHARED", body: `{"name":"x"}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "PATCH", path: "/api/workspaces/$FOREIGN", body: `{"name":"x"}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "PATCH", path: "/api/workspaces/unknown", body: `{"name":"x"}`, status: 403, text: "Forbidden"},
-	{who: nobody, method: "DELETE", path: "/api/workspaces/$OWN", status: 401, text: "Unauthorized"},
+	{who: visitor, method: "DELETE", path: "/api/workspaces/$OWN", status: 401, text: "Unauthorized"},
 	{who: viewer, method: "DELETE", path: "/api/workspaces/$SHARED", status: 403, text: "Forbidden"},
 	{who: owner, method: "DELETE", path: "/api/workspaces/$FOREIGN", status: 403, text: "Forbidden"},
 	{who: owner, method: "DELETE", path: "/api/workspaces/unknown", status: 403, text: "Forbidden"},
-	{who: nobody, method: "POST", path: "/api/workspaces/active", body: `{"id":"$OWN"}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/workspaces/active", body: `{"id":"$OWN"}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/workspaces/active", body: `{"id":"$OWN"}`, status: 200, text: `{"ok":true}`},
 	{who: owner, method: "POST", path: "/api/workspaces/active", body: `{}`, status: 400, text: "Workspace id is required"},
 	{who: owner, method: "POST", path: "/api/workspaces/active", body: `{"id":7}`, status: 400},
@@ -105,7 +105,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/workspaces/active", body: `{"id":"unknown"}`, status: 403, text: "Forbidden"},
 
 	// Push.
-	{who: nobody, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"$OWN"},"ops":[]}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"$OWN"},"ops":[]}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"$OWN"},"ops":[]}`, status: 200, text: `{"results":[],"serverVersion":0}`},
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"$OWN","projectId":"p"},"ops":[],"somethingNew":{"a":1}}`, status: 200},
 	{who: viewer, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"$SHARED"},"ops":[]}`, status: 403, text: "Forbidden"},
@@ -114,7 +114,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"$GONE"},"ops":[]}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":""},"ops":[]}`, status: 400, text: "Invalid push request"},
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"  "},"ops":[]}`, status: 400, text: "Invalid push request"},
-	{who: nobody, method: "POST", path: "/api/sync/push", body: `{"scope":{},"ops":[]}`, status: 400, text: "Invalid push request"},
+	{who: visitor, method: "POST", path: "/api/sync/push", body: `{"scope":{},"ops":[]}`, status: 400, text: "Invalid push request"},
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":7},"ops":[]}`, status: 400, text: "Invalid push request"},
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"$OWN"}}`, status: 400, text: "Invalid push request"},
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":{"workspaceId":"$OWN"},"ops":{}}`, status: 400, text: "Invalid push request"},
@@ -125,7 +125,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/sync/push", body: `{"scope":`, status: 400, mime: "text/plain", text: "Invalid push request"},
 
 	// Pull.
-	{who: nobody, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":0,"limit":300}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":0,"limit":300}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":0,"limit":300}`, status: 200, text: `"hasMore":false`},
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":77,"limit":1}`, status: 200, text: `"nextCursor":77`},
 	{who: viewer, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$SHARED"},"cursor":0,"limit":300}`, status: 200, text: `"changes":[`},
@@ -133,7 +133,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"unknown"},"cursor":0,"limit":300}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$GONE"},"cursor":0,"limit":300}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":" "},"cursor":0,"limit":300}`, status: 400, text: "Invalid pull request"},
-	{who: nobody, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":-1,"limit":300}`, status: 400, text: "Invalid pull request"},
+	{who: visitor, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":-1,"limit":300}`, status: 400, text: "Invalid pull request"},
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":0.5,"limit":300}`, status: 400, text: "Invalid pull request"},
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":9007199254740992,"limit":300}`, status: 400, text: "Invalid pull request"},
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `{"scope":{"workspaceId":"$OWN"},"cursor":"0","limit":300}`, status: 400, text: "Invalid pull request"},
@@ -145,7 +145,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/sync/pull", body: `[1`, status: 400, text: "Invalid JSON body"},
 
 	// Device cursors: lenient in everything but types.
-	{who: nobody, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":"d","version":1}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":"d","version":1}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":"d","version":1}`, status: 200, text: `{"ok":true}`},
 	{who: owner, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":"d","version":0}`, status: 200, text: `{"ok":true}`},
 	{who: owner, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":"","version":999999}`, status: 200, text: `{"ok":true}`},
@@ -153,13 +153,13 @@ var matrix = []probe{
 	{who: stranger, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":"d","version":1}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"unknown"},"deviceId":"d","version":1}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":""},"deviceId":"d","version":1}`, status: 400, text: "Invalid cursor request"},
-	{who: nobody, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":"d","version":-1}`, status: 400, text: "Invalid cursor request"},
+	{who: visitor, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":"d","version":-1}`, status: 400, text: "Invalid cursor request"},
 	{who: owner, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"deviceId":7,"version":1}`, status: 400, text: "Invalid cursor request"},
 	{who: owner, method: "POST", path: "/api/sync/update-cursor", body: `{"scope":{"workspaceId":"$OWN"},"version":1}`, status: 400, text: "Invalid cursor request"},
 	{who: owner, method: "POST", path: "/api/sync/update-cursor", body: `nope`, status: 400, text: "Invalid JSON body"},
 
 	// Collection.
-	{who: nobody, method: "POST", path: "/api/sync/gc-tombstones", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":2592000}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/sync/gc-tombstones", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":2592000}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/sync/gc-tombstones", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":2592000}`, status: 204},
 	{who: viewer, method: "POST", path: "/api/sync/gc-tombstones", body: `{"scope":{"workspaceId":"$SHARED"},"retentionSeconds":2592000}`, status: 403, text: "Forbidden"},
 	{who: stranger, method: "POST", path: "/api/sync/gc-tombstones", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":2592000}`, status: 403, text: "Forbidden"},
@@ -167,7 +167,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/sync/gc-tombstones", body: `{"scope":{"workspaceId":""},"retentionSeconds":2592000}`, status: 400, text: "Invalid GC request"},
 	{who: owner, method: "POST", path: "/api/sync/gc-tombstones", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":0}`, status: 400, text: "Invalid GC request"},
 	{who: owner, method: "POST", path: "/api/sync/gc-tombstones", body: `{"scope":{"workspaceId":"$OWN"}}`, status: 400, text: "Invalid GC request"},
-	{who: nobody, method: "POST", path: "/api/sync/gc-change-log", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":1}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/sync/gc-change-log", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":1}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/sync/gc-change-log", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":1}`, status: 204},
 	{who: viewer, method: "POST", path: "/api/sync/gc-change-log", body: `{"scope":{"workspaceId":"$SHARED"},"retentionSeconds":1}`, status: 403, text: "Forbidden"},
 	{who: stranger, method: "POST", path: "/api/sync/gc-change-log", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":1}`, status: 403, text: "Forbidden"},
@@ -176,7 +176,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/sync/gc-change-log", body: `{"scope":{"workspaceId":"$OWN"},"retentionSeconds":1.5}`, status: 400, text: "Invalid GC request"},
 
 	// Snapshot.
-	{who: nobody, method: "POST", path: "/api/sync/snapshot", body: `{"scope":{"workspaceId":"$OWN"},"pageSize":300}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/sync/snapshot", body: `{"scope":{"workspaceId":"$OWN"},"pageSize":300}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/sync/snapshot", body: `{"scope":{"workspaceId":"$OWN"},"pageSize":300}`, status: 200, text: `"nextPageToken":null`},
 	{who: viewer, method: "POST", path: "/api/sync/snapshot", body: `{"scope":{"workspaceId":"$SHARED"},"pageSize":300}`, status: 200, text: `"items":[`},
 	{who: stranger, method: "POST", path: "/api/sync/snapshot", body: `{"scope":{"workspaceId":"$OWN"},"pageSize":300}`, status: 403, text: "Forbidden"},
@@ -189,14 +189,14 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/sync/snapshot", body: `{"scope":{"workspaceId":"$OWN"},"pageSize":300,"tables":["secrets"]}`, status: 400, text: "Invalid snapshot table: secrets"},
 
 	// Storage.
-	{who: nobody, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"image/png","size_bytes":3,"expires_in_ms":3600000}`, status: 200, text: `"method":"PUT"`},
 	{who: viewer, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$SHARED","hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 403, text: "Forbidden"},
 	{who: stranger, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"unknown","hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$GONE","hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"","hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/storage/presign-upload", body: `{"hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 400, text: "Invalid request"},
+	{who: visitor, method: "POST", path: "/api/storage/presign-upload", body: `{"hash":"$HASH","mime_type":"image/png","size_bytes":3}`, status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"nope","mime_type":"image/png","size_bytes":3}`, status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"image/png","size_bytes":"3"}`, status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"image/png","size_bytes":-3}`, status: 400, text: "Invalid request"},
@@ -204,7 +204,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"image/png","size_bytes":3,"disposition":"both"}`, status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"text/html","size_bytes":3}`, status: 415, text: "MIME type text/html not allowed"},
 	{who: owner, method: "POST", path: "/api/storage/presign-upload", body: `{"workspace_id":"$OWN","hash":"$HASH","mime_type":"image/png","size_bytes":104857601}`, status: 413, text: "File size exceeds maximum of 104857600 bytes"},
-	{who: nobody, method: "POST", path: "/api/storage/presign-download", body: `{"workspace_id":"$OWN","hash":"$HASH"}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/storage/presign-download", body: `{"workspace_id":"$OWN","hash":"$HASH"}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/storage/presign-download", body: `{"workspace_id":"$SHARED","hash":"$HASH"}`, status: 200, text: `"method":"GET"`},
 	{who: viewer, method: "POST", path: "/api/storage/presign-download", body: `{"workspace_id":"$SHARED","hash":"$HASH"}`, status: 200, text: `"expiresAt"`},
 	{who: stranger, method: "POST", path: "/api/storage/presign-download", body: `{"workspace_id":"$SHARED","hash":"$HASH"}`, status: 403, text: "Forbidden"},
@@ -213,7 +213,7 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/storage/presign-download", body: `{"workspace_id":"$SHARED","hash":"$ABSENT"}`, status: 404, text: "File not found"},
 	{who: owner, method: "POST", path: "/api/storage/presign-download", body: `{"workspace_id":"  ","hash":"$HASH"}`, status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/storage/presign-download", body: `{"workspace_id":"$OWN"}`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/storage/commit", body: commitText("$SHARED", "image"), status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/storage/commit", body: commitText("$SHARED", "image"), status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/storage/commit", body: commitText("$SHARED", "image"), status: 200, text: `{"ok":true}`},
 	{who: viewer, method: "POST", path: "/api/storage/commit", body: commitText("$SHARED", "image"), status: 403, text: "Forbidden"},
 	{who: stranger, method: "POST", path: "/api/storage/commit", body: commitText("$SHARED", "image"), status: 403, text: "Forbidden"},
@@ -222,13 +222,13 @@ var matrix = []probe{
 	{who: owner, method: "POST", path: "/api/storage/commit", body: commitText("", "image"), status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/storage/commit", body: commitText("$SHARED", "video"), status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/storage/commit", body: `{"workspace_id":"$SHARED","hash":"$HASH"}`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "POST", path: "/api/storage/gc/run", body: `{"workspace_id":"$OWN"}`, status: 401, text: "Unauthorized"},
+	{who: visitor, method: "POST", path: "/api/storage/gc/run", body: `{"workspace_id":"$OWN"}`, status: 401, text: "Unauthorized"},
 	{who: owner, method: "POST", path: "/api/storage/gc/run", body: `{"workspace_id":"$OWN"}`, status: 403, text: "Forbidden"},
 	{who: owner, method: "POST", path: "/api/storage/gc/run", body: `{"workspace_id":""}`, status: 400, text: "Invalid request"},
 	{who: owner, method: "POST", path: "/api/storage/gc/run", body: `{"workspace_id":"$OWN","retention_seconds":"x"}`, status: 400, text: "Invalid request"},
-	{who: nobody, method: "PUT", path: "/api/storage/fs/upload", status: 400, text: "Missing token"},
-	{who: nobody, method: "PUT", path: "/api/storage/fs/upload?token=x", status: 403, text: "Invalid or expired token"},
-	{who: nobody, method: "GET", path: "/api/storage/fs/download", status: 400, text: "Missing token"},
+	{who: visitor, method: "PUT", path: "/api/storage/fs/upload", status: 400, text: "Missing token"},
+	{who: visitor, method: "PUT", path: "/api/storage/fs/upload?token=x", status: 403, text: "Invalid or expired token"},
+	{who: visitor, method: "GET", path: "/api/storage/fs/download", status: 400, text: "Missing token"},
 	{who: owner, method: "GET", path: "/api/storage/fs/download?token=x", status: 403, text: "Invalid or expired token"},
 }
 
@@ -275,7 +275,7 @@ func TestContractMatrix(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %s %s %d", p.who, p.method, strings.TrimPrefix(p.path, "/api/"), p.status), func(t *testing.T) {
 			d := devices[p.who]
 			if d == nil {
-				d = newDevice(t, srv, nobody)
+				d = newDevice(t, srv, visitor)
 			}
 			header := probeHeader(p, i, srv)
 			var body []byte

@@ -80,7 +80,7 @@ func TestPortWhileOpening(t *testing.T) {
 	ln.Close()
 	srv := newServer(t, withBinary(binary(t, buildPlain)), withArgs("--addr", addr))
 	srv.url = "http://" + addr
-	d := newDevice(t, srv, nobody)
+	d := newDevice(t, srv, visitor)
 	srv.spawn()
 	open := false
 	patience.Until(t, "the session is answered", func() bool {
@@ -141,7 +141,7 @@ func TestAccountsOff(t *testing.T) {
 	t.Parallel()
 	web := webDir(t)
 	srv := startServer(t, withEnv("SSR_AUTH_ENABLED", "false"), withArgs("--web", web))
-	d := newDevice(t, srv, nobody)
+	d := newDevice(t, srv, visitor)
 	checkStatic(t, d)
 	for _, p := range matrix {
 		if strings.HasPrefix(p.path, "/api/health") {
@@ -164,7 +164,7 @@ func TestAccountsOff(t *testing.T) {
 func TestNoProviders(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withBinary(binary(t, buildProviders)), withArgs("--web", webDir(t)))
-	checkStatic(t, newDevice(t, srv, nobody))
+	checkStatic(t, newDevice(t, srv, visitor))
 	srv.stop()
 	if len(srv.files()) > 0 {
 		t.Errorf("files were made: %v", srv.files())

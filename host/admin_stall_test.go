@@ -124,8 +124,8 @@ func allStalls() (all []stall) {
 		if row.needs == adminOwner {
 			one(adminapi.Prefix, super)
 		}
-		if row.needs == nobody {
-			one(adminapi.OwnPrefix, nobody)
+		if row.needs == anyone {
+			one(adminapi.OwnPrefix, anyone)
 			continue
 		}
 		if one(adminapi.OwnPrefix, super); !row.credentials {

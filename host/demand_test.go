@@ -27,7 +27,7 @@ func TestNothingOutlivesADemandedFactor(t *testing.T) {
 	var begun []*stalled
 	for _, c := range stalls {
 		name, own := strings.CutPrefix(c.route, "POST /api/basic-auth/")
-		if c.needs != nobody && c.needs != super && !c.unread && !(own && slices.Contains(openToTheRestricted, name)) {
+		if c.needs != anyone && c.needs != super && !c.unread && !(own && slices.Contains(openToTheRestricted, name)) {
 			begun = append(begun, s.begin(c))
 		}
 	}

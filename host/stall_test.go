@@ -32,7 +32,7 @@ import (
 type needs int
 
 const (
-	nobody     needs = iota // anyone may ask
+	anyone     needs = iota // may ask, without a session, too
 	session                 // someone who is signed in
 	reader                  // a member of the addressed workspace
 	writer                  // a member who may write there
@@ -557,7 +557,7 @@ func TestEveryRouteWithABodyHasAStall(t *testing.T) {
 func TestAStalledBodyAloneIsNotRefused(t *testing.T) {
 	s := newScene(t)
 	for _, c := range allStalls() {
-		if c.needs == nobody {
+		if c.needs == anyone {
 			continue
 		}
 		q := s.begin(c)
@@ -652,7 +652,7 @@ func TestATricklingBodyEndsWithItsPermission(t *testing.T) {
 func TestALongBodyCostsOneRotationAtMost(t *testing.T) {
 	for name, before := range map[string]time.Duration{"renewed at its beginning": 16 * time.Minute, "runs out on the way": 0} {
 		for _, c := range stalls {
-			if c.trickles == nobody || c.route == "PUT /api/storage/fs/upload" && before > 0 { // its URL lives no longer than that
+			if c.trickles == anyone || c.route == "PUT /api/storage/fs/upload" && before > 0 { // its URL lives no longer than that
 				continue
 			}
 			t.Run(name+" "+c.route, func(t *testing.T) {
