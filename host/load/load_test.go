@@ -2,6 +2,7 @@ package load
 
 import (
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,8 +13,11 @@ import (
 func TestPointsSayWhatHappenedSinceTheLastOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		took := metric.Durations(10*time.Millisecond, 100*time.Millisecond)
+		var mu sync.Mutex
 		now := Now{InFlight: 1}
 		r := Start(slog.New(slog.DiscardHandler), time.Now, func() Now {
+			mu.Lock()
+			defer mu.Unlock()
 			now.Latency = took.Distribution()
 			return now
 		})
@@ -21,10 +25,14 @@ func TestPointsSayWhatHappenedSinceTheLastOne(t *testing.T) {
 		for range 10 {
 			took.Observe(int64(5 * time.Millisecond))
 		}
+		mu.Lock()
 		now.Requests, now.Ops, now.Listeners, now.DiskFree = 10, 25, 3, 7
+		mu.Unlock()
 		time.Sleep(Every)
 		synctest.Wait()
+		mu.Lock()
 		now.Faults = 5
+		mu.Unlock()
 		took.Observe(int64(time.Second))
 		time.Sleep(Every)
 		synctest.Wait()
