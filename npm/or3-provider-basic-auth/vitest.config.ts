@@ -10,7 +10,8 @@ const patience = 300_000
 /** What stands in for the modules of a host. */
 const host = fileURLToPath(new URL('./test/nuxt.ts', import.meta.url))
 
-// The file name says where a test runs: *.browser.test.ts in the machine's Chromium, *.server.test.ts in Node with the real engine, the others in Node.
+// The file name says where a test runs: *.browser.test.ts in the machine's Chromium, *.server.test.ts in Node with the
+// real engine, the others in Node.
 export default defineConfig({
   test: {
     projects: [

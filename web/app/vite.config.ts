@@ -7,15 +7,17 @@ import { compression, defineAlgorithm } from 'vite-plugin-compression2'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-// Nuxt UI's own icon component asks a server on the internet for what it does not have. The account components bring their icons, so ours draws none.
+// Nuxt UI's own icon component asks a server on the internet for what it does not have. The account components bring
+// their icons, so ours draws none.
 const noIcons: Plugin = {
   name: 'no-icons',
   enforce: 'pre',
   resolveId: (id, importer) => /\/Icon\.vue$/.test(id) && importer?.includes('@nuxt/ui') ? path('src/NoIcon.vue') : undefined,
 }
 
-// What the page has of other packages, for the SBOM of a release (release/sbom): the modules of its scripts, and the packages that
-// its style sheets import. It is written into a folder that is not embedded; the list with licences is for the pages themselves.
+// What the page has of other packages, for the SBOM of a release (release/sbom): the modules of its scripts, and the
+// packages that its style sheets import. It is written into a folder that is not embedded; the list with licences is
+// for the pages themselves.
 const folders = new Set<string>()
 const listPackages: Plugin = {
   name: 'list-packages',

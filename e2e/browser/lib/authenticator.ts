@@ -1,6 +1,9 @@
 import type { Page } from '@playwright/test'
 
-/** addAuthenticator gives a page's browser a device with a screen lock that holds passkeys; whoever is asked agrees. */
+/**
+ * addAuthenticator gives a page's browser a device with a screen lock that holds passkeys, and whose user always
+ * agrees.
+ */
 export async function addAuthenticator(page: Page): Promise<{ agrees: (yes: boolean) => Promise<void>, passkeys: () => Promise<number> }> {
   const cdp = await page.context().newCDPSession(page)
   await cdp.send('WebAuthn.enable')

@@ -36,7 +36,10 @@ export class Cloud {
     this.#environment = { PATH: process.env.PATH ?? '', OR3_PUBLIC_URL: url, ...environment }
   }
 
-  /** start runs the program and resolves when it is ready. It is reached as localhost, because passkeys belong to a name. */
+  /**
+   * start runs the program and resolves when it is ready. It is reached as localhost, because passkeys belong to a
+   * name.
+   */
   static async start(environment: Record<string, string> = {}, ...further: string[]): Promise<Cloud> {
     const directory = await mkdtemp(join(tmpdir(), 'or3-cloud-browser-'))
     const cloud = new Cloud(`http://localhost:${await freePort()}`, directory, environment, further)
@@ -89,7 +92,7 @@ export class Cloud {
     return response
   }
 
-  /** age makes everybody's last proof of who they are so old that the next sensitive change asks for another. */
+  /** age makes everyone's last proof of identity so old that the next sensitive change asks for another. */
   age(): void {
     const accounts = new DatabaseSync(join(this.directory, 'data/basic-auth.sqlite'))
     accounts.exec('PRAGMA busy_timeout = 5000; UPDATE sessions SET authenticated_at = 0')

@@ -14,7 +14,10 @@ const screens = [
   { name: 'phone-light', viewport: { width: 320, height: 640 }, colorScheme: 'light', audit: false },
 ] as const
 
-/** look takes a picture of the page as it is now on each screen, and checks that axe finds nothing, and that all is within the screen. `phone` is how wide the narrow one is. */
+/**
+ * look takes a picture of the page as it is now on each screen, and checks that axe finds nothing, and that all is
+ * within the screen. `phone` is how wide the narrow one is.
+ */
 export async function look(page: Page, name: string, { phone = 320 } = {}): Promise<void> {
   const before = page.viewportSize()
   for (const { name: screen, viewport: { width, height }, colorScheme, audit } of screens) {

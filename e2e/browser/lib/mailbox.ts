@@ -11,7 +11,10 @@ export interface Mail {
   text: string
 }
 
-/** Mailbox is a mail server that keeps all it gets: as much of SMTP (RFC 5321) as a client needs that neither signs in nor encrypts. */
+/**
+ * Mailbox is a mail server that keeps all it gets: as much of SMTP (RFC 5321) as a client needs that neither signs in
+ * nor encrypts.
+ */
 export class Mailbox {
   readonly mails: Mail[] = []
   readonly #server: Server

@@ -20,7 +20,10 @@ interface Fixtures {
   mailbox: Mailbox
   /** What must not stand in the log; tests add what they come by. */
   secrets: Set<string>
-  /** Refusals of the server that a test provokes, such as "POST /api/basic-auth/sign-in 401". All others fail it, and so do those that stay away. */
+  /**
+   * Refusals of the server that a test provokes, such as "POST /api/basic-auth/sign-in 401". All others fail it, and so
+   * do those that stay away.
+   */
   refused: Set<string>
   /** open opens the page, or one of its links, in a browser of its own: no cookie is shared. */
   open: (address?: string) => Promise<Page>

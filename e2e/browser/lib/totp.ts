@@ -1,6 +1,9 @@
 import { createHmac } from 'node:crypto'
 
-/** code is the six digits that an authenticator app shows for a key (RFC 6238), now or some steps of 30 seconds later: each counts only once. */
+/**
+ * code is the six digits that an authenticator app shows for a key (RFC 6238), now or some steps of 30 seconds later:
+ * each counts only once.
+ */
 export function code(key: string, stepsLater = 0): string {
   const counter = Buffer.alloc(8)
   counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + stepsLater))

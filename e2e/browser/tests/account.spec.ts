@@ -11,7 +11,7 @@ test('the account dialog on every screen, and a new name', async ({ cloud, open 
   await press(part, 'Change name')
   await part.getByLabel('Display name').fill('Annabel')
   await press(part, 'Save')
-  await expect(part.getByText('The name is saved.')).toBeVisible()
+  await expect(part.getByText('Name saved.')).toBeVisible()
   await page.keyboard.press('Escape')
   await expect(page.getByText('Annabel (ann@example.org)')).toBeVisible()
   await page.reload()
@@ -38,7 +38,7 @@ test.describe('with a mail server', () => {
 
     const link = await mailbox.link('ann@example.net', 'confirm-email')
     secrets.add(link.split('=')[1]!)
-    const phone = await open(link) // nobody is signed in there
+    const phone = await open(link) // no one is signed in there
     await heading(phone, 'Confirm e-mail address')
     await expect(phone.getByText('ann@example.net is now the address of your account.')).toBeVisible()
     await look(phone, 'email-confirmed')
@@ -49,7 +49,7 @@ test.describe('with a mail server', () => {
     await expect.poll(() => mailbox.mails.some(({ to }) => to.includes(ann.email))).toBe(true)
 
     const again = await open(link)
-    await expect(again.getByRole('alert').filter({ hasText: 'This link has run out or was used before.' })).toBeVisible()
+    await expect(again.getByRole('alert').filter({ hasText: 'This link has expired or was already used.' })).toBeVisible()
   })
 })
 
@@ -78,7 +78,7 @@ test('a sensitive change asks for the password again, and goes on', async ({ clo
   await fill(question, { Password: ann.password })
   await press(question, 'Confirm')
   await expect(question).toBeHidden()
-  await expect(part.getByText('The e-mail address is changed.')).toBeVisible()
+  await expect(part.getByText('E-mail address changed.')).toBeVisible()
   await expect(part.getByText('ann@example.net')).toBeVisible()
 })
 
@@ -95,11 +95,11 @@ test('an account is deleted after it was said what goes with it', async ({ cloud
   const phrase = part.getByRole('textbox', { name: `Type ${ann.email} to confirm` })
   await expect(phrase).toBeFocused()
   await phrase.fill(bob.email)
-  await press(part, 'Delete for ever')
+  await press(part, 'Delete permanently')
   await expect(phrase).toHaveAccessibleDescription(/This is not the address of your account\./)
   await look(page, 'delete')
   await phrase.fill(ann.email)
-  await press(part, 'Delete for ever')
+  await press(part, 'Delete permanently')
   await heading(page, 'Sign in')
   await signIn(page, ann)
   await expect(page.getByRole('alert').filter({ hasText: 'E-mail or password is wrong.' })).toBeVisible()

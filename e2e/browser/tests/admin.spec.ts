@@ -86,10 +86,10 @@ test('an account is added, disabled and deleted', async ({ cloud, open, refused 
 
   await press(page, 'Delete…')
   await look(page, 'admin-delete', { phone })
-  await press(dialog, 'Delete for good')
+  await press(dialog, 'Delete permanently')
   await expect(dialog).toContainText(`Type ${bob.email} to go on.`)
   await fill(dialog, { [`Type ${bob.email} to confirm`]: bob.email })
-  await press(dialog, 'Delete for good')
+  await press(dialog, 'Delete permanently')
   await heading(page, 'People')
   await expect(page.getByRole('link', { name: bob.email })).toHaveCount(0)
 
@@ -98,7 +98,7 @@ test('an account is added, disabled and deleted', async ({ cloud, open, refused 
   refused.add(await refusal(page, 'delete'))
   await press(page, 'Delete…')
   await fill(dialog, { [`Type ${ann.email} to confirm`]: ann.email })
-  await press(dialog, 'Delete for good')
+  await press(dialog, 'Delete permanently')
   await expect(dialog.getByRole('alert')).toContainText('This is your own account')
   await press(dialog, 'Cancel')
 

@@ -5,7 +5,7 @@ test.use({ client: true })
 
 const told = (page: Page, key: string) => page.locator('div', { has: page.locator(`dt:text-is("${key}")`) }).locator('dd')
 
-test('whoever is not signed in comes to the client by way of the account page, links included', async ({ cloud, open, secrets }) => {
+test('visitors who are not signed in reach the client through the account page, links included', async ({ cloud, open, secrets }) => {
   secrets.add(cloud.setup.split('=')[1]!)
   const page = await open(cloud.setup)
   await heading(page, 'Create the first account')
@@ -61,7 +61,7 @@ test('no one signs out over what the client has not sent without being told', as
     request.result.close()
   })
   await press(page, 'Sign out')
-  const dialog = page.getByRole('dialog', { name: 'Some changes are not sent yet' })
+  const dialog = page.getByRole('dialog', { name: 'Some changes have not been sent' })
   await expect(dialog.getByText('2 changes made on this device are not on the server.')).toBeVisible()
   await look(page, 'unsent-changes')
   await press(dialog, 'Stay signed in')
@@ -79,7 +79,8 @@ test('the client knows the settings of the server, under a policy, and keeps its
     ssrAuthEnabled: 'true', authProvider: 'basic-auth', provider: 'sqlite', enabled: 'true', convexUrl: 'kept', registrationMode: 'open',
   })) await expect(told(page, key)).toHaveText(value)
 
-  // The service worker has got every page on its list, also the one that the build does not have, and knows them by another revision.
+  // The service worker has got every page on its list, also the one that the build does not have, and knows them by
+  // another revision.
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}))
   const [list] = await page.evaluate(() => caches.keys())
   expect(list).not.toContain('of-the-build')

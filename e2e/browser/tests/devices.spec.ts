@@ -46,7 +46,7 @@ test('the list follows what happens elsewhere, and a device that is signed out s
   await devices.nth(1).getByRole('button', { name: /^Sign out/ }).click()
   await expect(devices).toHaveCount(2)
   await other.evaluate(() => dispatchEvent(new Event('focus')))
-  const why = 'This device was signed out, on another device of yours or by whoever runs the server.'
+  const why = 'This device was signed out from another of your devices or by an administrator.'
   const dialog = other.getByRole('dialog', { name: 'Sign in' })
   await expect(dialog.getByText(why)).toBeVisible()
   await expect(dialog.getByLabel('E-mail')).toHaveValue(ann.email)
@@ -68,7 +68,7 @@ test('the owner sees what has happened to the account, the newest first', async 
   const part = section(page, 'Recent activity')
   const events = part.getByRole('list', { name: 'Recent activity' }).getByRole('listitem')
   await expect(part.getByText('change your password and sign out all other devices')).toBeVisible()
-  await expect(events).toContainText(['Signed in', ...Array<string>(3).fill('Link for a new password requested'), 'Account created'])
+  await expect(events).toContainText(['Signed in', ...Array<string>(3).fill('Password reset requested'), 'Account created'])
   await expect(events.first()).toContainText(/ · Chrome on Linux · 127\.0\.0\.1$/)
   await expect(events.nth(1)).toContainText(/ · by whoever runs the server$/)
   await expect(events.last()).toContainText(/ · Unknown device · 127\.0\.0\.1$/) // another program

@@ -21,7 +21,7 @@ test('codes from an app are set up, asked for at every sign-in, and replaced by 
   await expect(part.getByRole('img', { name: 'QR code with the key below' })).toBeInViewport({ ratio: 0.99 })
   await fill(part, { Code: '000000' })
   await press(part, 'Switch on')
-  await expect(part.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/This code is wrong or was used before\./)
+  await expect(part.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/This code is wrong or already used\./)
   await fill(part, { Code: code(key) })
   await press(part, 'Switch on')
 
@@ -33,15 +33,15 @@ test('codes from an app are set up, asked for at every sign-in, and replaced by 
   await look(page, 'recovery-codes')
   for (const leave of [() => page.keyboard.press('Escape'), () => press(page, 'Close'), () => page.mouse.click(5, 5)]) {
     await leave()
-    await expect(page.getByText('Have you kept your recovery codes?')).toBeVisible()
+    await expect(page.getByText('Have you saved your recovery codes?')).toBeVisible()
     await press(page, 'Go back')
     await expect(recovery.getByRole('heading', { name: 'Your recovery codes' })).toBeFocused()
   }
   const [download] = await Promise.all([page.waitForEvent('download'), press(recovery, 'Download codes')])
   expect(download.suggestedFilename()).toBe('recovery-codes.txt')
-  await press(recovery, 'I have kept them')
-  await expect(recovery.getByText('10 codes are left.')).toBeVisible()
-  await expect(part.getByText('On: a code from your authenticator app is asked for at sign-in.')).toBeVisible()
+  await press(recovery, 'I have saved them')
+  await expect(recovery.getByText('10 codes left.')).toBeVisible()
+  await expect(part.getByText('On. You enter a code from your authenticator app when you sign in.')).toBeVisible()
   await look(page, 'security')
 
   const other = await open()
@@ -50,9 +50,9 @@ test('codes from an app are set up, asked for at every sign-in, and replaced by 
   await expect(other.getByLabel('Code', { exact: true })).toBeFocused()
   await look(other, 'second-step')
   await fill(other, { Code: '000000' }) // six digits are sent by themselves
-  await expect(other.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/This code is wrong or was used before\./)
+  await expect(other.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/This code is wrong or already used\./)
   await other.keyboard.press('Enter') // one key too many
-  await expect(other.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/4 tries left\./)
+  await expect(other.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/4 attempts left\./)
   await look(other, 'second-step-wrong')
   await fill(other, { Code: code(key, 1) }) // the one of now has been used, and none counts twice
   await heading(other, 'You are signed in')
@@ -68,7 +68,7 @@ test('codes from an app are set up, asked for at every sign-in, and replaced by 
   await press(other, 'Use a recovery code')
   await fill(other, { 'Recovery code': codes[0]! })
   await press(other, 'Continue')
-  await expect(other.getByLabel('Recovery code')).toHaveAccessibleDescription(/This code is wrong or was used before\./)
+  await expect(other.getByLabel('Recovery code')).toHaveAccessibleDescription(/This code is wrong or already used\./)
 
   await press(part, 'Switch off')
   await expect(part.getByText('Switch off two-step verification?')).toBeVisible()

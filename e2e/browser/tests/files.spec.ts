@@ -1,4 +1,4 @@
-// Files that try to be more than files: whatever somebody uploads, under whatever type, opening it runs no script.
+// Files that try to be more than files: whatever is uploaded, under whatever type, opening it runs no script.
 
 import { createHash, randomUUID } from 'node:crypto'
 
@@ -6,7 +6,7 @@ import { expect, test as base, type BrowserContext, type Page } from '@playwrigh
 
 import { Cloud } from '../lib/cloud.ts'
 
-const person = { email: 'files@example.org', password: 'a sentence nobody would guess' }
+const person = { email: 'files@example.org', password: 'a sentence no one would guess' }
 
 // What a script does if it runs: each of these is noticed by itself.
 const payload = `fetch('/ran?'+encodeURIComponent(location.href));globalThis.ran?.();globalThis.name='ran';try{document.title='ran'}catch{}`
@@ -53,7 +53,8 @@ const attacks: Attack[] = [
 // Everything that a browser shows in place has one of these types, and begins as its type does; the rest is saved.
 const inert = ['image/png', 'image/jpeg', 'image/webp', 'image/gif', 'application/pdf']
 
-// Each file gets a server of its own: some have the same content, and a second upload of that keeps the type of the first.
+// Each file gets a server of its own: some have the same content, and a second upload of that keeps the type of the
+// first.
 const test = base.extend<{ cloud: Cloud }>({
   cloud: async ({}, use) => {
     const types = [...new Set(attacks.map(attack => attack.type.split(';')[0]))]
@@ -100,7 +101,10 @@ async function signIn(context: BrowserContext, cloud: Cloud): Promise<string> {
   return session.workspace.id
 }
 
-/** store uploads a file as the client does and returns a URL under which it is served, or undefined if the upload was refused. */
+/**
+ * store uploads a file as the client does and returns a URL under which it is served, or undefined if the upload was
+ * refused.
+ */
 async function store(context: BrowserContext, cloud: Cloud, workspace: string, { type, content, name }: Attack): Promise<string | undefined> {
   const headers = { Origin: cloud.url }
   const post = async (path: string, data: object) => {
@@ -133,7 +137,10 @@ async function store(context: BrowserContext, cloud: Cloud, workspace: string, {
   return cloud.url + download.url
 }
 
-/** open navigates to a URL and resolves to whether the browser saved it instead of showing it: a download breaks the navigation off. */
+/**
+ * open navigates to a URL and resolves to whether the browser saved it instead of showing it: a download breaks the
+ * navigation off.
+ */
 async function open(page: Page, url: string): Promise<boolean> {
   const saved = page.waitForEvent('download').then(() => true, () => false)
   const shown = page.goto(url, { waitUntil: 'load' }).then(() => false, (error: Error) => {

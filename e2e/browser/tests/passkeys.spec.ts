@@ -9,7 +9,7 @@ test('a passkey is added, signs in by itself, is the second step, proves who it 
   await enter(page, ann)
   await manage(page, 'Security')
   const part = section(page, 'Passkeys')
-  await expect(part.getByText('You have no passkey.')).toBeVisible()
+  await expect(part.getByText('You have no passkeys.')).toBeVisible()
   await press(part, 'Add a passkey')
   await expect(part.getByLabel('Name of the passkey')).toHaveValue('Linux')
   await fill(part, { 'Name of the passkey': 'Laptop' })
@@ -18,7 +18,7 @@ test('a passkey is added, signs in by itself, is the second step, proves who it 
   const recovery = section(page, 'Recovery codes')
   await expect(recovery.getByRole('heading', { name: 'Your recovery codes' })).toBeFocused()
   for (const each of await recovery.getByRole('listitem').allInnerTexts()) secrets.add(each)
-  await press(recovery, 'I have kept them')
+  await press(recovery, 'I have saved them')
   await expect(part.getByRole('listitem')).toHaveText(/^Laptop\s*Added .*, never used$/)
   expect(await authenticator.passkeys()).toBe(1)
 
@@ -59,8 +59,8 @@ test('a passkey is added, signs in by itself, is the second step, proves who it 
   await expect(question.getByRole('button', { name: 'Use a passkey' })).toBeFocused()
   await look(page, 'step-up-passkey')
   await press(question, 'Use a passkey')
-  await expect(part.getByText('The passkey Work laptop is removed.')).toBeVisible()
-  await expect(part.getByText('You have no passkey.')).toBeVisible()
+  await expect(part.getByText('Passkey Work laptop removed.')).toBeVisible()
+  await expect(part.getByText('You have no passkeys.')).toBeVisible()
 })
 
 test('the browser offers passkeys in the e-mail field', async ({ cloud, open }) => {
@@ -71,14 +71,14 @@ test('the browser offers passkeys in the e-mail field', async ({ cloud, open }) 
   await manage(page, 'Security')
   await press(section(page, 'Passkeys'), 'Add a passkey')
   await press(section(page, 'Passkeys'), 'Add a passkey')
-  await press(section(page, 'Recovery codes'), 'I have kept them')
+  await press(section(page, 'Recovery codes'), 'I have saved them')
   await page.keyboard.press('Escape')
   await authenticator.agrees(true)
   await press(page, 'Sign out')
   await heading(page, 'You are signed in') // the authenticator takes the offer as soon as it is made
 })
 
-test('giving up a passkey is no fault, and an unknown one is said in words', async ({ cloud, open }) => {
+test('giving up a passkey shows no error, and an unknown one is explained', async ({ cloud, open }) => {
   await cloud.register(ann)
   const page = await open()
   await addAuthenticator(page) // with no passkey in it

@@ -18,16 +18,16 @@ test.describe('with a mail server', () => {
     await press(page, 'Forgot your password?')
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Forgotten password')
     await look(page, 'forgot')
-    await fill(page, { 'E-mail': 'nobody@example.org' })
+    await fill(page, { 'E-mail': 'unknown@example.org' })
     await press(page, 'Send the link')
-    await expect(page.getByText('If there is an account with nobody@example.org, a link is on its way.')).toBeVisible()
+    await expect(page.getByText('If there is an account with unknown@example.org, a link is on its way.')).toBeVisible()
     await fill(page, { 'E-mail': ann.email })
     await press(page, 'Send the link')
     await expect(page.getByText(`If there is an account with ${ann.email}, a link is on its way.`)).toBeVisible()
     await look(page, 'forgot-sent')
     const link = await mailbox.link(ann.email, 'reset')
     secrets.add(link.split('=')[1]!)
-    expect(mailbox.mails.filter(({ to }) => to.includes('nobody@example.org'))).toEqual([])
+    expect(mailbox.mails.filter(({ to }) => to.includes('unknown@example.org'))).toEqual([])
 
     const other = await open(link) // the mail is read on another device
     await heading(other, 'Choose a new password')
@@ -41,7 +41,7 @@ test.describe('with a mail server', () => {
 
     const again = await open(link)
     await expect(again.getByLabel('New password')).toHaveCount(0)
-    await expect(again.getByRole('alert').filter({ hasText: 'This link has run out or was used before.' })).toBeVisible()
+    await expect(again.getByRole('alert').filter({ hasText: 'This link has expired or was already used.' })).toBeVisible()
     await look(again, 'reset-dead')
     await press(again, 'Ask for a new link')
     await expect(again.getByRole('heading', { level: 1 })).toHaveText('Forgotten password')
@@ -53,7 +53,7 @@ test('without a mail server the operator makes the link', async ({ cloud, open, 
   await cloud.register(ann)
   const page = await open()
   await press(page, 'Forgot your password?')
-  await expect(page.getByText('Ask whoever runs the server')).toBeVisible()
+  await expect(page.getByText('Ask your administrator')).toBeVisible()
   await look(page, 'forgot-no-mail')
 
   const link = (await cloud.run('user', 'reset-link', ann.email)).match(/http:\S+#reset=\S+/)![0]
@@ -82,7 +82,7 @@ test('a changed password signs every other browser out, and keeps this one', asy
   await look(page, 'change-password')
   await fill(part, { 'Current password': ann.password })
   await press(part, 'Save')
-  await expect(part.getByText('The password is changed. All other devices are signed out.')).toBeVisible()
+  await expect(part.getByText('Password changed. All other devices are signed out.')).toBeVisible()
 
   await other.reload()
   await heading(other, 'Sign in')

@@ -49,7 +49,7 @@ test('everything works with the keyboard alone', async ({ cloud, open }) => {
   await page.keyboard.press('ControlOrMeta+a')
   await page.keyboard.type('Annie')
   await page.keyboard.press('Enter')
-  await expect(dialog.getByText('The name is saved.')).toBeVisible()
+  await expect(dialog.getByText('Name saved.')).toBeVisible()
   await expect(dialog.getByRole('button', { name: 'Change name' })).toBeFocused()
   for (let i = 0; i < 12; i++) {
     await page.keyboard.press('Tab')
@@ -85,7 +85,7 @@ async function tabTo(page: Page, role: 'button' | 'tab', name: string) {
 test.describe('an access token of two seconds', () => {
   test.use({ environment: { OR3_BASIC_AUTH_ACCESS_TTL_SECONDS: '2' } })
 
-  test('is renewed without anybody noticing, in several tabs at once', async ({ cloud, open }) => {
+  test('is renewed unnoticed, in several tabs at once', async ({ cloud, open }) => {
     await cloud.register(ann)
     const page = await open()
     await enter(page, ann)
@@ -120,7 +120,7 @@ test('a session that ends while the page is open asks for a new sign-in over it'
   await cloud.run('user', 'revoke', ann.email, '--all')
   await press(page, 'Manage account')
   const dialog = page.getByRole('dialog', { name: 'Sign in' })
-  await expect(dialog.getByText('This device was signed out, on another device of yours or by whoever runs the server.')).toBeVisible()
+  await expect(dialog.getByText('This device was signed out from another of your devices or by an administrator.')).toBeVisible()
   await expect(dialog.getByLabel('E-mail')).toHaveValue(ann.email)
   await look(page, 'session-ended')
   await dialog.getByLabel('Password', { exact: true }).fill(ann.password)
@@ -129,7 +129,7 @@ test('a session that ends while the page is open asks for a new sign-in over it'
   await expect(page.getByText('Ann (ann@example.org)')).toBeVisible()
 })
 
-test('a page that was open during an update loads itself anew', async ({ cloud, open, refused }) => {
+test('a page that was open during an update reloads itself', async ({ cloud, open, refused }) => {
   await cloud.register(ann)
   const page = await open()
   await enter(page, ann)
@@ -168,7 +168,7 @@ test('a refusal for too many tries counts down', async ({ open, refused }) => {
     status: 429, headers: { 'Retry-After': '42' }, json: { statusCode: 429, statusMessage: 'Too many requests', message: 'Too many requests', data: { code: 'rate_limited' } },
   }))
   await signIn(page, ann)
-  await expect(page.getByRole('alert').filter({ hasText: /Too many tries\. Wait (42|41|40) seconds/ })).toBeVisible()
+  await expect(page.getByRole('alert').filter({ hasText: /Too many attempts\. Wait (42|41|40) seconds/ })).toBeVisible()
   await look(page, 'sign-in-limited')
 })
 

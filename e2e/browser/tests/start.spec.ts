@@ -41,7 +41,7 @@ test('the link is worth nothing once there is an account, and says so before any
   await enter(page, ann)
 })
 
-test('a wrong link makes no account; while registration is open anybody may have an ordinary one', async ({ cloud, open }) => {
+test('a wrong link makes no account; while registration is open, anyone may create an ordinary one', async ({ cloud, open }) => {
   const page = await open(`${cloud.url}/#setup=wrong`)
   await heading(page, 'Create the first account')
   await expect(page.getByRole('alert').filter({ hasText: 'It is not the link for the first account, or not any more' })).toBeVisible()
@@ -56,13 +56,13 @@ test('a wrong link makes no account; while registration is open anybody may have
   await heading(page, 'You are signed in')
 
   const operator = await open(cloud.setup) // it still makes the operator's
-  await expect(operator.getByText('This link creates the account of whoever runs this server.')).toBeVisible()
+  await expect(operator.getByText('This link creates the administrator’s account.')).toBeVisible()
   await fill(operator, { 'E-mail': ann.email, 'Password': ann.password, 'Password again': ann.password })
   await press(operator, 'Create account')
   await heading(operator, 'You are signed in')
 })
 
-test('a password that everybody would try is refused in words', async ({ cloud, open, refused }) => {
+test('a common password is refused with the reason', async ({ cloud, open, refused }) => {
   refused.add('POST /api/basic-auth/register 400')
   const page = await open(cloud.setup)
   await fill(page, { 'E-mail': ann.email, 'Password': 'password1234', 'Password again': 'password1234' })
@@ -86,7 +86,7 @@ test('another person registers while registration is open', async ({ cloud, open
 test.describe('by invitation only', () => {
   test.use({ environment: { OR3_AUTH_REGISTRATION_MODE: 'invite_only' } })
 
-  test('somebody with an invitation joins the workspace, once and with the right address', async ({ cloud, open, refused, secrets }) => {
+  test('an invitation lets a user join the workspace, once and with the right address', async ({ cloud, open, refused, secrets }) => {
     refused.add('POST /api/basic-auth/register 403')
     await cloud.register(ann)
     const owner = await open()
@@ -101,13 +101,13 @@ test.describe('by invitation only', () => {
 
     const invited = await open(link)
     await heading(invited, 'Create an account')
-    await expect(invited.getByText('You are invited. You join the workspace “My Workspace”. The invitation is for bob@example.org.')).toBeVisible()
+    await expect(invited.getByText('You are invited to the workspace “My Workspace”. The invitation is for bob@example.org.')).toBeVisible()
     await expect(invited.getByLabel('E-mail')).toHaveValue(bob.email)
     expect(invited.url(), 'the token stays in the address bar').toBe(`${cloud.url}/account/`)
     await look(invited, 'register-invited')
     await fill(invited, { 'E-mail': 'carol@example.org', 'Password': bob.password, 'Password again': bob.password })
     await press(invited, 'Create account')
-    await expect(invited.getByRole('alert').filter({ hasText: 'This invitation is unknown, used or has run out, or it is for another e-mail address.' })).toBeVisible()
+    await expect(invited.getByRole('alert').filter({ hasText: 'This invitation is unknown, used or expired, or it is for another e-mail address.' })).toBeVisible()
     await fill(invited, { 'E-mail': bob.email })
     await press(invited, 'Create account')
     await heading(invited, 'You are signed in')

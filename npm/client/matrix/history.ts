@@ -12,7 +12,7 @@ export async function historyOf(tab: Tab): Promise<Entry[]> {
   return entries.map(({ mark, change: { pk, payload } }) => ({ mark, pk, payload }))
 }
 
-/** The workspace that whoever is signed in has chosen last. */
+/** The workspace that the signed-in user chose last. */
 export function workspaceOf(tab: Tab): Promise<string> {
   return tab.do(async ({ account }) => (await account.session())!.workspace.id)
 }

@@ -1,4 +1,5 @@
-// Fails when what an app loads of the library has grown over its limit: compressed, without Dexie, which the app has anyway.
+// Fails when what an app loads of the library has grown over its limit: compressed, without Dexie, which the app has
+// anyway.
 import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
 

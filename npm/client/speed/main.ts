@@ -14,7 +14,7 @@ export interface Measured {
   target?: number
 }
 
-const row = (n: number) => ({ id: `row-${String(n).padStart(7, '0')}`, title: `What is to be done as number ${n}`, done: n % 3 === 0, notes: 'x'.repeat(100), at: n })
+const row = (n: number) => ({ id: `row-${String(n).padStart(7, '0')}`, title: `Task number ${n}`, done: n % 3 === 0, notes: 'x'.repeat(100), at: n })
 
 const rowsFrom = (n: number, count: number) => Array.from({ length: count }, (_, k) => row(n + k))
 

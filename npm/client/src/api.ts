@@ -162,7 +162,7 @@ export interface components {
             /** @description The version up to which the client has all changes. */
             cursor: number;
             limit: number;
-            /** @description Only these tables. Names that are no table match nothing. */
+            /** @description Only these tables. Names of other tables match nothing. */
             tables?: string[] | null;
             /** @enum {unknown} */
             fileKindCapability?: "v1" | null;

@@ -18,7 +18,7 @@ export type SyncState
     | 'signed-out'
   /** The database belongs to another account than the one that is signed in. Nothing is sent or received. */
     | 'other-account'
-  /** The workspace is gone, or the user is no member any more. Edits are kept. */
+  /** The workspace is gone, or the user is no longer a member. Edits are kept. */
     | 'forbidden'
   /** The browser has no room, or its database cannot be used. */
     | 'storage'
@@ -48,9 +48,15 @@ export interface SyncEvents {
   sent: { rows: number }
   /** An edit of this device was not sent yet and another one is newer. `undefined` stands for a deleted row. */
   conflict: { table: string, key: string, lost: Row | undefined, won: Row | undefined }
-  /** The server does not take a row. It stays on this device, and is sent again when it is edited, at the next start, and by `retry`. */
+  /**
+   * The server does not take a row. It stays on this device, and is sent again when it is edited, at the next start,
+   * and by `retry`.
+   */
   refused: { table: string, key: string, code: string, message: string }
-  /** The database does not take a row of another device, such as one that breaks a unique index. It is kept, and tried again. */
+  /**
+   * The database does not take a row of another device, such as one that breaks a unique index. It is kept, and tried
+   * again.
+   */
   unapplied: { table: string, key: string, message: string }
   /** The session belongs to another user or workspace than the database. */
   account: { message: string }

@@ -77,7 +77,10 @@ export class Files {
     })
   }
 
-  /** The content of a file: from this device, or else from the server. Rejects with `unavailable` as long as neither has it. */
+  /**
+   * The content of a file: from this device, or else from the server. Rejects with `unavailable` as long as neither has
+   * it.
+   */
   async get(hash: string): Promise<Blob> {
     const kept = await this.#stores.blobs.get(hash)
     if (kept) return kept.blob

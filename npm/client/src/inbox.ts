@@ -39,7 +39,10 @@ async function tryPut(table: Table<Row, string>, rows: Row[]): Promise<Map<Row, 
   return failed
 }
 
-/** Is `tryPut` for rows that may be in each other's way alone, such as two that have swapped a unique value: they go in together. */
+/**
+ * Is `tryPut` for rows that may be in each other's way alone, such as two that have swapped a unique value: they go in
+ * together.
+ */
 async function put(table: Table<Row, string>, rows: Row[]): Promise<Map<Row, string>> {
   const failed = await tryPut(table, rows)
   for (let left = [...failed.keys()]; left.length > 0;) {
@@ -179,13 +182,19 @@ export class Inbox {
     if (received > 0) tell('received', { rows: received })
   }
 
-  /** Removes what is kept of files besides their rows. A file that this device has edited keeps its content: the app may add it again. */
+  /**
+   * Removes what is kept of files besides their rows. A file that this device has edited keeps its content: the app may
+   * add it again.
+   */
   async #forget(hashes: string[]): Promise<void> {
     await this.#stores.blobs.bulkDelete(hashes)
     await this.#stores.transfers.bulkDelete(hashes.flatMap(hash => [`${hash} upload`, `${hash} download`]))
   }
 
-  /** Tries the rows again that the database has refused: what was in their way may be gone. Those that the app has written since are as it wants them. */
+  /**
+   * Tries the rows again that the database has refused: what was in their way may be gone. Those that the app has
+   * written since are as it wants them.
+   */
   async applyLeft(state: State, tell: Emit): Promise<void> {
     const { outbox, unapplied } = this.#stores
     if (await unapplied.count() === 0) return

@@ -56,10 +56,11 @@ export class Outbox {
       const { place, at, seq, gone } = last.get(row)!
       const old = waiting[i]
       const known = revisions.get(row)
-      // To delete what was never there, or is gone again before anyone has heard of it, is no edit: it would win against the row of another device.
+      // Deleting a row that no other device has seen sends nothing: the deletion would win over another device's row.
       if (gone && !old && (!known || known.deleted) && !await this.#get(place)) continue
       const hlc = this.#read(state, at)
-      // Another write of a row that still waits follows on the same write of the server. Only if the clock was put back its reading is not the later one.
+      // Another write of a row that still waits follows on the same write of the server. Only if the clock was put back
+      // its reading is not the later one.
       const clock = old ? old.clock + (hlc > old.hlc ? 0 : 1) : (known?.clock ?? 0) + 1
       out.push({ row, ...place, clock, hlc, opId: crypto.randomUUID(), seq, tries: 0, due: 0 })
     }
@@ -189,7 +190,10 @@ export class Outbox {
     await this.#stores.outbox.filter(o => o.due > 0).modify({ due: 0 })
   }
 
-  /** Another edit is newer than one that waits. The server gets it all the same, whose history has it then. `sent` says that it has it already. */
+  /**
+   * Another edit is newer than one that waits. The server gets it all the same, whose history has it then. `sent` says
+   * that it has it already.
+   */
   async lose(state: State, mine: Outgoing, row: Row | undefined, sent: boolean): Promise<void> {
     const { outbox } = this.#stores
     await outbox.delete(mine.row)

@@ -10,7 +10,10 @@ import type { State, Stores } from './stores.js'
 import type { Tables } from './tables.js'
 import type { PullAnswer, PushAnswer, SnapshotAnswer, WireOp } from './wire.js'
 
-/** The database was handed over to another account, or is another one, since a round has begun. The next round asks whose it is. */
+/**
+ * The database was handed over to another account, or is another one, since a round has begun. The next round asks
+ * whose it is.
+ */
 export class HandedOver extends Error {}
 
 export class Replica {
@@ -40,8 +43,8 @@ export class Replica {
   }
 
   /**
-   * Runs one transaction with all that is synced. What it reports is told when it is committed. A new database gets its state only with
-   * `begins`: what was under way when the old one was deleted does not know whose the new one is.
+   * Runs one transaction with all that is synced. What it reports is told when it is committed. A new database gets its
+   * state only with `begins`: what was under way when the old one was deleted does not know whose the new one is.
    */
   async #run<T>(work: (state: State, tell: Emit) => Promise<T>, begins = false): Promise<T> {
     const told: Parameters<Emit>[] = []
@@ -65,7 +68,7 @@ export class Replica {
     return result[0]
   }
 
-  /** Runs a transaction for whoever the database was bound to. */
+  /** Runs a transaction for the user to whom the database is bound. */
   #runBound<T>(work: (state: State, tell: Emit) => Promise<T>): Promise<T> {
     return this.#run((state, tell) => {
       this.check(state)
@@ -97,8 +100,8 @@ export class Replica {
   }
 
   /**
-   * Says whose database this is, the first time, and refuses another one's. `device` is its name from before the server was asked who is
-   * signed in: if the database was handed over meanwhile, that may be someone else.
+   * Says whose database this is, the first time, and refuses another one's. `device` is its name from before the server
+   * was asked who is signed in: if the database was handed over meanwhile, that may be someone else.
    */
   bind(user: string, workspace: string, device: string): Promise<State> {
     this.#bound = device
@@ -113,7 +116,7 @@ export class Replica {
   /** Learns how far the server's clock is ahead. It is told if the device's clock is off by more than a minute. */
   learnClock(ahead: number): Promise<void> {
     return this.#run(async (state, tell) => {
-      // Answers take their time, so little is no difference.
+      // Responses take time, so a small difference does not count.
       if (Math.abs(ahead - state.ahead) < 5_000) return
       state.ahead = Math.abs(ahead) < 5_000 ? 0 : Math.round(ahead)
       if (Math.abs(state.ahead) > 60_000) tell('clock', { ahead: state.ahead })
@@ -137,7 +140,10 @@ export class Replica {
     return rows.size
   }
 
-  /** Turns notes into writes to be sent, so that what is written often and cannot be sent takes little room, and returns how many there are. */
+  /**
+   * Turns notes into writes to be sent, so that what is written often and cannot be sent takes little room, and returns
+   * how many there are.
+   */
   fold(): Promise<number> {
     return this.#run(async (state) => {
       await this.#outbox.fold(state)
@@ -162,7 +168,10 @@ export class Replica {
     })
   }
 
-  /** Notes what has become of writes. Those of a database that was deleted or cleared meanwhile are not known to the one that is there now. */
+  /**
+   * Notes what has become of writes. Those of a database that was deleted or cleared meanwhile are not known to the one
+   * that is there now.
+   */
   settle(ops: WireOp[], answer: PushAnswer): Promise<void> {
     return this.#run(async (state, tell) => {
       if (ops.some(op => op.stamp.deviceId !== state.device)) return
@@ -195,7 +204,10 @@ export class Replica {
     return !!state.snapshot || this.#tables.names.some(n => !state.tables.includes(n))
   }
 
-  /** Begins a snapshot, or goes on with one that was interrupted. `inOrder`: its rows come once each, and in the order of their keys. */
+  /**
+   * Begins a snapshot, or goes on with one that was interrupted. `inOrder`: its rows come once each, and in the order
+   * of their keys.
+   */
   beginSnapshot(again = false, inOrder = true): Promise<State> {
     return this.#runBound(async (state) => {
       if (!again && state.snapshot?.fresh) return state

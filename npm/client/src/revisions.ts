@@ -5,7 +5,9 @@ import type { Stamp } from './stamp.js'
 /** How many revisions are in a pack: few enough to be read for one of them. */
 const packSize = 200
 
-/** The revisions of rows, in a transaction that has both tables. Rows that the server never had are not in the result. */
+/**
+ * The revisions of rows, in a transaction that has both tables. Rows that the server never had are not in the result.
+ */
 export async function revisionsOf(stores: Stores, rows: string[]): Promise<Map<string, Revision>> {
   const found = new Map<string, Revision>()
   const missing: string[] = []

@@ -42,7 +42,10 @@ export interface AccountOptions {
 export interface Account {
   /** Who is signed in; null if no one is. */
   session: () => Promise<Session | null>
-  /** Signs in. The error is `signed-out` if the password is wrong. A second factor is for the account pages of the server. */
+  /**
+   * Signs in. The error is `signed-out` if the password is wrong. A second factor is for the account pages of the
+   * server.
+   */
   signIn: (email: string, password: string) => Promise<void>
   /** Makes an account and signs in. */
   register: (email: string, password: string, more?: { displayName?: string, inviteToken?: string }) => Promise<void>
@@ -50,7 +53,7 @@ export interface Account {
   signOut: () => Promise<void>
 }
 
-/** Signs people in and out. Sync does not need it: whoever is signed in to the server's pages is signed in here. */
+/** Signs people in and out. Sync does not need it: a user of the server's pages is signed in here too. */
 export function createAccount({ url = '', fetch = globalThis.fetch.bind(globalThis) }: AccountOptions = {}): Account {
   const http = new Http(url, fetch, Date.now)
   const never = new AbortController().signal

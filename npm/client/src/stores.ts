@@ -21,8 +21,9 @@ export const syncStores = {
 } as const
 
 /**
- * That rows of a table were written by the app. Notes are all that a write of the app costs; `fold` makes writes to be sent of
- * them. Their ids, in the order of time, are beside them and not in them: a browser copies a value to find a key in it.
+ * That rows of a table were written by the app. Notes are all that a write of the app costs; `fold` makes writes to be
+ * sent of them. Their ids, in the order of time, are beside them and not in them: a browser copies a value to find a
+ * key in it.
  */
 export interface Note {
   table: string
@@ -46,7 +47,10 @@ export interface Outgoing extends Stamp {
   due: number
   /** Why the server has refused it. It stays until the row is written again, or the server takes it. */
   refused?: { code: string, message: string }
-  /** An edit that has lost against another device's before it was sent. The server gets it all the same, for its history. */
+  /**
+   * An edit that has lost against another device's before it was sent. The server gets it all the same, for its
+   * history.
+   */
   lost?: WireOp
 }
 

@@ -20,9 +20,11 @@ export interface SyncOptions {
   tables?: readonly string[]
   /** The tables that are OR3 Chat's own and shared with it, by its names for them. Rows are as its contract says. */
   chat?: readonly Exclude<WireTable, 'file_meta'>[]
-  /** The name under which the server keeps the app's rows, the same on all devices. Without it, that of the database. */
+  /**
+   * The name under which the server keeps the app's rows, the same on all devices. Without it, that of the database.
+   */
   app?: string
-  /** The workspace; without it, that of whoever signs in first. */
+  /** The workspace; without it, that of the first user who signs in. */
   workspace?: string
   /** The server's address; without it, that of the page. */
   url?: string
@@ -136,7 +138,10 @@ export class Sync {
     return this.on('status', listener)
   }
 
-  /** Syncs at once instead of when it is time, and returns the status afterwards: `live` if all is here and there. It never rejects. */
+  /**
+   * Syncs at once instead of when it is time, and returns the status afterwards: `live` if all is here and there. It
+   * never rejects.
+   */
   async now(): Promise<SyncStatus> {
     if (this.#ended.signal.aborted) return this.#status
     if (!this.#tabs.leads) {
@@ -182,8 +187,8 @@ export class Sync {
   }
 
   /**
-   * Removes all synced rows from this device, so that another account can use the database. Rejects with `other-account` if
-   * there are edits that were not sent, unless they are to be given up.
+   * Removes all synced rows from this device, so that another account can use the database. Rejects with
+   * `other-account` if there are unsent edits, unless the caller gives them up.
    */
   async clear({ discardUnsent = false } = {}): Promise<void> {
     await this.#replica.clear(discardUnsent)
@@ -218,7 +223,10 @@ export class Sync {
     this.#wake?.()
   }
 
-  /** Says soon how many rows wait, which a round that has to wait itself does not. Who writes all the time is not held up by it. */
+  /**
+   * Says soon how many rows wait, which a round that has to wait itself does not. Who writes all the time is not held
+   * up by it.
+   */
   #count(): void {
     this.#counting ??= setTimeout(() => {
       this.#counting = undefined
@@ -364,8 +372,9 @@ export class Sync {
   }
 
   /**
-   * Refuses an answer that was given to someone else, who has signed in meanwhile: in it are their notifications instead of those of
-   * whoever the database belongs to. All else in it is the same for all members. Whose it is says the answer itself only if it has some.
+   * Refuses an answer that was given to someone else, who has signed in meanwhile: in it are their notifications
+   * instead of those of the database's user. All else is the same for all members. The answer says whose it is only if
+   * it has some.
    */
   async #mine(rows: readonly Change[]): Promise<void> {
     if (!this.#tables.wire.includes('notifications')) return
@@ -413,7 +422,7 @@ export class Sync {
     return { ...answer, marks: mayHaveMarks(text) }
   }
 
-  /** A page of a pull, as one of a snapshot whose tokens are cursors. Whoever begins at 0 misses no deletion. */
+  /** A page of a pull, as one of a snapshot whose tokens are cursors. A pull from 0 misses no deletion. */
   async #pulledPage(token: string | null): Promise<Page> {
     const { changes, nextCursor, hasMore, marks } = await this.#pullPage(Number(token))
     return { snapshotId: 'pulls', highWatermark: nextCursor, items: changes, nextPageToken: hasMore ? String(nextCursor) : null, marks }
@@ -514,7 +523,8 @@ export class Sync {
     }
     void listen(this.#http, this.#workspace, version, signal).catch(() => undefined).then(() => {
       this.#stream = undefined
-      // The next round opens it again; until then there may be changes that it would have told. A server that has none is polled.
+      // The next round opens it again; until then there may be changes that it would have told. A server that has none
+      // is polled.
       if (!this.#streaming && !signal.aborted) this.#streamAfter = Date.now() + waits.live
       else if (!this.#ended.signal.aborted) setTimeout(() => this.wake(), waits.polling * (0.5 + Math.random()))
       this.#streaming = false
@@ -531,8 +541,8 @@ export class Sync {
 }
 
 /**
- * Connects a database with OR3 Cloud. Call it once, before the database is used: from then on writes are captured, whether
- * someone is signed in or not, and are sent as soon as they can be.
+ * Connects a database with OR3 Cloud. Call it once, before the database is used: from then on writes are captured,
+ * whether someone is signed in or not, and are sent as soon as they can be.
  *
  * The database has to have the tables of `syncStores`.
  */

@@ -1,5 +1,5 @@
-// Which rows of the database travel as what. The server keeps the seven tables of OR3 Chat and nothing else, so a row of an
-// app's own table is a row of kv there, under the name <app>/<table>/<key>.
+// Which rows of the database travel as what. The server keeps the seven tables of OR3 Chat and nothing else, so a row
+// of an app's own table is a row of kv there, under the name <app>/<table>/<key>.
 import type { Dexie } from 'dexie'
 import { plain, revive } from './json.js'
 import { timeOf, type Stamp } from './stamp.js'
@@ -40,7 +40,7 @@ export class Tables {
         throw new TypeError(`Table ${name} cannot be synced under that name`)
     }
     for (const name of chat) {
-      if (!(wireTables as readonly string[]).includes(name)) throw new TypeError(`${name} is no table of OR3 Chat: ${wireTables.join(', ')}`)
+      if (!(wireTables as readonly string[]).includes(name)) throw new TypeError(`${name} is not a table of OR3 Chat: ${wireTables.join(', ')}`)
     }
   }
 
@@ -91,7 +91,7 @@ export class Tables {
     return { tableName, pk, payload }
   }
 
-  /** What is to be kept of a change; undefined if the row is gone. A TypeError says why it cannot be. */
+  /** What a change leaves to keep; undefined if the row is gone. A TypeError says why it cannot be kept. */
   fromWire({ table, key }: Place, { payload, stamp }: Change, marks: boolean): Row | undefined {
     if (!payload) return undefined
     if (this.#own.has(table)) {

@@ -6,7 +6,10 @@ type Message = { type: 'status', status: SyncStatus } | { type: 'wake' } | { typ
 export class Tabs {
   readonly #name: string
   readonly #channel: BroadcastChannel | undefined
-  /** Whether this tab is the one that syncs. Where browsers have no locks each of them is, which costs requests and nothing else. */
+  /**
+   * Whether this tab is the one that syncs. Where browsers have no locks each of them is, which costs requests and
+   * nothing else.
+   */
   leads = false
 
   constructor(name: string, heard: { status: (s: SyncStatus) => void, wake: () => void, captured: () => void, ask: () => void }) {

@@ -84,7 +84,7 @@ export function readPull(v: unknown, cursor: number): PullAnswer {
 
 /** Reads a page of a snapshot. */
 export function readSnapshot(v: unknown): SnapshotAnswer {
-  if (!isObject(v) || !Array.isArray(v.items) || typeof v.snapshotId !== 'string' || !isVersion(v.highWatermark)) fail('it is no page of a snapshot')
+  if (!isObject(v) || !Array.isArray(v.items) || typeof v.snapshotId !== 'string' || !isVersion(v.highWatermark)) fail('it is not a page of a snapshot')
   return {
     snapshotId: v.snapshotId,
     highWatermark: v.highWatermark,

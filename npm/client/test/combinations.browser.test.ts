@@ -1,4 +1,5 @@
-// Servers of which parts are off: devices use what is there, are told what is not, and of what is off there is no trace.
+// Servers of which parts are off: devices use what is there, are told what is not, and of what is off there is no
+// trace.
 import { existsSync, mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,7 +107,7 @@ test.for([
   expect(world.complaints).toEqual([])
 })
 
-/** What the server complains of, besides that the page is no client of OR3 Chat, whose configuration it would be told. */
+/** The server's complaints, except that the page is not OR3 Chat and so cannot get a configuration. */
 function warnings({ log }: Server): string[] {
   return log.split('\n').filter(line => /"level":"(WARN|ERROR)"/.test(line) && !line.includes('the client is served as it was built'))
 }

@@ -60,7 +60,7 @@ test('the README takes a newcomer to two synced tabs', async () => {
   const context = await (await browser()).newContext()
   const tabs = [await context.newPage(), await context.newPage()] as const
   const said = tabs.flatMap(complaints)
-  const answers = { 'E-mail address': ann.email, 'Password': ann.password, 'What is to be done?': 'milk' } as Record<string, string>
+  const answers = { 'E-mail address': ann.email, 'Password': ann.password, 'What needs doing?': 'milk' } as Record<string, string>
   for (const tab of tabs) {
     tab.on('dialog', dialog => void dialog.accept(answers[dialog.message()]))
     await tab.goto(url)

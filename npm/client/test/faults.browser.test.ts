@@ -96,7 +96,7 @@ test.each<[string, (devtools: CDPSession, other: Page) => Promise<unknown>]>([
     deleting.onsuccess = resolve
     deleting.onerror = reject
   }))],
-  ['by whoever clears the site\'s data', devtools => devtools.send('Storage.clearDataForOrigin', { origin: server.url, storageTypes: 'indexeddb' })],
+  ['by clearing the site\'s data', devtools => devtools.send('Storage.clearDataForOrigin', { origin: server.url, storageTypes: 'indexeddb' })],
   ['in the developer tools', devtools => devtools.send('IndexedDB.deleteDatabase', { securityOrigin: server.url, databaseName: 'app' })],
 ])('a database that is deleted %s is told and filled again', async (_, remove) => {
   const { profile, page, devtools } = await device()

@@ -307,7 +307,7 @@ test('what was answered to someone who has signed in meanwhile is asked for agai
   for (const [path, title] of [['/api/sync/snapshot', 'first'], ['/api/sync/pull', 'second']] as const) {
     await notify(title)
     const before = await rows(a, 'notifications')
-    // The cookie of whoever has signed in goes with the request.
+    // The session cookie goes with the request.
     const asOther = (body: string): Promise<Response> =>
       people[1].fetch(shared.url + path, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-or3-cloud-intent': 'mutation' } })
     mine.network = async (send, to, body) => {
@@ -411,7 +411,7 @@ test('what was under way when the database was deleted is nothing to the new one
   mine.network = send => send()
   await live(a)
   expect(await rows(a)).toEqual({ 1: { id: '1', title: 'sent' } })
-  // Whoever signs in meanwhile does not get it.
+  // A user who signs in meanwhile does not get it.
   mine.network = async (send, path) => {
     const response = await send()
     if (path === '/api/sync/push') {

@@ -129,7 +129,7 @@ export class Browser {
     return browser
   }
 
-  /** Whoever has used this browser is signed out, and the person of another one is signed in. */
+  /** Signs out this browser's user and signs in the user of another browser. */
   become(other: Browser): void {
     this.#cookies.clear()
     for (const [name, value] of other.#cookies) this.#cookies.set(name, value)

@@ -8,7 +8,9 @@ const list = (value: string | undefined) => (value ?? '').split(',').map(item =>
 
 const mimeTypes = 'image/jpeg,image/png,image/gif,image/webp,application/pdf,text/plain,text/markdown'
 
-/** The runtime configuration, as far as it is about the cloud. NUXT_* variables change it again when the host starts. */
+/**
+ * The runtime configuration, as far as it is about the cloud. NUXT_* variables change it again when the host starts.
+ */
 export function runtimeConfig(env: Env) {
   const authEnabled = onlyTrue(env.SSR_AUTH_ENABLED)
   const authProvider = env.AUTH_PROVIDER ?? 'clerk'

@@ -9,10 +9,10 @@ const home = fileURLToPath(new URL('..', import.meta.url))
 /** The pairs of versions, and the form of the host that OR3 Chat had with them. */
 export const forms = { oldest: 'base', newest: 'newest' }
 
-/** Stand-ins for the packages of other providers. They are no part of what is tested. */
+/** Stand-ins for the packages of other providers. They are not tested. */
 const others = ['or3-provider-clerk', 'or3-provider-convex']
 
-/** The environment of the host's own tools: its Node, and nothing that whoever tests has set for a cloud. */
+/** The environment of the host's own tools: its Node, and none of the tester's own settings for a cloud. */
 export function environment(host, more = {}) {
   const { PATH, HOME, LANG, CI, NODE_EXTRA_CA_CERTS } = process.env
   return {
@@ -41,7 +41,10 @@ export function run(host, command, args, env = {}) {
 
 const installing = ['install', '--no-save', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel', 'error']
 
-/** Puts a host without any provider into a folder, and installs what its lock file says, and the packed library of its page. */
+/**
+ * Puts a host without any provider into a folder, and installs what its lock file says, and the packed library of its
+ * page.
+ */
 export function assemble(pair, host, packages) {
   mkdirSync(host, { recursive: true })
   for (const part of ['host', `forms/${forms[pair]}`, `pairs/${pair}`]) {
@@ -75,8 +78,8 @@ export function install(pair, host, packages, program) {
 const ours = ['basic-auth', 'fs', 'sqlite'].map(id => `or3-provider-${id}/nuxt`)
 
 /**
- * Has or3-cloud init write the list of modules, in the form that the host reads, and has the doctor look at the result. Its .env file and data
- * directory are removed: the tests have settings of their own. Returns the path of the list.
+ * Has or3-cloud init write the list of modules, in the form that the host reads, and has the doctor look at the result.
+ * Its .env file and data directory are removed: the tests have settings of their own. Returns the path of the list.
  */
 function setUp(pair, host, program) {
   const lists = ['or3.providers.generated.ts', 'or3.providers.generated.json'].map(name => join(host, name))

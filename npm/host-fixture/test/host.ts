@@ -47,7 +47,10 @@ export function alive(pid: number): boolean {
   }
 }
 
-/** The environment in which a build that has chosen ours chooses these providers, as its configuration would follow from them. */
+/**
+ * The environment in which a build that has chosen ours chooses these providers, as its configuration would follow from
+ * them.
+ */
 export const chosen = (auth: string, sync: string, storage: string) => ({
   AUTH_PROVIDER: auth,
   OR3_SYNC_PROVIDER: sync,

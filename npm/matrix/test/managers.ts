@@ -41,7 +41,7 @@ export class Project {
     this.write('package.json', JSON.stringify({ name: 'host', private: true, type: 'module', ...manifest }, null, 2))
     this.write('.npmrc', `registry=${registry}/\naudit=false\nfund=false\nprefer-offline=true\n`)
     this.write('bunfig.toml', `[install]\nregistry = "${registry}/"\nlinker = "isolated"\n`)
-    // What npm tells its children about the project that runs the tests, and settings of whoever runs them, stay out.
+    // What npm tells its children about the project that runs the tests, and the tester's own settings, stay out.
     this.env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|OR3_|NUXT_|VITEST|NODE_ENV$|CI$)/i.test(name)))
     Object.assign(this.env, {
       PATH: [join(this.path, 'node_modules/.bin'), dirname(node), process.env.PATH].join(delimiter),
@@ -64,7 +64,7 @@ export class Project {
 
   /** Resolves with what the command has said, and rejects with it where it fails. */
   async run(command: string, args: string[], env: Record<string, string> = {}): Promise<string> {
-    // Bun now and then waits for ever in an install, without a connection. The next try has what the first one has fetched.
+    // Bun sometimes hangs in an install, without a connection. The next attempt has what the first one fetched.
     const tries = command === bun.command && args[0] === 'install' ? 2 : 1
     for (let n = 1; ; n++) {
       try {

@@ -1,4 +1,4 @@
-// What is in the tarballs, for whoever installs them with whatever resolution of modules.
+// What the tarballs offer to projects with any resolution of modules.
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

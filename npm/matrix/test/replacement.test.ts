@@ -17,7 +17,7 @@ class PinnedHost extends Project {
   constructor(manager: Manager, more: object = {}) {
     super({ dependencies: pins, ...more })
     this.#manager = manager
-    // What is to be seen here are our packages, and not Nuxt beside them.
+    // This checks our packages, not Nuxt beside them.
     this.append('.npmrc', manager === npm ? 'legacy-peer-deps=true\n' : 'auto-install-peers=false\n')
     if (manager === bun) this.append('bunfig.toml', 'peer = false\n')
   }

@@ -62,8 +62,8 @@ export interface Carried {
 }
 
 /**
- * The file of a module by its URL. A server that has this package bundled in, as that of a linked package, knows its own
- * URL only after its plugins have run (Nitro says file:///_entry.js before); then it is the script of the process.
+ * The file of a module by its URL. A server that has this package bundled in, as that of a linked package, knows its
+ * own URL only after its plugins have run (Nitro says file:///_entry.js before); then it is the script of the process.
  */
 export function moduleFile(url: string, script: string | undefined): string {
   try {
@@ -152,7 +152,7 @@ function checkSetting(path: string): string {
   if (!stat.isFile())
     throw new EngineProblem(
       'bad-setting',
-      `OR3_CLOUD_BIN is ${path}, which is no file. It has to be the path of the program or3-cloud.`,
+      `OR3_CLOUD_BIN is ${path}, which is not a file. It must be the path of the program or3-cloud.`,
     )
   return absolute
 }
@@ -269,7 +269,7 @@ export function executable({ path, from }: Binary, options: ExecuteOptions = {})
   )
 }
 
-/** Copies the program into a folder that no other user may write to. Whoever starts it meanwhile finds all of it. */
+/** Copies the program into a folder that no other user may write to. Those who start it meanwhile find all of it. */
 function copyTo(cache: string, path: string, chmod: (path: string, mode: number) => void): string {
   mkdirSync(cache, { recursive: true, mode: 0o700 })
   const folder = lstatSync(cache)

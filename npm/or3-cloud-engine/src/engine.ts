@@ -15,7 +15,7 @@ import { Supervisor, type Notice } from './supervisor.js'
 export interface EngineOptions {
   /** Who uses the engine: name and version of a provider package. */
   user: { name: string, version: string }
-  /** Gets one line for whoever runs the host. */
+  /** Gets one line for the host's operator. */
   log?: (level: 'info' | 'error', line: string) => void
   /** Where the program and its settings are looked for. */
   search?: Search
@@ -110,7 +110,7 @@ export class Engine {
 
   /**
    * Has everyone asked for again by `session`: for the moment when the answer to a change of accounts is known, and not
-   * passed on yet. Whoever reads that they are signed out is then signed out with the next request.
+   * passed on yet. A user who reads that they are signed out is then signed out with the next request.
    */
   doubtSessions(): void {
     this.#sessions.doubt()

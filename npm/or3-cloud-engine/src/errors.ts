@@ -40,8 +40,8 @@ export function unavailable(cause: unknown, retryAfter = 1): EngineError {
 }
 
 /**
- * Reads the body of an error. What is no fault of the protocol comes from something else that listens there, which is
- * as good as no engine.
+ * Reads the body of an error. What is not a fault of the protocol comes from something else that listens there, which
+ * is as good as no engine.
  */
 export function faultOf(status: number, text: string): EngineError {
   try {
@@ -82,7 +82,7 @@ export type ProblemCode
     | 'unreachable' // nothing answers at OR3_CLOUD_URL
 
 /**
- * Why there is no engine, for whoever runs the host: the message says what was found, what was wanted and what helps.
+ * Why there is no engine, for the host's operator: the message says what was found, what was expected and what helps.
  */
 export class EngineProblem extends Error {
   override readonly name = 'EngineProblem'

@@ -2,7 +2,7 @@
 export type Members<T> = { readonly [Name in keyof Required<T>]: true }
 
 /**
- * An answer that came as JSON and mostly leaves as that, such as a page of changes of some megabytes. Whoever reads a
+ * An answer that came as JSON and mostly leaves as that, such as a page of changes of some megabytes. Code that reads a
  * member has it parsed. A host that answers with it as it is need not: h3 sends what has `arrayBuffer` and `type`, as a
  * Blob does, by its bytes. What does not know that sees an object with these members.
  */

@@ -32,7 +32,7 @@ export type Event<C>
 /** `end` is for the process, if there is one, and any wait. */
 export type Effect = { do: 'launch' } | { do: 'wait', milliseconds: number } | { do: 'end' }
 
-/** For how long an engine has to stay, in milliseconds, until its end is no failure to start any more. */
+/** How long an engine must run, in milliseconds, before its end no longer counts as a failure to start. */
 export const settled = 30_000
 /** The first and the longest back-off, in milliseconds. */
 export const shortest = 100

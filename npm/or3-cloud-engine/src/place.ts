@@ -88,7 +88,7 @@ export function placeOfURL(url: string): () => Place | undefined {
     catch (cause) {
       throw new EngineProblem(
         'bad-setting',
-        `OR3_CLOUD_URL=${url} is no path of a file, such as file:///data/engine.json`,
+        `OR3_CLOUD_URL=${url} is not the path of a file, such as file:///data/engine.json`,
         { cause },
       )
     }

@@ -16,7 +16,7 @@ export interface Running {
   end(): Promise<void>
 }
 
-/** What whoever runs the host may want to read. */
+/** What the host's operator may want to read. */
 export type Notice = { name: 'ready', connection: Connection } | { name: 'problem', problem: EngineProblem }
 
 export interface SupervisorOptions {

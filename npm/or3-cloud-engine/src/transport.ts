@@ -49,7 +49,7 @@ export class Transport {
     return this.#wire.exchange({ head: `${head}\r\n`, body, signal })
   }
 
-  /** Begins a request. Whoever asks writes the body and ends it. */
+  /** Begins a request. The caller writes the body and ends it. */
   begin({ method, path, headers = {}, signal }: Outgoing): http.ClientRequest {
     return http.request({
       ...this.#where,

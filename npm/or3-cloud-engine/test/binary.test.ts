@@ -75,7 +75,7 @@ describe('finding the program', () => {
         from: `${platformPackage(target)} ${packageVersion}`,
       })
     }
-    // A working directory that has the package is no reason to use it: process.cwd() is not looked at.
+    // The package in the working directory is not used: process.cwd() does not matter.
     const elsewhere = join(folder(), 'dist/binary.js')
     mkdirSync(dirname(elsewhere))
     const before = process.cwd()
@@ -96,7 +96,7 @@ describe('finding the program', () => {
     })
     for (const [path, says] of [
       [join(root, 'none'), 'there is no such file'],
-      [root, 'is no file'],
+      [root, 'is not a file'],
     ] as const) {
       const found = problem(() => findBinary({ env: { OR3_CLOUD_BIN: path }, here }))
       expect(found.code).toBe('bad-setting')

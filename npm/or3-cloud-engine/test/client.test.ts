@@ -117,7 +117,7 @@ describe('with the real engine', () => {
   })
 })
 
-/** Something that listens and is no engine, or one that dies at a bad moment. */
+/** Something that listens and is not an engine, or one that dies at a bad moment. */
 async function impostor(answer: http.RequestListener): Promise<{ client: Client, place: Place }> {
   const path = join(folder(), 's')
   const server = http.createServer(answer)
@@ -142,7 +142,7 @@ describe('an engine that fails', () => {
         setImmediate(() => response.destroy())
       },
     ],
-    ['an answer that is no JSON', (_, response) => void response.end('<html>')],
+    ['an answer that is not JSON', (_, response) => void response.end('<html>')],
     ['a 404 of something else', (_, response) => void response.writeHead(404).end('not found')],
     ['a 401 of something else', (_, response) => void response.writeHead(401).end('{"message":"who are you?"}')],
     ['a redirect', (_, response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end()],

@@ -27,7 +27,7 @@ test('an answer that no one reads is sent as it came, and is not parsed', async 
   expect(await sent(heldAnswer<Page>(Buffer.from('no JSON'), members))).toMatchObject({ text: 'no JSON' })
 })
 
-test('whoever reads, copies or writes an answer has what it says', async () => {
+test('reading, copying and writing an answer all give what it says', async () => {
   const held = heldAnswer<Page>(Buffer.from(json), members)
   expect(held.changes).toEqual(page.changes)
   expect(held.changes).toBe(held.changes)

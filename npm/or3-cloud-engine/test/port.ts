@@ -2,7 +2,10 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 
-/** Returns a port that was free a moment ago: an address has to be known before its server starts, since links are made from it. */
+/**
+ * Returns a port that was free a moment ago: an address has to be known before its server starts, since links are made
+ * from it.
+ */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')

@@ -330,7 +330,7 @@ require('node:http').createServer((_, response) => {
     ['says something else', '#!/bin/sh\necho hello\ncat\n', 'version', 'says "hello"'],
     ['says nothing', '#!/bin/sh\nexit 3\n', 'ended', 'ended with 3 and said nothing'],
     ['ends by a signal', '#!/bin/sh\nkill -TERM $$\n', 'ended', 'was ended by SIGTERM'],
-    ['is no program', 'nonsense\n\0\x01', 'ended', 'ended with'],
+    ['is not a program', 'nonsense\n\0\x01', 'ended', 'ended with'],
     ['has an interpreter that is missing', '#!/none/such\n', 'ended', 'could not be started'],
   ])('a program that %s', async (_, text, code, says) => {
     const path = program(text)

@@ -22,7 +22,7 @@ export function folder(): string {
   return path
 }
 
-/** What a host's process has in its environment: our program, an account, and nothing of whoever runs the tests. */
+/** What a host's process has in its environment: our program, an account, and none of the tester's own. */
 export function environment(more: Record<string, string> = {}): Record<string, string> {
   return {
     PATH: process.env.PATH ?? '',

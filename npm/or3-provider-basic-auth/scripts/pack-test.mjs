@@ -1,4 +1,5 @@
-// Tests what is published: the packed package in an empty Nuxt host, type-checked, built, started, and looked at in Chromium.
+// Tests what is published: the packed package in an empty Nuxt host, type-checked, built, started, and looked at in
+// Chromium.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -76,15 +77,15 @@ async function notOurs(browser, env) {
 async function ours(browser) {
   await withHost({ NUXT_PUBLIC_SSR_AUTH_ENABLED: 'true', NUXT_PUBLIC_AUTH_PROVIDER: 'basic-auth' }, async (url) => {
     const { said } = await observe(browser, url, async (page) => {
-      await page.getByText('Nobody is here.').waitFor()
+      await page.getByText('No one is here.').waitFor()
       await page.getByRole('button', { name: 'Sign in' }).click()
       await page.getByLabel('E-mail').fill('ann@example.org')
       await page.getByLabel('Password', { exact: true }).fill('a long sentence')
       await page.keyboard.press('Enter')
-      await page.getByText('Somebody is here.').waitFor()
+      await page.getByText('Someone is here.').waitFor()
       await page.getByRole('button', { name: 'Account of Ann Lee' }).click()
       await page.getByRole('menuitem', { name: 'Sign out' }).click()
-      await page.getByText('Nobody is here.').waitFor()
+      await page.getByText('No one is here.').waitFor()
       await page.locator('html[data-cleaned]').waitFor()
     })
     // Chromium itself reports the configuration that this host does not have.

@@ -1,4 +1,5 @@
-// Fails when a part that a page loads has grown over its limit: its own code and styles, compressed, without Vue, Nuxt UI and what is loaded later.
+// Fails when a part that a page loads has grown over its limit: its own code and styles, compressed, without Vue, Nuxt
+// UI and what is loaded later.
 import { gzipSync } from 'node:zlib'
 import vue from '@vitejs/plugin-vue'
 import { build } from 'vite'

@@ -1,4 +1,7 @@
-/** The endpoints of the engine's basic-auth provider: those of the contract (auth §8.4), and those that the account pages ask. */
+/**
+ * The endpoints of the engine's basic-auth provider: those of the contract (auth §8.4), and those that the account
+ * pages ask.
+ */
 const paths = {
   post: [
     'sign-in', 'sign-out', 'register', 'refresh', 'change-password', 'second-factor', 'reauthenticate', 'link',

@@ -18,7 +18,7 @@ export default defineNuxtModule<ModuleOptions>({
     const hostHas = (path: string) => existsSync(`${nuxt.options.srcDir}/${path}`)
 
     // Behind the host's plugins as far as Nuxt lets a module; where a registry opens later, it finds us in its queue.
-    // A project that is no host of OR3 Chat has none of what the plugin imports.
+    // A project that does not host OR3 Chat has none of what the plugin imports.
     if (hostHas('composables/auth/useClientAuthStatus.client.ts')) {
       addPlugin({ src: resolve('./runtime/host/account.client'), mode: 'client' }, { append: true })
     }

@@ -18,7 +18,7 @@ it('moves between its tabs with the arrow keys', async () => {
 it('asks for a proof and goes on with the change by itself', async () => {
   const server = await openStepUp(['password'], own => own.on('reauthenticate', {}))
   await userEvent.keyboard('my sentence{Enter}')
-  await expect.element(page.getByText('The e-mail address is changed.')).toBeVisible()
+  await expect.element(page.getByText('E-mail address changed.')).toBeVisible()
   expect(server.last('reauthenticate')).toEqual({ password: 'my sentence' })
   expect(server.count('email')).toBe(2)
   await expect.element(button('Change e-mail address')).toHaveFocus()
@@ -27,7 +27,7 @@ it('asks for a proof and goes on with the change by itself', async () => {
 it('proves by passkey', async () => {
   const server = await openStepUp(['passkey'], own => own.on('reauthenticate', {}).on('passkeys/sign-in-options', { body: { challenge: 'c', publicKey: {} } }))
   await button('Use a passkey').click()
-  await expect.element(page.getByText('The e-mail address is changed.')).toBeVisible()
+  await expect.element(page.getByText('E-mail address changed.')).toBeVisible()
   expect(server.last('reauthenticate')).toEqual({ challenge: 'c', credential: { id: 'credential' } })
 })
 
@@ -79,7 +79,7 @@ it('switches two-step verification on, shows the codes once, and copies them', a
   await button('Copy codes').click()
   expect(written).toHaveBeenLastCalledWith(codes.join('\n'))
   await expect.element(page.getByText('Copied.').last()).toBeVisible()
-  await button('I have kept them').click()
+  await button('I have saved them').click()
   await expect.element(page.getByText(codes[9]!)).not.toBeInTheDocument()
   await expect.element(button('Make new codes')).toHaveFocus()
   written.mockRestore()
@@ -136,19 +136,19 @@ it('adds, renames and removes passkeys', async () => {
   await userEvent.keyboard('{Enter}')
   await expect.element(page.getByText(codes[0]!)).toBeVisible()
   expect(server.last('passkeys/register')).toEqual({ challenge: 'c', name: 'Laptop', credential: { id: 'credential' } })
-  await expect.element(page.getByText('The passkey Laptop is added.')).toBeVisible()
+  await expect.element(page.getByText('Passkey Laptop added.')).toBeVisible()
 
   await button('Rename Laptop').click()
   await field('Name of the passkey').fill('Work laptop')
   await userEvent.keyboard('{Enter}')
-  await expect.element(page.getByText('The passkey has its new name.')).toBeVisible()
+  await expect.element(page.getByText('Passkey renamed.')).toBeVisible()
   expect(server.last('passkeys/rename')).toEqual({ id: 'p1', name: 'Work laptop' })
 
   await button('Remove Laptop').click()
   await expect.element(button('Remove')).toHaveFocus()
   server.on('account', { body: details })
   await userEvent.keyboard('{Enter}')
-  await expect.element(page.getByText('The passkey Laptop is removed.')).toBeVisible()
+  await expect.element(page.getByText('Passkey Laptop removed.')).toBeVisible()
   expect(server.last('passkeys/remove')).toEqual({ id: 'p1' })
 })
 
@@ -231,7 +231,7 @@ it('looks for it every now and then, and no more once it is closed', async () =>
 it('says before an account is deleted what of it is on this device alone', async () => {
   await openAccount(inServer(), 'account', { unsentChanges: () => ({ waiting: 2, failed: 0, cleared: 0 }) })
   await button('Delete account').click()
-  await expect.element(page.getByText('2 changes made on this device are not on the server, and cannot be sent any more afterwards.')).toBeVisible()
+  await expect.element(page.getByText('2 changes made on this device are not on the server and cannot be sent after that.')).toBeVisible()
 })
 
 it('looks at devices and activity again after a new password', async () => {
@@ -245,7 +245,7 @@ it('looks at devices and activity again after a new password', async () => {
   await expect.element(page.getByText('You are signed in on this device only.')).toBeVisible()
 })
 
-it('deletes the account after the address was typed, and nobody is here afterwards', async () => {
+it('deletes the account after the address was typed, and signs out', async () => {
   const server = inServer().on('delete-account', {})
   const { account, emitted } = await openAccount(server)
   await button('Delete account').click()

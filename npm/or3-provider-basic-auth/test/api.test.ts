@@ -37,7 +37,7 @@ describe('a request', () => {
     await expect(answer(500, body)('GET', '/x')).rejects.toMatchObject({ code: 'unavailable' })
   })
 
-  it('takes a page that is no JSON for a fault on the way, whatever its status', async () => {
+  it('treats a page that is not JSON as a fault on the way, whatever its status', async () => {
     await expect(answer(200, '<html>')('GET', '/x')).rejects.toMatchObject({ code: 'unavailable' })
     await expect(answer(502, '<html>')('GET', '/x')).rejects.toMatchObject({ code: 'unavailable' })
   })
@@ -105,7 +105,7 @@ describe('the words', () => {
     expect(t('error.rate_limited', { seconds: 1 })).toContain('Wait 1 second,')
     expect(t('error.rate_limited', { seconds: 119 })).toContain('119 seconds')
     expect(t('error.rate_limited', { seconds: 121 })).toContain('3 minutes')
-    expect(t('recovery.left', { count: 1 })).toBe('1 code is left.')
+    expect(t('recovery.left', { count: 1 })).toBe('1 code left.')
   })
 
   it('can be replaced one by one', () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import './browser.css'
 
-/** A page of a finished product says nothing on the console: neither Vue's warnings nor a failure that nobody caught. */
+/** A page of a finished product prints nothing on the console: no Vue warnings, no uncaught failures. */
 const spoken: unknown[][] = []
 
 beforeEach(() => {

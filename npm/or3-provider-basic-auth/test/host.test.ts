@@ -32,7 +32,7 @@ describe('an adapter', () => {
   })
 })
 
-it('tells the host "nobody knows" instead of "signed out" while the server cannot be asked', () => {
+it('tells the host "unknown" instead of "signed out" while the server cannot be asked', () => {
   expect(clientAuthStatus({ ...firstState, problem: 'offline' })).toEqual({ ready: true, authenticated: undefined })
   expect(clientAuthStatus({ ...firstState, status: 'signedIn', problem: 'offline' })).toEqual({ ready: true, authenticated: true })
   expect(clientAuthStatus({ ...firstState, status: 'signedOut' })).toEqual({ ready: true, authenticated: false })

@@ -8,8 +8,8 @@ import { codes, laptop, openEnrolment, openFactor, openStepUp } from './states'
 afterEach(unmountAll)
 
 const dialog = () => page.getByRole('dialog', { name: 'Your account' })
-const kept = () => page.getByText('Have you kept your recovery codes?')
-const typed = () => page.getByText('What you have typed is not saved.')
+const kept = () => page.getByText('Have you saved your recovery codes?')
+const typed = () => page.getByText('What you typed is not saved.')
 
 /** The ways out of a dialog that people take without meaning to. */
 const ways: Record<string, () => Promise<void>> = {
@@ -67,7 +67,7 @@ describe('codes that are shown once', () => {
     expect(account.session.state.value.status).not.toBe('signedIn')
     await expect.element(page.getByText(codes[0]!)).toBeVisible()
     expect(emitted).toEqual([])
-    await button('I have kept them').click()
+    await button('I have saved them').click()
     await expect.poll(() => emitted).toContainEqual(['update:open', false])
     expect(asksBeforeLeaving()).toBe(false)
   })
@@ -211,7 +211,7 @@ for (const [width, height] of [[320, 640], [320, 480], [640, 320], [1024, 400], 
       server.on('account', { body: { ...details, passkeys: [laptop] } })
       await inView(() => button('Remove').element())
       await userEvent.keyboard('{Enter}')
-      await inView(() => page.getByText('The passkey Phone is removed.').element())
+      await inView(() => page.getByText('Passkey Phone removed.').element())
     })
   })
 }

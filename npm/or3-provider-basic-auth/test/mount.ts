@@ -26,7 +26,10 @@ export interface Mounted {
 
 const running: (() => void)[] = []
 
-/** mount shows one component in the page as an app does: with the account, the router that Nuxt UI's links want, and Nuxt UI itself. */
+/**
+ * mount shows one component in the page as an app does: with the account, the router that Nuxt UI's links want, and
+ * Nuxt UI itself.
+ */
 export function mount(component: Component, server: TestServer, props: Record<string, unknown> = {}, options: Partial<AccountOptions> = {}, landmark: 'main' | 'div' = 'main'): Mounted {
   const emitted: Mounted['emitted'] = []
   const root = document.body.appendChild(document.createElement('div'))

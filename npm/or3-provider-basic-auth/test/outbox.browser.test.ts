@@ -46,7 +46,7 @@ it('finds nothing where OR3 Chat was never open, and makes nothing', async () =>
   expect(await indexedDB.databases()).toEqual([])
 })
 
-it('counts the rows of all workspaces of whoever is here', async () => {
+it('counts the rows of all workspaces of the signed-in user', async () => {
   await common({})
   await workspace('w1', [{ pk: 'a', status: 'pending' }, { pk: 'a', status: 'syncing' }, { pk: 'b', status: 'failed' }, { pk: 'c', status: 'applied' }])
   await workspace('w2', [{ pk: 'd', status: 'retry_wait' }])
@@ -67,11 +67,11 @@ it('knows which of them a sign-out clears', async () => {
   expect(await outbox('w1', 'w2')()).toEqual({ waiting: 2, failed: 1, cleared: 2 })
 })
 
-it('stands in the way of nobody, and takes other databases for what they are', async () => {
+it('blocks no one, and takes other databases for what they are', async () => {
   made.push(await database('or3-db-odd', 1, db => void db.createObjectStore('something')))
   await workspace('w1', [{ pk: 'a', status: 'pending' }])
   expect(await outbox('w1', 'odd')()).toEqual({ waiting: 1, failed: 0, cleared: 0 })
   made.pop()!.close()
-  made.push(await database('or3-db-w1', 13, () => {})) // an upgrade waits for nobody
+  made.push(await database('or3-db-w1', 13, () => {})) // an upgrade waits for no one
   expect(await outbox('w1')()).toEqual({ waiting: 1, failed: 0, cleared: 0 })
 })

@@ -20,7 +20,10 @@ const events: Record<SessionEvent['type'], SessionEvent> = {
 type Work = SessionState['work']
 type Outcome = `${Work}${'' | '+ask' | '+renew'}${'' | ' again'}`
 
-/** What every event does to the work in every state; a missing pair does not compile. `again` stands for an answer that will be dropped. */
+/**
+ * What every event does to the work in every state; a missing pair does not compile. `again` stands for an answer that
+ * will be dropped.
+ */
 const table: Record<Work, Record<SessionEvent['type'], Outcome>> = {
   idle: { look: 'asking+ask', somebody: 'idle', nobody: 'idle', renewed: 'idle', refused: 'idle', failed: 'idle', left: 'idle' },
   asking: { look: 'asking again', somebody: 'idle', nobody: 'renewing+renew', renewed: 'asking', refused: 'asking', failed: 'idle', left: 'asking again' },
@@ -54,7 +57,7 @@ describe('the session machine', () => {
     }
   })
 
-  it('tells an ended session from nobody having been here', () => {
+  it('tells an ended session from no session before', () => {
     expect(step({ ...firstState, work: 'renewing' }, events.refused)[0].status).toBe('signedOut')
     expect(step({ ...firstState, status: 'signedIn', person, work: 'renewing' }, events.refused)[0].status).toBe('ended')
   })
@@ -91,7 +94,7 @@ describe('the session', () => {
     expect(await own.look()).toMatchObject({ status: 'signedIn', problem: 'rate_limited' })
   })
 
-  it('takes the session of another provider for nobody', async () => {
+  it('takes the session of another provider for none', async () => {
     const server = new TestServer().on('/api/auth/session', { body: { session: { authenticated: true, provider: 'clerk', user: { id: 'x' } } } }).on('refresh?silent=1&why=1', { body: { ok: false } })
     expect(await session(server).session.look()).toMatchObject({ status: 'signedOut' })
   })
@@ -173,7 +176,7 @@ describe('a signed-in call', () => {
     expect(server.count('account')).toBe(2)
   })
 
-  it('fails when the session is over, and is not repeated for ever', async () => {
+  it('fails when the session is over, and is not repeated endlessly', async () => {
     const server = new TestServer().refuse('account', 401, 'session_expired')
     await expect(createApi({ fetch: server.fetch, renew: async () => false }).account()).rejects.toMatchObject({ code: 'session_expired' })
     await expect(createApi({ fetch: server.fetch, renew: async () => true }).account()).rejects.toMatchObject({ code: 'session_expired' })

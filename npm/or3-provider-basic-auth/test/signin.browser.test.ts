@@ -78,7 +78,7 @@ it('sends a form once, however often it is submitted', async () => {
   expect(server.count('sign-in')).toBe(1)
 })
 
-it('lets nobody try before a limit is over', async () => {
+it('allows no attempt before a limit is over', async () => {
   const server = outServer().on('sign-in', refusal(429, 'rate_limited', {}, { 'Retry-After': '1' }), refusal(401, 'invalid_credentials'))
   await openSignIn(server)
   await signIn()
@@ -90,7 +90,7 @@ it('lets nobody try before a limit is over', async () => {
   await expect.element(alert()).toHaveTextContent('E-mail or password is wrong.')
 })
 
-it('does not call somebody signed in whom the host does not know', async () => {
+it('does not call a user signed in whom the host does not know', async () => {
   await openSignIn(outServer().on('sign-in', {}).on('/api/auth/session', signedOut, refusal(503, 'unavailable')))
   await signIn()
   await expect.element(alert()).toHaveTextContent('The server has a problem.')
@@ -115,20 +115,20 @@ it('says how many tries are left until the next code is sent, whatever is presse
     return own
   })
   await userEvent.keyboard('123456{Enter}')
-  await expect.element(field('Code')).toHaveAccessibleDescription(/wrong or was used before\. 3 tries left\./)
+  await expect.element(field('Code')).toHaveAccessibleDescription(/wrong or already used\. 3 attempts left\./)
   await userEvent.keyboard('{Enter}{Enter}')
-  await expect.element(field('Code')).toHaveAccessibleDescription(/wrong or was used before\. 3 tries left\./)
+  await expect.element(field('Code')).toHaveAccessibleDescription(/wrong or already used\. 3 attempts left\./)
   await expect.element(page.getByText('Code is missing.')).not.toBeInTheDocument()
   await userEvent.keyboard('1{Backspace}{Enter}')
-  await expect.element(field('Code')).toHaveAccessibleDescription(/Code is missing\. 3 tries left\./)
+  await expect.element(field('Code')).toHaveAccessibleDescription(/Code is missing\. 3 attempts left\./)
   expect(server.count('second-factor')).toBe(1)
 
   await button('Use a recovery code').click()
-  await expect.element(alert()).toHaveTextContent('3 tries left.')
+  await expect.element(alert()).toHaveTextContent('3 attempts left.')
   await userEvent.keyboard('wrong{Enter}')
-  await expect.element(field('Recovery code')).toHaveAccessibleDescription(/2 tries left\./)
+  await expect.element(field('Recovery code')).toHaveAccessibleDescription(/2 attempts left\./)
   await userEvent.keyboard('{Enter}')
-  await expect.element(field('Recovery code')).toHaveAccessibleDescription(/2 tries left\./)
+  await expect.element(field('Recovery code')).toHaveAccessibleDescription(/2 attempts left\./)
   expect(server.count('second-factor')).toBe(2)
 })
 
@@ -139,7 +139,7 @@ it('keeps the code that is typed while the one before is refused', async () => {
   await expect.element(button('Continue')).toHaveAttribute('aria-busy', 'true')
   await field('Code').fill('6543')
   refuse()
-  await expect.element(field('Code')).toHaveAccessibleDescription(/4 tries left\./)
+  await expect.element(field('Code')).toHaveAccessibleDescription(/4 attempts left\./)
   await expect.element(field('Code')).toHaveValue('6543')
 })
 
@@ -172,7 +172,7 @@ it('gives the focus to the form when the link has been looked at', async () => {
   let answer: (() => void) | undefined
   follow('invite=token')
   mount(LockPage, outServer().on('link', () => new Promise(resolve => answer = () => resolve({ body: { state: 'valid', email: 'new@example.org' } }))), {}, {}, 'div')
-  await expect.element(page.getByText('Looking at your link…')).toBeVisible()
+  await expect.element(page.getByText('Checking your link…')).toBeVisible()
   await expect.poll(() => answer).toBeDefined()
   answer!()
   await expect.element(page.getByLabelText('Name')).toHaveFocus()
@@ -252,7 +252,7 @@ it('offers passkeys in the address field again after the button was cancelled, a
   await expect.poll(() => fields).toHaveLength(2)
   await expect.element(alert()).not.toBeInTheDocument()
   fields[1]!.pass({ id: 'credential' } as never)
-  await expect.element(alert()).toHaveTextContent('This has run out')
+  await expect.element(alert()).toHaveTextContent('This has expired')
   await expect.poll(() => fields).toHaveLength(3)
 })
 
@@ -283,7 +283,7 @@ it('registers with the token of the link, which leaves the address bar at once',
   })
 })
 
-it('says nothing about an invitation to somebody who is signed in', async () => {
+it('says nothing about an invitation to a signed-in user', async () => {
   follow('invite=token')
   mount(AuthButton, inServer())
   await expect.element(button('Account of Ann Lee')).toBeVisible()
@@ -379,7 +379,7 @@ it('says on the next page and in another tab that this device was signed out, on
   await expect.element(page.getByRole('dialog')).not.toBeInTheDocument()
 })
 
-it('forgets what has ended a session when somebody is here again', async () => {
+it('forgets why a session ended once a user is signed in again', async () => {
   localStorage.setItem('or3-basic-auth:ended', 'session_revoked')
   const { account } = mount(AuthButton, inServer())
   await expect.element(button('Account of Ann Lee')).toBeVisible()
@@ -396,7 +396,7 @@ it('helps who registers an address that is taken', async () => {
   await expect.element(field('E-mail')).toHaveValue('new@example.org')
 })
 
-it('unlocks after signing in, and for somebody who is signed in already', async () => {
+it('unlocks after signing in, and for a user who is signed in already', async () => {
   const server = outServer().on('sign-in', {})
   const { emitted } = mount(LockPage, server, {}, {}, 'div')
   await button('Sign in').click()

@@ -68,7 +68,7 @@ describe('a new password', () => {
     expect(faults('😀😀😀😀')).toHaveProperty('password') // four, though eight code units
   })
 
-  it('is written twice the same', () => expect(faults('long enough', 'long enougH')).toEqual({ confirmPassword: 'The two passwords differ.' }))
+  it('is written twice the same', () => expect(faults('long enough', 'long enougH')).toEqual({ confirmPassword: 'The passwords do not match.' }))
 })
 
 describe('a one-time link', () => {
@@ -149,7 +149,7 @@ describe('what is not sent', () => {
     expect(said({ waiting: 0, failed: 0, cleared: 0 })).toBe('Everything is on the server now.')
     expect(said({ waiting: 1, failed: 0, cleared: 0 })).toMatch(/^1 change made on this device is not on the server\. .* sent when you sign in here again\.$/)
     expect(said({ waiting: 2, failed: 1, cleared: 0 })).toMatch(/^3 changes .*sign in here again\. 1 change could not be sent and stays in this browser only\.$/)
-    expect(said({ waiting: 2, failed: 0, cleared: 2 })).toMatch(/^2 changes [^.]*\. Signing out deletes 2 changes for good[^.]*\.$/)
+    expect(said({ waiting: 2, failed: 0, cleared: 2 })).toMatch(/^2 changes [^.]*\. Signing out deletes 2 changes permanently[^.]*\.$/)
   })
 })
 
@@ -166,7 +166,7 @@ describe('what has ended a session', () => {
     expect([endings.why.value, createEndings(() => storage).why.value]).toEqual(['', ''])
   })
 
-  it('is told from a sign-out that was meant, until somebody is here again', () => {
+  it('differs from an intended sign-out until a user is signed in again', () => {
     const endings = createEndings(() => storage)
     expect(endings.meant()).toBe(false)
     endings.left()

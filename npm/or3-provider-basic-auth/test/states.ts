@@ -104,7 +104,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async waiting() {
       await openSignIn(outServer().on('passkeys/sign-in-options', { body: { challenge: 'c', publicKey: {} } }), { passkeys: testPasskeys({ get: never }) })
       await button('Sign in with a passkey').click()
-      await expect.element(page.getByText('Follow your browser or device.')).toBeVisible()
+      await expect.element(page.getByText('Follow the prompts of your browser or device.')).toBeVisible()
     },
     async cancelled() {
       const get = async () => {
@@ -117,7 +117,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'unknown key'() {
       await openSignIn(outServer().on('passkeys/sign-in-options', { body: { challenge: 'c', publicKey: {} } }).refuse('passkeys/sign-in', 401, 'invalid_credentials'))
       await button('Sign in with a passkey').click()
-      await expect.element(alert()).toHaveTextContent('This passkey belongs to no account here.')
+      await expect.element(alert()).toHaveTextContent('This passkey does not belong to an account here.')
     },
   },
 
@@ -134,10 +134,10 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async wrong() {
       await openFactor(['totp'], server => server.refuse('second-factor', 401, 'invalid_code', { attemptsLeft: 4 }))
       await field('Code').fill('123456')
-      await expect.element(page.getByText('4 tries left.')).toBeVisible()
+      await expect.element(page.getByText('4 attempts left.')).toBeVisible()
       await expect.element(field('Code')).toHaveFocus()
     },
-    async 'no tries left'() {
+    async 'no attempts left'() {
       await openFactor(['totp'], server => server.refuse('second-factor', 401, 'invalid_token'))
       await field('Code').fill('123456')
       await expect.element(alert()).toHaveTextContent('Start again.')
@@ -146,13 +146,13 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'last try'() {
       await openFactor(['totp'], server => server.refuse('second-factor', 401, 'invalid_code', { attemptsLeft: 0 }))
       await field('Code').fill('123456')
-      await expect.element(alert()).toHaveTextContent('0 tries left.')
+      await expect.element(alert()).toHaveTextContent('0 attempts left.')
       await expect.element(field('Code')).not.toBeInTheDocument()
     },
     async 'wrong passkey'() {
       await openFactor(['passkey', 'totp'], server => server.refuse('second-factor', 401, 'invalid_code', { attemptsLeft: 4 }))
       await button('Use a passkey').click()
-      await expect.element(alert()).toHaveTextContent('4 tries left.')
+      await expect.element(alert()).toHaveTextContent('4 attempts left.')
     },
     async limited() {
       await openFactor(['totp'], server => server.refuse('second-factor', 429, 'rate_limited', {}, { 'Retry-After': '300' }))
@@ -183,7 +183,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async 'no mail'() {
       await openForgot(outServer().on('config', { body: { ...config, mail: false } }))
-      await expect.element(page.getByText('Ask whoever runs the server')).toBeVisible()
+      await expect.element(page.getByText('Ask your administrator')).toBeVisible()
     },
     async 'new password'() {
       follow('reset=token')
@@ -200,12 +200,12 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       follow('reset=token')
       mount(AuthButton, outServer().refuse('reset-password', 400, 'invalid_token'))
       await chooseNewPassword()
-      await expect.element(alert()).toHaveTextContent('This link has run out')
+      await expect.element(alert()).toHaveTextContent('This link has expired')
     },
     async 'link that is known to be worth nothing'() {
       follow('reset=token')
       mount(AuthButton, outServer().on('link', { body: { state: 'invalid' } }))
-      await expect.element(alert()).toHaveTextContent('This link has run out or was used before.')
+      await expect.element(alert()).toHaveTextContent('This link has expired or was already used.')
       await expect.element(field('New password')).not.toBeInTheDocument()
       await expect.element(button('Ask for a new link')).toBeVisible()
     },
@@ -236,14 +236,14 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'with an invitation that tells all'() {
       follow('invite=token')
       mount(AuthButton, outServer().on('link', { body: { state: 'valid', email: 'new@example.org', workspace: 'Team notes', invitedBy: 'Bob Ray', role: 'editor' } }))
-      await expect.element(page.getByText('You are invited. Bob Ray wants you in the workspace “Team notes”. The invitation is for new@example.org.')).toBeVisible()
+      await expect.element(page.getByText('Bob Ray invites you to the workspace “Team notes”. The invitation is for new@example.org.')).toBeVisible()
       await expect.element(field('E-mail')).toHaveValue('new@example.org')
     },
     async 'used invitation'() {
       await openDead('invite', 'used', 'This invitation was used already.')
     },
     async 'expired invitation'() {
-      await openDead('invite', 'expired', 'This invitation has run out.')
+      await openDead('invite', 'expired', 'This invitation has expired.')
     },
     async 'revoked invitation'() {
       await openDead('invite', 'revoked', 'This invitation was withdrawn.')
@@ -259,7 +259,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'invitation to a closed server'() {
       follow('invite=token')
       mount(AuthButton, outServer().on('link', { body: { state: 'ignored' } }).on('config', { body: { ...config, registration: 'disabled' } }))
-      await expect.element(page.getByText('Ask whoever runs the server for an account.')).toBeVisible()
+      await expect.element(page.getByText('Ask your administrator for an account.')).toBeVisible()
     },
     async 'used link for the first account'() {
       await openDead('setup', 'used', 'The first account of this server exists already')
@@ -274,7 +274,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'looking at the link'() {
       follow('invite=token')
       mount(LockPage, outServer().on('link', never), {}, {}, 'div')
-      await expect.element(page.getByText('Looking at your link…')).toBeVisible()
+      await expect.element(page.getByText('Checking your link…')).toBeVisible()
     },
     async 'first account'() {
       follow('setup=token')
@@ -297,7 +297,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'passwords differ'() {
       await openRegister()
       await register('a long sentence', 'another sentence')
-      await expect.element(page.getByText('The two passwords differ.')).toBeVisible()
+      await expect.element(page.getByText('The passwords do not match.')).toBeVisible()
     },
   },
 
@@ -310,7 +310,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async dead() {
       follow('confirm-email=token')
       mount(AuthButton, inServer().refuse('email/confirm', 400, 'invalid_token'))
-      await expect.element(alert()).toHaveTextContent('This link has run out')
+      await expect.element(alert()).toHaveTextContent('This link has expired')
     },
     async 'server fault'() {
       follow('confirm-email=token')
@@ -339,7 +339,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await button('Account of Ann Lee').click()
       await page.getByRole('menuitem', { name: 'Sign out' }).click()
       await expect.element(page.getByText('4 changes made on this device are not on the server.')).toBeVisible()
-      await expect.element(page.getByText('Signing out deletes 2 changes for good')).toBeVisible()
+      await expect.element(page.getByText('Signing out deletes 2 changes permanently')).toBeVisible()
     },
   },
 
@@ -358,7 +358,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async 'a second step is demanded'() {
       await openAccount(inServer({ secondFactorDemand: { met: false, due: '2026-12-24T12:00:00Z', restricted: false } }))
-      await expect.element(page.getByText('This server demands a second step at sign-in. Set up two-step verification or a passkey by')).toBeVisible()
+      await expect.element(page.getByText('This server requires a second step at sign-in. Set up two-step verification or a passkey by')).toBeVisible()
     },
     async 'nothing else works without a second step'() {
       await openAccount(inServer({ secondFactorDemand: { met: false, due: '2026-03-24T12:00:00Z', restricted: true } }))
@@ -378,7 +378,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await openAccount(inServer().on('display-name', {}))
       await button('Change name').click()
       await button('Save').click()
-      await expect.element(page.getByText('The name is saved.')).toBeVisible()
+      await expect.element(page.getByText('Name saved.')).toBeVisible()
       await expect.element(button('Change name')).toHaveFocus()
     },
     async 'address, edit'() {
@@ -420,7 +420,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'passkey, waiting'() {
       await openStepUp(['passkey'], server => server.on('passkeys/sign-in-options', never))
       await button('Use a passkey').click()
-      await expect.element(page.getByText('Follow your browser or device.')).toBeVisible()
+      await expect.element(page.getByText('Follow the prompts of your browser or device.')).toBeVisible()
     },
     async cancelled() {
       await openStepUp(['password'])
@@ -497,7 +497,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async low() {
       await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 2 }))
-      await expect.element(page.getByText('2 codes are left. Make new ones soon.')).toBeVisible()
+      await expect.element(page.getByText('2 codes left. Make new ones soon.')).toBeVisible()
     },
     async none() {
       await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 0 }))
@@ -517,7 +517,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async none() {
       await openSecurity()
-      await expect.element(page.getByText('You have no passkey.')).toBeVisible()
+      await expect.element(page.getByText('You have no passkeys.')).toBeVisible()
     },
     async some() {
       await openSecurity(inServer({ passkeys: [laptop] }))
@@ -527,7 +527,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await openSecurity(inServer().on('passkeys/register-options', never))
       await button('Add a passkey').click()
       await section('Passkeys').getByRole('button', { name: 'Add a passkey' }).click()
-      await expect.element(page.getByText('Follow your browser or device.')).toBeVisible()
+      await expect.element(page.getByText('Follow the prompts of your browser or device.')).toBeVisible()
     },
     async 'already here'() {
       const create = async () => {
@@ -536,7 +536,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await openSecurity(inServer().on('passkeys/register-options', { body: { challenge: 'c', publicKey: {} } }), { passkeys: testPasskeys({ create }) })
       await button('Add a passkey').click()
       await section('Passkeys').getByRole('button', { name: 'Add a passkey' }).click()
-      await expect.element(alert()).toHaveTextContent('This device has a passkey for your account already.')
+      await expect.element(alert()).toHaveTextContent('This device already has a passkey for your account.')
     },
     async 'without HTTPS'() {
       await openSecurity(inServer(), { passkeys: testPasskeys({ obstacle: async () => 'insecure' }) })
@@ -589,7 +589,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async loading() {
       await openSecurity(inServer().on('events', never))
       await expect.element(section('Recent activity').getByRole('list')).not.toBeInTheDocument()
-      await expect.element(section('Recent activity').getByText('Nothing has happened lately.')).not.toBeInTheDocument()
+      await expect.element(section('Recent activity').getByText('No recent activity.')).not.toBeInTheDocument()
     },
     async 'the latest'() {
       await openSecurity()
@@ -608,7 +608,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async none() {
       await openSecurity(inServer().on('events', { body: { events: [] } }))
-      await expect.element(page.getByText('Nothing has happened lately.')).toBeVisible()
+      await expect.element(page.getByText('No recent activity.')).toBeVisible()
     },
     async failed() {
       await openSecurity(inServer().refuse('events', 503, 'unavailable'))
@@ -621,7 +621,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async blocked() {
       await openDeletion([{ id: 'w1', name: 'Shared notes', members: 3, fate: 'blocked' }])
       await expect.element(page.getByText('needs another owner first')).toBeVisible()
-      await expect.element(button('Delete for ever')).not.toBeInTheDocument()
+      await expect.element(button('Delete permanently')).not.toBeInTheDocument()
     },
     async typing() {
       await openDeletion([{ id: 'w1', name: 'My Workspace', members: 1, fate: 'deleted' }, { id: 'w2', name: 'Team', members: 4, fate: 'left' }])
@@ -630,14 +630,14 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async mismatch() {
       await openDeletion([])
       await field('Type ann@example.org to confirm').fill('bob@example.org')
-      await button('Delete for ever').click()
+      await button('Delete permanently').click()
       await expect.element(page.getByText('This is not the address of your account.')).toBeVisible()
     },
     async busy() {
       await openDeletion([], server => server.on('delete-account', never))
       await field('Type ann@example.org to confirm').fill('ann@example.org')
-      await button('Delete for ever').click()
-      await expect.element(button('Delete for ever')).toHaveAttribute('aria-busy', 'true')
+      await button('Delete permanently').click()
+      await expect.element(button('Delete permanently')).toHaveAttribute('aria-busy', 'true')
     },
   },
 

@@ -5,7 +5,10 @@ import AuthButton from '../src/runtime/account/components/AuthButton.vue'
 import { button, field, inServer, openAccount, openSignIn, outServer, section } from './accounts'
 import { mount, unmountAll } from './mount'
 
-/** What the themes of OR3 Chat do to dialogs, buttons and labels; utility classes lie in a layer, and lose to what lies in none. */
+/**
+ * What the themes of OR3 Chat do to dialogs, buttons and labels; utility classes lie in a layer, and lose to what lies
+ * in none.
+ */
 const theme = `
 :root { --md-primary: #086db8; --md-on-primary: #fff; --md-surface: #fff; --md-on-surface: #022344; --md-on-surface-variant: #43474e; --md-outline-variant: #c3c7cf; }
 @layer utilities {

@@ -1,4 +1,7 @@
-/** The part of the host's configuration that says where files are kept, and whether the rows that name them are synchronized. */
+/**
+ * The part of the host's configuration that says where files are kept, and whether the rows that name them are
+ * synchronized.
+ */
 export interface HostConfig {
   storage?: { enabled?: unknown, provider?: unknown }
   sync?: { enabled?: unknown }
@@ -10,8 +13,8 @@ export interface Advice {
 }
 
 /**
- * advice is what whoever builds the host, or the client of or3-cloud, should know; nothing when files are kept elsewhere or not
- * at all.
+ * advice is what people who build the host, or the client of or3-cloud, should know; nothing when files are kept
+ * elsewhere or not at all.
  */
 export function advice({ storage, sync }: HostConfig, client: boolean): Advice[] {
   if (storage?.enabled !== true || storage.provider !== 'fs') return []
@@ -30,8 +33,8 @@ export interface BuildOptions {
 }
 
 /**
- * isClient reports whether a build makes the client that or3-cloud serves, and not a server of the host: a static build is
- * nothing else, and of a server build OR3_CLOUD_CLIENT=true says so.
+ * isClient reports whether a build makes the client that or3-cloud serves, and not a server of the host: a static build
+ * is nothing else, and of a server build OR3_CLOUD_CLIENT=true says so.
  */
 export function isClient({ nitro }: BuildOptions, env: Record<string, string | undefined> = process.env): boolean {
   return nitro.static === true || env.OR3_CLOUD_CLIENT === 'true'

@@ -1,4 +1,7 @@
-/** What the host brings: these paths exist only inside its build. From the contract: storage §6, auth §2 and §3, workspaces-and-admin §8. */
+/**
+ * What the host brings: these paths exist only inside its build. From the contract: storage §6, auth §2 and §3,
+ * workspaces-and-admin §8.
+ */
 
 declare module '#imports' {
   export { defineNitroPlugin } from 'nitropack/runtime'

@@ -1,5 +1,5 @@
-// Tests what is published: the packed package in a Nuxt host with the registries that it needs, which is built as a server and as a client of
-// or3-cloud, and with another provider.
+// Tests what is published: the packed package in a Nuxt host with the registries that it needs, which is built as a
+// server and as a client of or3-cloud, and with another provider.
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

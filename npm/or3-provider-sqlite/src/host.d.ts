@@ -320,7 +320,10 @@ declare module '~~/server/utils/background-jobs/types' {
     error?: string
   }
 
-  /** What it takes to go on with a chat in another process, or the workspace of a workflow. Keys in it are encrypted by the host. */
+  /**
+   * What it takes to go on with a chat in another process, or the workspace of a workflow. Keys in it are encrypted by
+   * the host.
+   */
   export interface Execution {
     version: number
     workspaceId: string

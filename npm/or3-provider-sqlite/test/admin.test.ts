@@ -201,7 +201,7 @@ describe('notifications of background jobs', () => {
     ])
   })
 
-  test('are not written for who is no member', async () => {
+  test('are not written for those who are not members', async () => {
     const emitter = registries.emitters.ours
     const [ann, bob] = [await person(), await person()]
     expect(await emitter.emitBackgroundJobComplete(ann.workspaceId, bob.userId, 't1', 'job1')).toBeNull()

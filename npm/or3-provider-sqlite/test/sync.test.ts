@@ -120,7 +120,7 @@ describe('push and pull', () => {
     expect(await failure(adapter.snapshot(event(), { scope, pageSize: 1, pageToken: 'nonsense' }))).toMatchObject({ statusCode: 400 })
   })
 
-  test('who is no member reads and writes nothing, and a workspace without an id is none', async () => {
+  test('only members read and write, and a workspace without an id is none', async () => {
     const [ann, bob] = [await person(), await person()]
     const scope = { workspaceId: ann.workspaceId }
     const attempts = (of: { workspaceId: string }, event = bob.event) => [

@@ -9,7 +9,7 @@ CREATE TABLE accounts (
     -- Raised with every change that must end all sessions.
     token_version INTEGER NOT NULL DEFAULT 0,
     -- How the account came to be: 'open', 'invite', 'setup', 'bootstrap' or 'operator'. The last three were admitted by
-    -- whoever runs the server, whatever the registration mode says.
+    -- the operator, whatever the registration mode says.
     origin        TEXT NOT NULL DEFAULT 'open',
     -- Set while the operator has switched the account off.
     disabled_at   INTEGER,
@@ -17,7 +17,8 @@ CREATE TABLE accounts (
     updated_at    INTEGER NOT NULL
 ) STRICT;
 
--- Accounts that are gone while access tokens for them could still be valid. Such a token is refused until it has expired.
+-- Accounts that are gone while access tokens for them could still be valid. Such a token is refused until it has
+-- expired.
 CREATE TABLE deleted_accounts (
     id           TEXT PRIMARY KEY,
     access_until INTEGER NOT NULL
@@ -95,8 +96,8 @@ CREATE TABLE passkeys (
 
 CREATE INDEX passkeys_by_account ON passkeys (account_id);
 
--- Whatever is handed out once and taken back once: reset links, address confirmations, second steps of a sign-in, passkey
--- ceremonies. The row is deleted by its use, which is what makes it single-use.
+-- Whatever is handed out once and taken back once: reset links, address confirmations, second steps of a sign-in,
+-- passkey ceremonies. The row is deleted by its use, which is what makes it single-use.
 CREATE TABLE one_time_tokens (
     -- SHA-256 of the token, lower-case hex.
     fingerprint   TEXT PRIMARY KEY,

@@ -1,5 +1,6 @@
 -- +goose Up
--- The token that was exchanged for this one; NULL for the first one of a session, and for those from before this column.
+-- The token that was exchanged for this one; NULL for the first one of a session, and for those from before this
+-- column.
 ALTER TABLE refresh_tokens ADD COLUMN predecessor TEXT;
 -- When an access token that was issued with this one was first seen.
 ALTER TABLE refresh_tokens ADD COLUMN used_at INTEGER;

@@ -1,7 +1,7 @@
 -- Whose account the installation's first administrator has, and the second factor that an operator demands.
 
 -- +goose Up
--- 1 for the account that whoever runs the server has made first: its user administers the deployment from the moment it is made.
+-- 1 for the first account, which the operator made: its user administers the deployment from the moment it is made.
 -- Accounts from before this column are none.
 ALTER TABLE accounts ADD COLUMN founder INTEGER NOT NULL DEFAULT 0;
 -- When a second factor was first demanded of the account; NULL if none is.

@@ -3,7 +3,8 @@ INSERT INTO mail_outbox (account_id, kind, sealed, created_at, expires_at, next_
 VALUES (@account_id, @kind, @sealed, @now, @expires_at, @now);
 
 -- name: DueMail :one
--- What has failed before waits for what is new: a person may be waiting for that, and one bad address must not hold it up.
+-- What has failed before waits for what is new: a person may be waiting for that, and one bad address must not hold it
+-- up.
 SELECT * FROM mail_outbox WHERE next_attempt_at <= @now ORDER BY attempts, next_attempt_at, id LIMIT 1;
 
 -- name: MakeMailDue :exec
@@ -37,7 +38,7 @@ SELECT sqlc.embed(l), CAST(COALESCE(a.email, '') AS TEXT) AS email
 FROM lost_mail l LEFT JOIN accounts a ON a.id = l.account_id ORDER BY l.id DESC;
 
 -- name: CountMail :one
--- Requests for a link are no letters yet.
+-- Requests for a link do not count: they are not letters yet.
 SELECT CAST(COUNT(*) AS INTEGER) FROM mail_outbox WHERE kind <> @request;
 
 -- name: WaitingMail :many

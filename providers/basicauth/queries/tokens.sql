@@ -33,7 +33,8 @@ DELETE FROM one_time_tokens WHERE fingerprint IN (
 );
 
 -- name: DeleteSurplusCeremony :exec
--- Makes room for one more token without an account. The plus sign makes SQLite look for the oldest in the order of the expiry.
+-- Makes room for one more token without an account. The plus sign makes SQLite look for the oldest in the order of the
+-- expiry.
 DELETE FROM one_time_tokens WHERE fingerprint = (
     SELECT t.fingerprint FROM one_time_tokens t WHERE +t.account_id IS NULL ORDER BY t.expires_at LIMIT 1
 ) AND (SELECT COUNT(*) FROM one_time_tokens c WHERE c.account_id IS NULL) > CAST(@keep AS INTEGER);

@@ -12,7 +12,8 @@ WHERE totp.confirmed_at IS NULL;
 UPDATE totp SET confirmed_at = CAST(@now AS INTEGER), last_step = @step, session_id = NULL
 WHERE account_id = @account_id AND confirmed_at IS NULL;
 
--- The condition is what makes each code count once. A step beyond the newest one that can be is from a clock that was ahead.
+-- The condition is what makes each code count once. A step beyond the newest one that can be is from a clock that was
+-- ahead.
 -- name: UseTOTPStep :execrows
 UPDATE totp SET last_step = @step
 WHERE account_id = @account_id AND confirmed_at IS NOT NULL AND (last_step < @step OR last_step > @newest);

@@ -75,8 +75,9 @@ CREATE TABLE counters (
 
 -- id is workspace << 43 | server_version, so that a page of one workspace is one range of rowids. Versions may start
 -- at the current Unix time in milliseconds after a restore, which 43 bits hold until the year 2248.
--- op is 0 for put and 1 for delete; owner is the user to whom alone the entry is shown (notifications), or NULL. prev is the version of the entry that this one replaced as the winner of its
--- record, 0 if there was none. The payload comes last: what does not read it does not touch its pages.
+-- op is 0 for put and 1 for delete; owner is the user to whom alone the entry is shown (notifications), or NULL. prev
+-- is the version of the entry that this one replaced as the winner of its record, 0 if there was none. The payload
+-- comes last: what does not read it does not touch its pages.
 CREATE TABLE log (
   id      INTEGER PRIMARY KEY,
   tbl     INTEGER NOT NULL,
@@ -101,8 +102,8 @@ CREATE TABLE superseded (
 ) STRICT;
 
 -- The winner of each record, found by (workspace, table, pk). pk is in UTF-16 order (see jsstring.SortKey), because
--- that is the order of a snapshot. state is 0 live, 1 put with deleted:true, 2 deleted; 4 is added for a row of workspace
--- Files and Trash.
+-- that is the order of a snapshot. state is 0 live, 1 put with deleted:true, 2 deleted; 4 is added for a row of
+-- workspace Files and Trash.
 CREATE TABLE records (
   workspace INTEGER NOT NULL,
   tbl       INTEGER NOT NULL,

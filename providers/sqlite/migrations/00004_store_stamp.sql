@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Whose store this is, and of which run and moment (internal/sqlitex/stamp.go). Other programs read it before they change
--- anything. restored_at is when an older copy was last put back.
+-- Whose store this is, and of which run and moment (internal/sqlitex/stamp.go). Other programs read it before they
+-- change anything. restored_at is when an older copy was last put back.
 CREATE TABLE store_stamp (
   id          INTEGER PRIMARY KEY CHECK (id = 1),
   store       TEXT NOT NULL,

@@ -1,8 +1,8 @@
 -- +goose Up
 
--- Addresses to which events are sent. Those of scope user belong to a member and tell of one workspace, those of scope admin
--- may tell of all. events and custom_hooks are JSON. The log is the queue: a webhook was told of every version of its workspace up to position.
--- since is when url was set: what became of earlier deliveries says nothing of it.
+-- Addresses to which events are sent. Those of scope user belong to a member and tell of one workspace, those of scope
+-- admin may tell of all. events and custom_hooks are JSON. The log is the queue: a webhook was told of every version of
+-- its workspace up to position. since is when url was set: what became of earlier deliveries says nothing of it.
 CREATE TABLE webhooks (
   num          INTEGER PRIMARY KEY AUTOINCREMENT,
   id           TEXT NOT NULL UNIQUE,

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Where the messages of a thread are, those that are marked deleted included: in the order of idx, order_key and pk. Both texts are
--- in UTF-16 order, as in records. Derived from the winners of messages (table 3).
+-- Where the messages of a thread are, those that are marked deleted included: in the order of idx, order_key and pk.
+-- Both texts are in UTF-16 order, as in records. Derived from the winners of messages (table 3).
 CREATE TABLE chat_places (
   workspace INTEGER NOT NULL,
   pk        BLOB NOT NULL,
@@ -11,7 +11,8 @@ CREATE TABLE chat_places (
   PRIMARY KEY (workspace, pk)
 ) STRICT, WITHOUT ROWID;
 
--- A version that stands for what has last changed a message of a thread, or deleted the thread. A row counts as an entry, and stays.
+-- A version that stands for what has last changed a message of a thread, or deleted the thread. A row counts as an
+-- entry, and stays.
 CREATE TABLE chat_threads (
   workspace INTEGER NOT NULL,
   thread    BLOB NOT NULL,

@@ -8,7 +8,8 @@ CREATE TABLE workspace_settings (
   PRIMARY KEY (workspace, key)
 ) STRICT, WITHOUT ROWID;
 
--- Who may administer the whole deployment (or3cloud.DeploymentAdminStore). granted_by is a user; empty when it was an operator.
+-- Who may administer the whole deployment (or3cloud.DeploymentAdminStore). granted_by is a user; empty when it was an
+-- operator.
 CREATE TABLE deployment_admins (
   user_id    TEXT PRIMARY KEY REFERENCES users (id),
   granted_by TEXT NOT NULL,

@@ -1,8 +1,9 @@
 -- +goose Up
 
--- Background jobs (or3cloud.JobStore). Their users and workspaces may be another store's. lease_until is 0 without a lease. due_at is
--- when something has to be done about the job if nothing happens: an open one fails, a finished one goes. resumable says that another
--- worker can go on with it. Each piece of an answer changes the row, so what is large is elsewhere.
+-- Background jobs (or3cloud.JobStore). Their users and workspaces may be another store's. lease_until is 0 without a
+-- lease. due_at is when something has to be done about the job if nothing happens: an open one fails, a finished one
+-- goes. resumable says that another worker can go on with it. Each piece of an answer changes the row, so what is large
+-- is elsewhere.
 CREATE TABLE jobs (
   num             INTEGER PRIMARY KEY AUTOINCREMENT,
   id              TEXT NOT NULL UNIQUE,
@@ -37,8 +38,8 @@ CREATE INDEX jobs_open ON jobs (num) WHERE status = 'streaming';
 CREATE INDEX jobs_by_due ON jobs (due_at);
 CREATE INDEX jobs_in_history ON jobs (num, lease_until) WHERE history_phase IN ('admission_pending', 'finalization_pending');
 
--- What is large of a job, at most once each: 0 tool calls, 1 the state of a workflow, 2 usage and 4 the context, all JSON, and 3 the
--- execution, encrypted.
+-- What is large of a job, at most once each: 0 tool calls, 1 the state of a workflow, 2 usage and 4 the context, all
+-- JSON, and 3 the execution, encrypted.
 CREATE TABLE job_parts (
   job   INTEGER NOT NULL REFERENCES jobs (num) ON DELETE CASCADE,
   part  INTEGER NOT NULL,
@@ -46,8 +47,8 @@ CREATE TABLE job_parts (
   PRIMARY KEY (job, part)
 ) STRICT;
 
--- The texts of jobs, in pieces of some KiB: 0 the answer, 1 the reasoning. place is where a piece begins, ends where it ends, in
--- UTF-16 code units; bytes is how long the text is up to there.
+-- The texts of jobs, in pieces of some KiB: 0 the answer, 1 the reasoning. place is where a piece begins, ends where it
+-- ends, in UTF-16 code units; bytes is how long the text is up to there.
 CREATE TABLE job_texts (
   job   INTEGER NOT NULL REFERENCES jobs (num) ON DELETE CASCADE,
   part  INTEGER NOT NULL,

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- What administrators have done, and what was refused (audit.Store). settings is a JSON array of names. refusal is empty if it
--- was done.
+-- What administrators have done, and what was refused (audit.Store). settings is a JSON array of names. refusal is
+-- empty if it was done.
 CREATE TABLE audit (
   num          INTEGER PRIMARY KEY AUTOINCREMENT,
   at           INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 -- +goose Up
 
--- What webhooks of administrators tell of (adminevent.Queue). Such a webhook was told of every event up to its position. data is JSON.
+-- What webhooks of administrators tell of (adminevent.Queue). Such a webhook was told of every event up to its
+-- position. data is JSON.
 CREATE TABLE admin_events (
   num          INTEGER PRIMARY KEY AUTOINCREMENT,
   name         TEXT NOT NULL,

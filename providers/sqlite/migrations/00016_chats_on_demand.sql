@@ -1,6 +1,7 @@
 -- +goose Up
 
--- Up to which version the log is in chat_places and chat_threads. Workspaces in which no one has read a chat have neither.
+-- Up to which version the log is in chat_places and chat_threads. Workspaces in which no one has read a chat have
+-- neither.
 CREATE TABLE chat_heads (
   workspace INTEGER PRIMARY KEY,
   version   INTEGER NOT NULL

@@ -1,10 +1,10 @@
 -- +goose Up
 
--- Which op ids there are, and which entry is the winner of a record, is looked up in an index of runs (internal/index), which is derived
--- from the log. It replaces the tables op_ids and records.
+-- Which op ids there are, and which entry is the winner of a record, is looked up in an index of runs (internal/index),
+-- which is derived from the log. It replaces the tables op_ids and records.
 
--- One row. generation says which state of the index belongs to a transaction, gone how many entries were collected since the last merge
--- that has looked for such.
+-- One row. generation says which state of the index belongs to a transaction, gone how many entries were collected
+-- since the last merge that has looked for such.
 CREATE TABLE index_state (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
   generation INTEGER NOT NULL,
@@ -22,8 +22,8 @@ CREATE TABLE index_runs (
   chunks  INTEGER NOT NULL
 ) STRICT;
 
--- The rows of a run, under run << 32 | number: pieces with keys, and then chunks with its filter and where its pieces begin. Rows
--- without a run are deleted.
+-- The rows of a run, under run << 32 | number: pieces with keys, and then chunks with its filter and where its pieces
+-- begin. Rows without a run are deleted.
 CREATE TABLE index_pieces (
   id   INTEGER PRIMARY KEY,
   data BLOB NOT NULL
@@ -50,6 +50,6 @@ INSERT INTO signing_keys (purpose, key) VALUES ('index', randomblob(32));
 INSERT INTO tombstones (id) SELECT (workspace << 43) | version FROM records WHERE (state & 3) = 2;
 INSERT INTO pins (workspace, pk, version) SELECT workspace, pk, pinned FROM records WHERE tbl = 2 AND pinned > 0;
 
--- log.op was 0 for a put and 1 for a delete. Twice the state that the record has with the entry is added, so that the index needs nothing
--- but the log; see records.state. The fingerprints of op_ids go in front of log.op_id. The program does both when it starts, in steps,
--- and then drops op_ids and records.
+-- log.op was 0 for a put and 1 for a delete. Twice the state that the record has with the entry is added, so that the
+-- index needs nothing but the log; see records.state. The fingerprints of op_ids go in front of log.op_id. The program
+-- does both when it starts, in steps, and then drops op_ids and records.

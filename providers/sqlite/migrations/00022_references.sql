@@ -1,7 +1,7 @@
 -- +goose Up
 
--- What names which content is looked up in the index (internal/index), under the digest; what a winner names is kept under its entry.
--- So a push that names files writes at the ends of tables, and not in their middle.
+-- What names which content is looked up in the index (internal/index), under the digest; what a winner names is kept
+-- under its entry. So a push that names files writes at the ends of tables, and not in their middle.
 
 DROP TRIGGER file_added;
 DROP TRIGGER file_changed;
@@ -22,7 +22,8 @@ CREATE TABLE files (
   kind       TEXT NOT NULL
 ) STRICT;
 
--- The digests that live messages and posts name, by the entry that is the winner: see layout.AppendDigest. Rows that name none are not here.
+-- The digests that live messages and posts name, by the entry that is the winner: see layout.AppendDigest. Rows that
+-- name none are not here.
 CREATE TABLE blob_refs (
   id      INTEGER PRIMARY KEY,
   digests BLOB NOT NULL

@@ -8,8 +8,8 @@ SELECT id, heads FROM blocks WHERE id >= @begin AND id <= @upto ORDER BY id DESC
 SELECT text FROM blocks WHERE id = @id;
 
 -- name: BlocksFrom :many
--- The blocks of a workspace, which begins at the first id, from the one that may hold an entry on. Texts are not among the columns: a
--- step reads all of them.
+-- The blocks of a workspace, which begins at the first id, from the one that may hold an entry on. Texts are not among
+-- the columns: a step reads all of them.
 SELECT b.id, b.heads, CAST(coalesce(m.skip, 0) AS INTEGER) AS skip, CAST(coalesce(m.other, 0) AS INTEGER) AS other
 FROM blocks b LEFT JOIN marks m ON m.id = b.id
 WHERE b.id >= (SELECT CAST(coalesce(max(f.id), @entry) AS INTEGER) AS id FROM blocks f WHERE f.id >= @begin AND f.id <= @entry) AND b.id <= @upto

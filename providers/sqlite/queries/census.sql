@@ -8,7 +8,8 @@ SELECT CAST(coalesce(sum(files), 0) AS INTEGER) AS files, CAST(coalesce(sum(byte
 SELECT CAST(coalesce(sum(bytes), 0) AS INTEGER) FROM counters;
 
 -- name: LargestWorkspaces :many
--- Those after a size and a number, the largest first. Their sizes alone are sorted; what else there is of them is read once they are found.
+-- Those after a size and a number, the largest first. Their sizes alone are sorted; what else there is of them is read
+-- once they are found.
 SELECT w.num, w.name, w.id, w.description, CAST(w.deleted_at IS NOT NULL AS BOOLEAN) AS deleted, CAST(s.size AS INTEGER) AS size
 FROM (
   SELECT k.num AS num, coalesce(c.bytes, 0) + coalesce(u.bytes, 0) AS size

@@ -6,7 +6,7 @@ export const words = {
   'page.retry': 'Try again',
   'page.off': 'Accounts are switched off',
   'page.offText': 'This server only serves files: there is no sign-in, no sync and no file storage.',
-  'page.offHelp': 'Whoever runs it can switch them on: remove SSR_AUTH_ENABLED=false from the configuration and start the server again. '
+  'page.offHelp': 'An administrator can switch them on: remove SSR_AUTH_ENABLED=false from the configuration and restart the server. '
     + 'If it is not there, the server’s log says what is missing.',
   'page.registered': 'Your account is ready.',
   'page.signedOut': 'You are signed out.',
@@ -21,7 +21,7 @@ export const words = {
   'home.copied': 'The address is copied.',
   'home.copyByHand': 'The address is selected; copy it with your keyboard.',
   'home.workspaces': 'Workspaces',
-  'home.noWorkspaces': 'You have no workspace yet; OR3 Chat makes one when it connects.',
+  'home.noWorkspaces': 'You have no workspace yet; OR3 Chat creates one when it connects.',
   'home.active': 'in use now',
   'home.owner': 'You own this workspace',
   'home.editor': 'You can read and change everything',

@@ -1,4 +1,5 @@
--- The tables of the layout of November 2026 that a push writes: one row for an entry, one for its op id, one for its record.
+-- The tables of the layout of November 2026 that a push writes: one row for an entry, one for its op id, one for its
+-- record.
 CREATE TABLE workspaces (
   num         INTEGER PRIMARY KEY AUTOINCREMENT CHECK (num < 1048576),
   id          TEXT NOT NULL UNIQUE,

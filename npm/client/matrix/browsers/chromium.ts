@@ -16,7 +16,7 @@ export async function launchChromium(program: string): Promise<Browser> {
           const page = await context.newPage()
           const complaints: string[] = []
           page.on('pageerror', error => complaints.push(String(error)))
-          // What a browser says of requests that fail is no fault of the page.
+          // A browser reports requests that fail; that is not an error of the page.
           page.on('console', message => message.type() === 'error' && !message.text().startsWith('Failed to load resource') && complaints.push(message.text()))
           await page.goto(address)
           return { complaints, evaluate: expression => page.evaluate(expression), close: () => page.close() }

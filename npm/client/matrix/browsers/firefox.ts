@@ -1,5 +1,5 @@
-// Firefox as the distribution has it, by WebDriver BiDi (w3.org/TR/webdriver-bidi). Playwright has a Firefox of its own, and asks
-// the distribution's for what it does not know.
+// Firefox as the distribution has it, by WebDriver BiDi (w3.org/TR/webdriver-bidi). Playwright has a Firefox of its
+// own, and asks the distribution's for what it does not know.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'

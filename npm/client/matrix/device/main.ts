@@ -19,7 +19,10 @@ export interface DevicePage {
   withhold: (path: string | null) => void
   /** Asks the server, as any script of the page could. */
   ask: (method: string, path: string, body?: object | null, headers?: Record<string, string>) => Promise<{ status: number, text: string }>
-  /** Writes one new row after the other, whose ids begin with a name, until `rest` is called, which returns how many there are. */
+  /**
+   * Writes one new row after the other, whose ids begin with a name, until `rest` is called, which returns how many
+   * there are.
+   */
   toil: (name: string) => void
   rest: () => Promise<number>
 }

@@ -34,7 +34,7 @@ export async function killed(world: World): Promise<void> {
 /** Which of the tabs of a device syncs for all of them. */
 async function leader(tabs: Tab[]): Promise<Tab> {
   const leads = (tab: Tab): Promise<boolean> => tab.do(async ({ db }) => {
-    // A lock tells whose it is only to whoever asks for it, so each tab compares its own id.
+    // A lock tells its owner only to those who ask for it, so each tab compares its own id.
     const { held = [] } = await navigator.locks.query()
     const mine = await new Promise<string>((resolve) => {
       void navigator.locks.request(crypto.randomUUID(), async (lock) => {
@@ -54,7 +54,9 @@ async function leader(tabs: Tab[]): Promise<Tab> {
   return found!
 }
 
-/** The tab that syncs is closed: another one goes on, and nothing that any of them has written is lost, or sent twice. */
+/**
+ * The tab that syncs is closed: another one goes on, and nothing that any of them has written is lost, or sent twice.
+ */
 export async function leaderClosed(world: World): Promise<void> {
   const [first, other] = await world.devicesOf(person('ann'), 2) as [Tab, Tab]
   const { device } = first

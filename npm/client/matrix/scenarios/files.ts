@@ -42,7 +42,7 @@ export async function uploadAndDownload(world: World): Promise<void> {
     await until(() => known(b, hash))
     expect(await got(b, hash)).toEqual({ size, digest: hash.slice('sha256:'.length), type: 'application/pdf' })
   }
-  // Offline it waits, and whoever asks for it is told so.
+  // Offline it waits, and those who ask for it learn that.
   a.device.line.cut()
   const { hash } = await add(a, 5_000_001)
   await a.is({ state: 'offline' })
@@ -59,7 +59,9 @@ export async function uploadAndDownload(world: World): Promise<void> {
   expect(await got(b, hash)).toMatchObject({ size: 5_000_001, digest: hashOf(5_000_001).slice('sha256:'.length) })
 }
 
-/** What is deleted goes from a device that was away at the time, and the content from the host once it has collected. */
+/**
+ * What is deleted goes from a device that was away at the time, and the content from the host once it has collected.
+ */
 export async function deleteAndCollect(world: World): Promise<void> {
   const [a, b] = await world.devicesOf(person('ann'), 2) as [Tab, Tab]
   const { hash } = await add(a, 70_000)

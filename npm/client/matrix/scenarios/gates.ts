@@ -15,7 +15,10 @@ function listed(): Endpoint[] {
   })
 }
 
-/** What anyone may ask, and how it is answered: it says nothing of anyone, or wants another proof than a session. All else is closed. */
+/**
+ * What anyone may ask, and how it is answered: it says nothing of anyone, or wants another proof than a session. All
+ * else is closed.
+ */
 const open: Record<string, number> = {
   'GET /api/auth/session': 200,
   'GET /api/health': 200,

@@ -84,7 +84,9 @@ export async function viewer(world: World): Promise<void> {
   expect((await owner.rows()).shared?.title).toBe('of the viewer')
 }
 
-/** Access tokens run out under two tabs that ask for many things at once. The session goes on, by one rotation for all. */
+/**
+ * Access tokens run out under two tabs that ask for many things at once. The session goes on, by one rotation for all.
+ */
 export async function sessionRefresh(world: World): Promise<void> {
   const [first, other] = await world.devicesOf(person('ann'), 2) as [Tab, Tab]
   const { device } = first
@@ -118,7 +120,9 @@ export async function sessionRefresh(world: World): Promise<void> {
   }
 }
 
-/** Whoever signs out in one tab is signed out in all, and on a device that is signed out from afar. What was not sent is told, kept, and sent later. */
+/**
+ * Signing out in one tab, or from another device, signs out all tabs. Unsent edits are reported, kept and sent later.
+ */
 export async function signOut(world: World): Promise<void> {
   const ann = person('ann')
   const bob = person('bob')

@@ -24,7 +24,9 @@ export async function bothWays(world: World): Promise<void> {
   expect((await historyOf(a)).map(({ pk }) => pk.replace('kv:matrix/notes/', '')).sort()).toEqual(['1', '1', '1', '2', 'values'])
 }
 
-/** One row is edited on two devices that are offline. The later edit wins on all, whoever is back first, and the other one is told. */
+/**
+ * Two offline devices edit a row. The later edit wins, whichever device is back first, and the other device is told.
+ */
 export async function sameRowOffline(world: World): Promise<void> {
   for (const first of ['winner', 'loser']) {
     const [early, late, third] = await world.devicesOf(person('ann'), 3) as [Tab, Tab, Tab]
@@ -59,7 +61,10 @@ export async function sameRowOffline(world: World): Promise<void> {
   }
 }
 
-/** Messages that two devices have written offline into one chat stand in one order on all, by `index` and then `order_key`. */
+/**
+ * Messages that two devices have written offline into one chat stand in one order on all, by `index` and then
+ * `order_key`.
+ */
 export async function messageOrder(world: World): Promise<void> {
   const who = person('ann')
   const [a, b] = await world.devicesOf(who, 2) as [Tab, Tab]
@@ -94,7 +99,10 @@ export async function messageOrder(world: World): Promise<void> {
 
 const hour = 3_600_000
 
-/** A device that was offline for six hours and thousands of edits has them on all devices afterwards, and the edits of others. */
+/**
+ * A device that was offline for six hours and thousands of edits has them on all devices afterwards, and the edits of
+ * others.
+ */
 export async function hoursOffline(world: World): Promise<void> {
   const who = person('ann')
   const [a, b] = await world.devicesOf(who, 2) as [Tab, Tab]

@@ -1,4 +1,4 @@
-// A device of a schedule: one database, its tabs, whoever is signed in, and the line to the server.
+// A device of a schedule: one database, its tabs, the signed-in user, and the line to the server.
 import { Dexie } from 'dexie'
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
 import type { Sync } from '../../src/index.js'

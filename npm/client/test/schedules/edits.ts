@@ -1,9 +1,9 @@
-// What the app has done on all devices: each edit with what it was made on top of. It knows nothing of clocks, so it holds for any way to
-// decide between edits that did not know of each other.
+// What the app has done on all devices: each edit with what it was made on top of. It knows nothing of clocks, so it
+// holds for any way to decide between edits that did not know of each other.
 import type { Row } from './ledger.js'
 
 export interface Edit {
-  /** In the row itself, so that whoever has the row has the edit. */
+  /** In the row itself, so that a device with the row has the edit. */
   id: string
   /** Its table and key. */
   row: string
@@ -55,7 +55,7 @@ export class Edits {
     this.#shown.set(key, id)
   }
 
-  /** All edits of a row, for whoever has to find out. */
+  /** All edits of a row, for reading a failure. */
   story(row: string): string {
     return [...this.all.values()].filter(e => e.row === row).map(({ id, device, parent, content, dead }) =>
       `${id} on device ${device} after ${parent}${dead ? ' (gone)' : ''}${this.told.has(id) ? ' (told)' : ''}: ${JSON.stringify(content)?.slice(0, 300)}`).join('\n')
@@ -68,8 +68,8 @@ export class Edits {
   }
 
   /**
-   * What is left of each row has to be an edit that no other one was made on top of, and every other such edit has reached the
-   * server, or the app was told that it was lost.
+   * What is left of each row has to be an edit that no other one was made on top of, and every other such edit has
+   * reached the server, or the app was told that it was lost.
    */
   check(rows: ReadonlyMap<string, Row>, reached: ReadonlySet<string>, deleted: (row: string, device: number) => boolean): void {
     const alive = [...this.all.values()].filter(e => !e.dead || reached.has(e.id))

@@ -1,4 +1,5 @@
-// A server with the people who use it, for one schedule at a time: what a schedule does to the server, no other one feels.
+// A server with the people who use it, for one schedule at a time: what a schedule does to the server, no other one
+// feels.
 import { Random } from '../random.js'
 import { ann, Browser, Server } from '../server.js'
 import { send } from './http.js'
@@ -52,7 +53,7 @@ export class Lane {
     }))
   }
 
-  /** Nothing of it is to be used any more: a schedule that hangs still has it. */
+  /** Do not use anything of it any more: a schedule that hangs still has it. */
   spoil(): void {
     this.realms.length = 0
     this.#used = perServer

@@ -1,5 +1,5 @@
-// What has reached the server, as seen on the wire, and which row has to come of it by the contract: of all writes of a row the one with the
-// greatest stamp.
+// What has reached the server, as seen on the wire, and which row has to come of it by the contract: of all writes of a
+// row the one with the greatest stamp.
 
 export type Row = Record<string, unknown>
 
@@ -35,7 +35,10 @@ export class Ledger {
   /** The edits that the server has. */
   readonly reached = new Set<string>()
 
-  /** A push is on its way. What it returns takes the server's answer; without one it is not known what became of the push. */
+  /**
+   * A push is on its way. What it returns takes the server's answer; without one it is not known what became of the
+   * push.
+   */
   sent(body: string, device: number): (status: number, text: string) => void {
     const { ops } = JSON.parse(body) as { ops: Op[] }
     const fresh: [string, string][] = []
@@ -77,7 +80,7 @@ export class Ledger {
     if (edit !== undefined) this.reached.add(String(edit))
   }
 
-  /** All writes of a row, for whoever has to find out. */
+  /** All writes of a row, for reading a failure. */
   story(row: string): string {
     return [...this.#rows.get(row)?.values() ?? []].map(({ stamp, payload, device, sure }) =>
       `device ${device} sent ${stamp.clock} ${stamp.hlc} ${stamp.opId.slice(0, 8)}${sure ? '' : ' (unanswered)'}: ${JSON.stringify(payload)?.slice(0, 300)}`).join('\n')

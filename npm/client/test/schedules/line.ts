@@ -1,5 +1,5 @@
-// The line between a device and the server: every request and every answer waits at a gate until the schedule lets it through, loses it,
-// doubles it, or answers for the server.
+// The line between a device and the server: every request and every answer waits at a gate until the schedule lets it
+// through, loses it, doubles it, or answers for the server.
 import type { Random } from '../random.js'
 import type { Browser } from '../server.js'
 import type { Ledger } from './ledger.js'

@@ -1,5 +1,5 @@
-// The library with a clock, timers and random numbers of its own: devices whose clocks differ live in one process, and a seed repeats
-// all that they do.
+// The library with a clock, timers and random numbers of its own: devices whose clocks differ live in one process, and
+// a seed repeats all that they do.
 import { resolve } from 'node:path'
 import { runInThisContext } from 'node:vm'
 import { build, type Rollup } from 'vite'

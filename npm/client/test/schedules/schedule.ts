@@ -1,6 +1,6 @@
-// A random life of eight devices of three people who share a workspace, and what has to be true at its end. One seed repeats it: what is
-// done, in which order, by which clock, and what becomes of each request. Only of a server that is killed while it works no seed says
-// how far it has come.
+// A random life of eight devices of three people who share a workspace, and what has to be true at its end. One seed
+// repeats it: what is done, in which order, by which clock, and what becomes of each request. Only of a server that is
+// killed while it works no seed says how far it has come.
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Dexie, Table, Transaction } from 'dexie'
 import type { SyncProblem } from '../../src/index.js'
@@ -18,7 +18,10 @@ const [second, hour, day] = [1000, 3_600_000, 86_400_000]
 /** What the app does on purpose. */
 class GivenUp extends Error {}
 
-/** How often it is looked whether a schedule goes on, in milliseconds, and how often it may be found where it was. No machine is that slow. */
+/**
+ * How often it is looked whether a schedule goes on, in milliseconds, and how often it may be found where it was. No
+ * machine is that slow.
+ */
 const watch = { every: 10_000, still: 60 }
 
 /** Runs one schedule in a workspace of its own; the error names the seed. */
@@ -64,7 +67,7 @@ class Draft {
     return content
   }
 
-  /** A row as it is to be left behind; undefined if it is deleted. It gets the edit into it. */
+  /** The row that an edit leaves behind, with the edit's mark; undefined if it is deleted. */
   edit(table: string, key: string, before: Row | undefined, after: Row | undefined): Row | undefined {
     const row = wireRow(table, key)
     const id = this.schedule.name()
@@ -284,7 +287,7 @@ class Schedule {
     else await this.lane.people[0]!.browser.post('/api/workspaces/members/remove', { workspaceId: this.#workspace, userId: person.id })
   }
 
-  /** Whoever uses the device signs out, or someone else signs in; the next time it is theirs again. */
+  /** The device's user signs out, or someone else signs in; the next time it is theirs again. */
   async #session(device: Device): Promise<void> {
     const { random, lane } = this
     const away = device.browser.person !== device.person.id
@@ -296,13 +299,13 @@ class Schedule {
 
   async #wipe(device: Device): Promise<void> {
     const { browser, person } = device
-    // An empty database would belong to whoever else is signed in.
+    // An empty database would belong to the other user who is signed in.
     if (browser.person !== undefined && browser.person !== person.id) browser.become(person.browser)
     await device.wipe()
     this.#forget(device)
   }
 
-  /** Whoever uses the device hands it over to someone else, and gives up what was not sent. */
+  /** The device's user hands it over to someone else, and gives up what was not sent. */
   async #clear(tab: Tab): Promise<void> {
     const { device } = tab
     if (tab.busy || device.older) return
@@ -528,7 +531,7 @@ class Schedule {
         const pending = await sync.pending()
         if (status.state !== 'live' || pending > 0) left.push(`device ${device.n}, which has ${pending} unsent edits and is ${JSON.stringify(status)}`)
       }
-      // Whoever has got or sent something has to be heard by those before.
+      // A device that received or sent something has to be heard by those before it.
       if (this.ledger.count !== count) left.push(`${this.ledger.count - count} writes`)
     }
   }

@@ -1,6 +1,6 @@
 import { addServerPlugin, createResolver, defineNuxtModule } from '@nuxt/kit'
 
-/** A stand-in for another auth provider: whoever has the cookie clerk=NAME is NAME. */
+/** A stand-in for another auth provider: the cookie clerk=NAME signs in NAME. */
 export default defineNuxtModule({
   meta: { name: 'or3-provider-clerk' },
   setup() {

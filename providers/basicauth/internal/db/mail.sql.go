@@ -52,7 +52,7 @@ const countMail = `-- name: CountMail :one
 SELECT CAST(COUNT(*) AS INTEGER) FROM mail_outbox WHERE kind <> ?1
 `
 
-// Requests for a link are no letters yet.
+// Requests for a link do not count: they are not letters yet.
 func (q *Queries) CountMail(ctx context.Context, request string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countMail, request)
 	var column_1 int64
@@ -135,7 +135,8 @@ const dueMail = `-- name: DueMail :one
 SELECT id, account_id, kind, sealed, created_at, expires_at, attempts, next_attempt_at, fault_at, fault_step, fault_code, fault, fault_advice FROM mail_outbox WHERE next_attempt_at <= ?1 ORDER BY attempts, next_attempt_at, id LIMIT 1
 `
 
-// What has failed before waits for what is new: a person may be waiting for that, and one bad address must not hold it up.
+// What has failed before waits for what is new: a person may be waiting for that, and one bad address must not hold it
+// up.
 func (q *Queries) DueMail(ctx context.Context, now int64) (MailOutbox, error) {
 	row := q.db.QueryRowContext(ctx, dueMail, now)
 	var i MailOutbox

@@ -13,7 +13,7 @@ const deleteAllMail = `-- name: DeleteAllMail :exec
 DELETE FROM mail_outbox
 `
 
-// Links in mail are no good any more, and notices were sent already or tell of what is not there.
+// Links in mail no longer work, and notices were sent already or tell of what is not there.
 func (q *Queries) DeleteAllMail(ctx context.Context) error {
 	_, err := q.db.ExecContext(ctx, deleteAllMail)
 	return err
@@ -42,8 +42,8 @@ const endAllSessions = `-- name: EndAllSessions :exec
 UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER) WHERE revoked_at IS NULL
 `
 
-// An older copy of the database was put back: what has ended or was used up since is not known, so nothing that can be is
-// good any more.
+// An older copy of the database was put back: what has ended or was used up since is not known, so nothing that can be
+// is good any more.
 func (q *Queries) EndAllSessions(ctx context.Context, now int64) error {
 	_, err := q.db.ExecContext(ctx, endAllSessions, now)
 	return err

@@ -68,7 +68,8 @@ DELETE FROM one_time_tokens WHERE fingerprint = (
 ) AND (SELECT COUNT(*) FROM one_time_tokens c WHERE c.account_id IS NULL) > CAST(?1 AS INTEGER)
 `
 
-// Makes room for one more token without an account. The plus sign makes SQLite look for the oldest in the order of the expiry.
+// Makes room for one more token without an account. The plus sign makes SQLite look for the oldest in the order of the
+// expiry.
 func (q *Queries) DeleteSurplusCeremony(ctx context.Context, keep int64) error {
 	_, err := q.db.ExecContext(ctx, deleteSurplusCeremony, keep)
 	return err

@@ -112,7 +112,8 @@ type UseTOTPStepParams struct {
 	Newest    int64
 }
 
-// The condition is what makes each code count once. A step beyond the newest one that can be is from a clock that was ahead.
+// The condition is what makes each code count once. A step beyond the newest one that can be is from a clock that was
+// ahead.
 func (q *Queries) UseTOTPStep(ctx context.Context, arg UseTOTPStepParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, useTOTPStep, arg.Step, arg.AccountID, arg.Newest)
 	if err != nil {

@@ -107,8 +107,8 @@ type BlocksFromRow struct {
 	Other int64
 }
 
-// The blocks of a workspace, which begins at the first id, from the one that may hold an entry on. Texts are not among the columns: a
-// step reads all of them.
+// The blocks of a workspace, which begins at the first id, from the one that may hold an entry on. Texts are not among
+// the columns: a step reads all of them.
 func (q *Queries) BlocksFrom(ctx context.Context, arg BlocksFromParams) ([]BlocksFromRow, error) {
 	rows, err := q.db.QueryContext(ctx, blocksFrom, arg.Entry, arg.Begin, arg.Upto)
 	if err != nil {

@@ -52,7 +52,8 @@ type LargestWorkspacesRow struct {
 	Size        int64
 }
 
-// Those after a size and a number, the largest first. Their sizes alone are sorted; what else there is of them is read once they are found.
+// Those after a size and a number, the largest first. Their sizes alone are sorted; what else there is of them is read
+// once they are found.
 func (q *Queries) LargestWorkspaces(ctx context.Context, arg LargestWorkspacesParams) ([]LargestWorkspacesRow, error) {
 	rows, err := q.db.QueryContext(ctx, largestWorkspaces, arg.Size, arg.Num, arg.Max)
 	if err != nil {

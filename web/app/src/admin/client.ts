@@ -70,7 +70,7 @@ export function createAdmin({ fetch, renew, timeoutMs = 30_000 }: AdminSettings)
     }
     catch (cause) {
       if (cause instanceof AdminError || signal?.aborted) throw cause
-      if (limit.signal.aborted) throw new AdminError(0, 'The server takes too long to answer. Try again.', cause)
+      if (limit.signal.aborted) throw new AdminError(0, 'The server is taking too long to answer. Try again.', cause)
       throw new AdminError(0, 'The server cannot be reached. Check the network, then try again.', cause)
     }
     finally {

@@ -8,7 +8,10 @@ export interface Data<T> {
   load: () => Promise<void>
 }
 
-/** useData gets something from the server, at once and whenever `load` is called. What was loaded stays until something newer has come. */
+/**
+ * useData gets something from the server, at once and whenever `load` is called. What was loaded stays until something
+ * newer has come.
+ */
 export function useData<T>(get: (signal: AbortSignal) => Promise<T>): Data<T> {
   let abort = new AbortController()
   onScopeDispose(() => abort.abort())
@@ -52,7 +55,10 @@ export interface Pages<T> {
   more: () => Promise<void>
 }
 
-/** How many entries a page should have, and how many questions are asked for them: what one question looks at is bounded. */
+/**
+ * How many entries a page should have, and how many questions are asked for them: what one question looks at is
+ * bounded.
+ */
 const enough = 20
 const mostQuestions = 60
 

@@ -18,7 +18,7 @@ export function useSession() {
       if (other) location.reload()
     }
     catch {
-      state.value = 'unavailable' // this is no sign-out
+      state.value = 'unavailable' // not a sign-out
     }
   }
 

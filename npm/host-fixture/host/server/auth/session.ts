@@ -25,7 +25,7 @@ export function resolveSessionContext(event: H3Event): Promise<SessionContext> {
   return (event.context[key] ??= resolve(event)) as Promise<SessionContext>
 }
 
-/** Forgets what is remembered of whoever has this session, so that the next request sees a change. */
+/** Forgets what is remembered of this session's user, so that the next request sees a change. */
 export function invalidateSession({ provider, providerUserId }: SessionContext): void {
   authorizationRevision++
   for (const key of remembered.keys()) {

@@ -17,7 +17,10 @@ export interface AccountOptions {
   baseUrl?: string
   passkeys?: Passkeys
   translation?: Translation
-  /** Which edits of this browser the server does not have yet: asked before someone signs out over them. Without it the page looks into OR3 Chat's outbox. */
+  /**
+   * Which edits of this browser the server does not have yet: asked before someone signs out over them. Without it the
+   * page looks into OR3 Chat's outbox.
+   */
   unsentChanges?: () => Unsent | Promise<Unsent>
   /** Runs after the server has confirmed a sign-out. */
   afterSignOut?: () => void | Promise<void>
@@ -26,7 +29,8 @@ export interface AccountOptions {
 export function createAccount(options: AccountOptions): Account {
   const { window } = options
   const fetch = options.fetch ?? window.fetch.bind(window)
-  // On a page without HTTPS a browser has no locks; then each tab renews for itself, and the server's grace window does the rest.
+  // On a page without HTTPS a browser has no locks; then each tab renews for itself, and the server's grace window does
+  // the rest.
   const locks: LockManager | undefined = window.navigator.locks
 
   const endings = createEndings(() => window.localStorage)

@@ -17,13 +17,16 @@ export interface Account {
   unsentChanges: () => Promise<Unsent>
   /** renew is the single-flight silent renewal; true when there is a session afterwards. */
   renew: () => Promise<boolean>
-  /** The one-time link with which the page was opened, until somebody deals with it and sets it to null. */
+  /** The one-time link with which the page was opened, until it is dealt with and set to null. */
   link: ShallowRef<AccountLink | null>
   /** inspectLink asks what `link` is good for, and puts the answer there. */
   inspectLink(): Promise<void>
-  /** claimEnd is true for the first who asks after a session has ended, also while the page was not open: only one component reacts to that. */
+  /**
+   * claimEnd is true for the first who asks after a session has ended, also while the page was not open: only one
+   * component reacts to that.
+   */
   claimEnd(): boolean
-  /** arrive is called when the server has just let somebody in: it looks who it is, tells the host, and fails if nobody is there. */
+  /** arrive is called after a sign-in: it looks up who it is, tells the host, and fails if no one is signed in. */
   arrive(): Promise<void>
   install(app: App): void
 }

@@ -1,4 +1,6 @@
-/** The account pages without Nuxt: install `createAccount()` in a Vue app, then use the components below `components/`. */
+/**
+ * The account pages without Nuxt: install `createAccount()` in a Vue app, then use the components below `components/`.
+ */
 export { createAccount, type AccountOptions } from './account'
 export { useAccount, type Account } from './context'
 export { Or3Error, isOr3Error, type Or3ErrorCode } from './api/error'

@@ -12,8 +12,8 @@ export interface AccountLink {
 const fragmentKinds = ['reset', 'confirm-email', 'invite', 'setup'] as const
 
 /**
- * splitAddress finds the one-time link in an address (path, query, fragment) and the address without it. Ours are in the fragment, which reaches no
- * server; `?invite=` is OR3 Chat's own, also inside the `next` that its lock page keeps.
+ * splitAddress finds the one-time link in an address (path, query, fragment) and the address without it. Ours are in
+ * the fragment, which reaches no server; `?invite=` is OR3 Chat's own, also inside the `next` that its lock page keeps.
  */
 export function splitAddress(address: string): { link: AccountLink | null, rest: string } {
   const [beforeFragment, fragment] = cut(address, '#')
@@ -43,14 +43,20 @@ function cut(text: string, separator: string): [before: string, after: string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** takeLink reads a one-time link out of the address bar, which it leaves at once: it stands in no bookmark, history or screenshot. */
+/**
+ * takeLink reads a one-time link out of the address bar, which it leaves at once: it stands in no bookmark, history or
+ * screenshot.
+ */
 export function takeLink({ location, history }: Pick<Window, 'location' | 'history'>): AccountLink | null {
   const { link, rest } = splitAddress(location.pathname + location.search + location.hash)
   if (link) history.replaceState(history.state, '', rest)
   return link
 }
 
-/** inspectLink asks the server what a link is good for, before anybody fills in a form. A link that confirms by itself needs no such question. */
+/**
+ * inspectLink asks the server what a link is good for, before the user fills in a form. A link that confirms by itself
+ * needs no such question.
+ */
 export async function inspectLink(api: Pick<AccountApi, 'link'>, link: AccountLink): Promise<AccountLink> {
   if (link.found || link.kind === 'confirm-email') return link
   const found = await api.link({ kind: link.kind, token: link.token }).catch(() => ({ state: 'unknown' as const }))

@@ -7,8 +7,9 @@ export type Prove = (methods: string[]) => Promise<boolean>
 export const proveKey: InjectionKey<Prove> = Symbol('or3 account proof')
 
 /**
- * useReauthentication wraps a sensitive call: when the server asks for a newer proof, a dialog asks the person, and the call is made again. A person
- * who gives up makes it fail with `cancelled`, which forms do not show. Forms know nothing of all this.
+ * useReauthentication wraps a sensitive call: when the server asks for a newer proof, a dialog asks the person, and the
+ * call is made again. A person who gives up makes it fail with `cancelled`, which forms do not show. Forms know nothing
+ * of all this.
  */
 export function useReauthentication<Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>): (...args: Args) => Promise<Result> {
   const prove = inject(proveKey)

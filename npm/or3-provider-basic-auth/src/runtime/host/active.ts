@@ -4,7 +4,10 @@ export interface PublicConfig {
   authProvider?: unknown
 }
 
-/** isActive is true when accounts are on and basic-auth is their provider; otherwise nothing of this package shows, asks or listens. */
+/**
+ * isActive is true when accounts are on and basic-auth is their provider; otherwise nothing of this package shows, asks
+ * or listens.
+ */
 export function isActive({ ssrAuthEnabled, authProvider }: PublicConfig): boolean {
   return ssrAuthEnabled === true && (!authProvider || authProvider === 'basic-auth')
 }

@@ -5,7 +5,9 @@ export interface Adapter {
   component: Component
 }
 
-/** A registry of the host: a function on the Nuxt app once its plugin has run, a queue on the global object before that. */
+/**
+ * A registry of the host: a function on the Nuxt app once its plugin has run, a queue on the global object before that.
+ */
 interface Registry {
   inject: `$${string}`
   queue: string

@@ -9,7 +9,9 @@ export default defineEventHandler(async (event) => {
   await cloud.relay(event, { answered: () => endProofs(event) })
 })
 
-/** What was asked of accounts may have ended sessions that the host has proven: before the browser knows, the host does. */
+/**
+ * What was asked of accounts may have ended sessions that the host has proven: before the browser knows, the host does.
+ */
 export function endProofs({ method }: { method: string }): void {
   if (method !== 'GET' && method !== 'HEAD') cloud.doubtSessions()
 }

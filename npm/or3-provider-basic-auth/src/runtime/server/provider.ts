@@ -24,9 +24,9 @@ export const provider: AuthProvider = {
 }
 
 /**
- * The session of someone of whom nothing can be known now: reading its user is the fault. In production hosts of early
- * 2026 take an error of getSession itself for "signed out", upon which browsers clean up (contract, auth Pitfall 10); no
- * host does so with what fails later.
+ * The session of a user who cannot be looked up now: reading its user throws. In production hosts of early
+ * 2026 take an error of getSession itself for "signed out", upon which browsers clean up (contract, auth Pitfall 10);
+ * no host does so with what fails later.
  */
 function unknown(fault: unknown): ProviderSession {
   return {

@@ -5,7 +5,10 @@ import type { Presigned, StorageGatewayAdapter } from '~~/server/storage/gateway
 import { admit, type Permission } from './admission'
 import { cloud } from './cloud'
 
-/** The host's files: each question goes to the engine, for whoever the host has let in. Contents take other ways (transfer.ts). */
+/**
+ * The host's files: each question goes to the engine, for users the host has let in. Contents take other ways
+ * (transfer.ts).
+ */
 export const gateway: StorageGatewayAdapter = {
   async presignUpload(event, { workspaceId, hash, mimeType, sizeBytes, expiresInMs, disposition }) {
     const upload = { workspaceId, hash, mimeType, sizeBytes, expiresInMs, disposition }
@@ -22,7 +25,7 @@ export const gateway: StorageGatewayAdapter = {
     await ask(event, 'workspace.write', workspace_id, 'storage/commit', file)
   },
 
-  /** The host lets in whoever may do so, and not by workspaces. */
+  /** The host decides who may do so, and not by workspaces. */
   gc: (event, { workspace_id, retention_seconds, limit }) =>
     cloud.call(event, 'storage/gc', { workspace_id, retention_seconds, limit }),
 

@@ -5,8 +5,8 @@ import { admit, type Permission } from './admission'
 import { cloud } from './cloud'
 
 /**
- * Passes a content between browser and engine, as it comes. The host is asked before, for the workspace that the address
- * is good for; whether it is good for this user, the engine looks at.
+ * Passes a content between browser and engine, as it comes. The host is asked before, for the workspace that the
+ * address is good for; whether it is good for this user, the engine looks at.
  */
 export const transfer = (permission: Permission) => defineEventHandler(async (event) => {
   if (!isSelected(useRuntimeConfig() as HostFiles)) throw createError({ statusCode: 404, statusMessage: 'Not Found' })

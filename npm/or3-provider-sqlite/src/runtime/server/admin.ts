@@ -1,4 +1,5 @@
-// What the host's admin page asks: ProviderAdminAdapter of the kind sync, and the admin stores (contract, workspaces-and-admin §7 and §8).
+// What the host's admin page asks: ProviderAdminAdapter of the kind sync, and the admin stores (contract,
+// workspaces-and-admin §7 and §8).
 import { createError } from 'h3'
 import type { H3Event } from 'h3'
 import type { Method } from 'or3-cloud-engine'
@@ -69,7 +70,10 @@ function accessStore(event: H3Event): WorkspaceAccessStore {
   }
 }
 
-/** The engine makes a member of who is none, and is content if no one has to be removed. The host's page means a member that it shows. */
+/**
+ * The engine makes a member of who is none, and is content if no one has to be removed. The host's page means a member
+ * that it shows.
+ */
 async function mustBeMember(event: H3Event, workspaceId: string, userId: string): Promise<void> {
   const { members } = await cloud.call(event, 'access/list-members', { workspaceId })
   if (!members.some(member => member.userId === userId)) throw createError({ statusCode: 404, statusMessage: 'Member not found' })
@@ -108,7 +112,10 @@ function adminUserStore(event: H3Event): AdminUserStore {
   }
 }
 
-/** What of the stores the engine has. The host keeps the answer for a minute, so before the engine has spoken it is what this version brings. */
+/**
+ * What of the stores the engine has. The host keeps the answer for a minute, so before the engine has spoken it is what
+ * this version brings.
+ */
 function capabilities(): AdminStoreCapabilities {
   const methods = cloud.offered?.methods
   const has = (...names: Method[]) => methods === undefined || names.every(name => methods.includes(name))

@@ -72,7 +72,7 @@ export function jobProvider(name: string): BackgroundJobProvider {
     },
 
     async getJob(jobId, userId) {
-      // Whoever asks for any user's works on it.
+      // A caller who asks for any user's works on it.
       const { job, content, reasoning } = await call('jobs/get', { jobId, userId, withContext: userId === anyone })
       return job && jobOf(job, content?.text, reasoning?.text)
     },

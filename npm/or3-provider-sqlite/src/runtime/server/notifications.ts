@@ -4,7 +4,10 @@ import { isError } from 'h3'
 import type { NotificationEmitter } from '~~/server/utils/notifications/registry'
 import { cloud } from './cloud'
 
-/** One id for one event of a job, as a UUID of version 8 (RFC 9562), so that an event that is told again is written once. */
+/**
+ * One id for one event of a job, as a UUID of version 8 (RFC 9562), so that an event that is told again is written
+ * once.
+ */
 export function notificationId(...parts: string[]): string {
   const bytes = createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16)
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6)
@@ -24,7 +27,7 @@ export function notificationEmitter(): NotificationEmitter {
       return id
     }
     catch (error) {
-      if (isError(error) && error.statusCode === 403) return null // who is no member any more is told nothing
+      if (isError(error) && error.statusCode === 403) return null // a former member is told nothing
       throw error
     }
   }

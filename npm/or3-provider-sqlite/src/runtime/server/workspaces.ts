@@ -8,7 +8,9 @@ function identity({ provider, providerUserId, email, displayName }: Identity): I
   return given({ provider, providerUserId, email, displayName })
 }
 
-/** Users, workspaces, memberships and invites. Whatever cannot be asked is an error, and never "unknown" or "no member". */
+/**
+ * Users, workspaces, memberships and invites. Whatever cannot be asked is an error, and never "unknown" or "no member".
+ */
 export function workspaceStore(): AuthWorkspaceStore {
   const store: AuthWorkspaceStore = {
     async getUser({ provider, providerUserId }) {

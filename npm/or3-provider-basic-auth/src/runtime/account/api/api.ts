@@ -49,7 +49,8 @@ export function createApi({ renew, ...settings }: ApiSettings) {
     changeDisplayName: (body: Schemas['DisplayName']) => signedIn.post<Done>('display-name', body),
     changeEmail: (body: Schemas['EmailAddress']) => signedIn.post<Schemas['EmailChanged']>('email', body),
     cancelEmailChange: () => signedIn.post<Done>('email/cancel', {}),
-    // A server that knows no keepSession ends this session too; the session is looked at again afterwards, so both are right.
+    // A server that knows no keepSession ends this session too; the session is looked at again afterwards, so both are
+    // right.
     changePassword: (body: PasswordChange) => signedIn.post<Done>('change-password', { ...body, keepSession: true }),
     devices: async (signal?: AbortSignal) => (await signedIn.get<Schemas['AccountSessionList']>('sessions', signal)).sessions,
     revokeDevice: (body: Schemas['SessionId']) => signedIn.post<Done>('sessions/revoke', body),

@@ -1,4 +1,7 @@
-/** Codes that the server sends in `data.code`, and those that arise in the browser. A page branches on these, never on a text. */
+/**
+ * Codes that the server sends in `data.code`, and those that arise in the browser. A page branches on these, never on a
+ * text.
+ */
 export const or3ErrorCodes = [
   'account_disabled', 'already_enabled', 'email_taken', 'invalid_code', 'invalid_credentials', 'invalid_display_name', 'invalid_email',
   'invalid_password', 'invalid_request', 'invalid_token', 'invite_invalid', 'invite_required', 'last_owner', 'mail_not_configured', 'not_found',

@@ -22,7 +22,10 @@ const codeOfStatus: Partial<Record<number, Or3ErrorCode>> = {
   429: 'rate_limited',
 }
 
-/** createRequest makes the one function that talks to the server: JSON in, JSON out, a bound on every wait, an Or3Error on every failure. */
+/**
+ * createRequest makes the one function that talks to the server: JSON in, JSON out, a bound on every wait, an Or3Error
+ * on every failure.
+ */
 export function createRequest({ fetch, baseUrl = '', timeoutMs = 20_000 }: RequestSettings): Request {
   return async <T>(method: 'GET' | 'POST', path: string, { body, signal, codes }: RequestOptions = {}) => {
     const abort = new AbortController()
@@ -51,7 +54,7 @@ export function createRequest({ fetch, baseUrl = '', timeoutMs = 20_000 }: Reque
       if (cause instanceof Or3Error) throw cause
       if (late) throw new Or3Error('timeout', { cause })
       if (abort.signal.aborted) throw new Or3Error('cancelled', { cause })
-      // A body that is no JSON comes from something between us and the server: a proxy's error page, a captive portal.
+      // A body that is not JSON comes from something between us and the server: a proxy's error page, a captive portal.
       throw new Or3Error(cause instanceof SyntaxError ? 'unavailable' : 'offline', { cause })
     }
     finally {

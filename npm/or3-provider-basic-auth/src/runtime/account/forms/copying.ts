@@ -1,6 +1,8 @@
 import { ref, type Ref } from 'vue'
 
-/** useCopying copies a text, or selects it for copying by hand: a browser keeps the clipboard from pages without HTTPS. */
+/**
+ * useCopying copies a text, or selects it for copying by hand: a browser keeps the clipboard from pages without HTTPS.
+ */
 export function useCopying(words: { copied: string, byHand: string }, source: Readonly<Ref<HTMLElement | null>>) {
   const result = ref('')
 

@@ -5,9 +5,9 @@ import { bringIntoView } from './view'
 interface Root { $el: HTMLElement }
 
 /**
- * useEditing opens a form in place and takes it away again. The focus goes into the form, and afterwards back to the button that opened it.
- * `root` is the section in which both are; the button carries `data-edit`, the form is a `form`. All of it is brought into view, and of a form that
- * is longer than the screen what carries `data-view`.
+ * useEditing opens a form in place and takes it away again. The focus goes into the form, and afterwards back to the
+ * button that opened it. `root` is the section in which both are; the button carries `data-edit`, the form is a `form`.
+ * All of it is brought into view, and of a form that is longer than the screen what carries `data-view`.
  */
 export function useEditing(root: Readonly<Ref<Root | null>>) {
   const editing = ref(false)

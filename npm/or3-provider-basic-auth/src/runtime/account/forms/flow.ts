@@ -38,7 +38,9 @@ const isEnd = (key: string): key is End => key in signInWords
 
 const viewOfLink = { 'reset': 'reset', 'confirm-email': 'confirm', 'invite': 'register', 'setup': 'register' } as const
 
-/** useSignInFlow holds the state of one run through sign-in, with the title and the sentence of the step that is shown. */
+/**
+ * useSignInFlow holds the state of one run through sign-in, with the title and the sentence of the step that is shown.
+ */
 export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFlow, title: ComputedRef<string>, text: ComputedRef<string> } {
   const { api, endings, session, unsentChanges } = useAccount()
   const t = useText(signInWords)
@@ -62,7 +64,7 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
   // A server that gives no configuration now still signs in; only the extras stay hidden.
   api.config(abort.signal).then(config => flow.config = config, () => {})
 
-  /** Why nobody is here any more; of a link something else is wanted. */
+  /** Why no one is signed in any more; a link asks for something else. */
   function endText() {
     const { why } = endings
     if (options.link || !(options.ended || why.value)) return ''
@@ -70,7 +72,7 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
     return isEnd(key) ? t(key) : t('signIn.ended')
   }
 
-  // Whoever signs in here next should know what is not sent, and who has to sign in for that.
+  // The next user should know what is not sent, and who has to sign in for that.
   if (flow.notice) {
     void unsentChanges().then((unsent) => {
       const count = countOf(unsent)

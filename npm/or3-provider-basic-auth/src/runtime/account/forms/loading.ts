@@ -5,8 +5,9 @@ import { errorText } from '../messages/errors'
 import type { Text } from '../messages/text'
 
 /**
- * useLoading gets something from the server, at once and whenever `load` is called. What was loaded stays until something newer has come. A newer look takes
- * the place of one that is still waiting, so that an old answer never replaces a new one. `failed` stands before what went wrong.
+ * useLoading gets something from the server, at once and whenever `load` is called. What was loaded stays until
+ * something newer has come. A newer look takes the place of one that is still waiting, so that an old answer never
+ * replaces a new one. `failed` stands before what went wrong.
  */
 export function useLoading<T>(t: Text<typeof errorWords>, failed: string, get: (signal: AbortSignal) => Promise<T>) {
   const loaded = shallowRef<T | null>(null)
@@ -15,7 +16,7 @@ export function useLoading<T>(t: Text<typeof errorWords>, failed: string, get: (
   let abort = new AbortController()
   onScopeDispose(() => abort.abort())
 
-  /** A look that nobody has asked for is quiet: it leaves what is shown alone until it knows better, and makes nothing of a failure. */
+  /** A look in the background is quiet: it leaves what is shown until it knows better, and ignores a failure. */
   async function load(quiet = false) {
     abort.abort()
     abort = new AbortController()

@@ -18,7 +18,7 @@ function askBeforeLeaving(held: () => boolean) {
   onScopeDispose(() => removeEventListener('beforeunload', ask))
 }
 
-/** useHold keeps the dialog around a component open, until somebody has said that what `held` names may be lost. */
+/** useHold keeps the dialog around a component open until the user agrees to lose what `held` names. */
 export function useHold(held: Held) {
   const release = inject(holdKey, null)?.(held)
   if (release) onScopeDispose(release)

@@ -19,7 +19,10 @@ export interface SubmissionSettings<Field extends string> {
   fields: readonly Field[]
 }
 
-/** useSubmission sends a form once at a time, and puts what went wrong where it belongs: under a field, or above all of them. */
+/**
+ * useSubmission sends a form once at a time, and puts what went wrong where it belongs: under a field, or above all of
+ * them.
+ */
 export function useSubmission<Field extends string>(settings: SubmissionSettings<Field>) {
   const { t, fields } = settings
   /** For the form's `ref`: in it, a field with a fault gets the focus. */

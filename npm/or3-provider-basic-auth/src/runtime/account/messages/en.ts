@@ -10,7 +10,10 @@ export { signInWords } from './en/signIn'
 export { triggerWords } from './en/trigger'
 export { unsentWords } from './en/unsent'
 
-/** Every English word of the account pages, as the one flat object that a translation follows. A part is a file of its own, so that the button loads only its words. */
+/**
+ * Every English word of the account pages, as the one flat object that a translation follows. A part is a file of its
+ * own, so that the button loads only its words.
+ */
 export const english = { ...unsentWords, ...signInWords, ...accountWords }
 
 export type Messages = typeof english

@@ -1,8 +1,12 @@
 import { inject, type InjectionKey } from 'vue'
 import type { Messages } from './en'
 
-/** A message is a text, or a function of its parameters when it has some: so a translation can decide about plurals itself. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each message has its own parameters; Text<M> reads them back
+/**
+ * A message is a text, or a function of its parameters when it has some: so a translation can decide about plurals
+ * itself.
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each message has its own parameters; Text<M> reads
+// them back
 export type Message = string | ((params: any) => string)
 
 export type Words = Record<string, Message>
@@ -17,7 +21,10 @@ type Params<T> = T extends (params: infer P) => string ? [params: P] : []
 /** Text looks up one message by key; a message with parameters does not compile without them. */
 export type Text<M extends Words> = <K extends keyof M & string>(key: K, ...params: Params<M[K]>) => string
 
-/** useText gives the messages of one or more groups. A group is imported where it is used, so that a small component stays small. */
+/**
+ * useText gives the messages of one or more groups. A group is imported where it is used, so that a small component
+ * stays small.
+ */
 export function useText<M extends Words>(words: M): Text<M> {
   return textOf(words, inject(translationKey, {}))
 }

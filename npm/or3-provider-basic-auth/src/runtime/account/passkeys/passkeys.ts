@@ -3,7 +3,10 @@ import { Or3Error, type Or3ErrorCode } from '../api/error'
 import type { Config, PasskeyCreation, PasskeyRequest } from '../api/wire'
 import { obstacleOf, type PasskeyObstacle } from './obstacle'
 
-/** The browser's side of passkeys, loaded when first needed. One ceremony runs at a time; a new one ends the old one, silently. */
+/**
+ * The browser's side of passkeys, loaded when first needed. One ceremony runs at a time; a new one ends the old one,
+ * silently.
+ */
 export interface Passkeys {
   /** obstacle says why this page cannot use the passkeys of its server; null if it can. */
   obstacle(config: Pick<Config, 'passkeys' | 'passkeyDomain'> | null): Promise<PasskeyObstacle | null>

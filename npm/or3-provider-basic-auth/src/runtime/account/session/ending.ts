@@ -1,25 +1,31 @@
 import { shallowReadonly, shallowRef, type ShallowRef } from 'vue'
 
-/** What has ended the session of this browser, by the server's name for it; open, since a newer server may know more. Empty if it said nothing. */
+/**
+ * What has ended the session of this browser, by the server's name for it; open, since a newer server may know more.
+ * Empty if it said nothing.
+ */
 export type Ending = string
 
 export interface Endings {
   why: Readonly<ShallowRef<Ending>>
   note(why: Ending): void
-  /** told is called when somebody has read it. */
+  /** told is called when the user has read it. */
   told(): void
-  /** left notes that somebody has signed out here, and knows what happens with what was not sent. */
+  /** left notes that the user has signed out here, and knows what happens to what was not sent. */
   left(): void
   /** meant says whether it ended that way. */
   meant(): boolean
-  /** clear is called when somebody is here again. */
+  /** clear is called when a user is signed in again. */
   clear(): void
 }
 
 const key = 'or3-basic-auth:ended'
 const leftKey = 'or3-basic-auth:left'
 
-/** createEndings keeps what the server says once, until somebody has read it: the host may load the page again when a session ends, and every tab has to say it. */
+/**
+ * createEndings keeps what the server says once until the user has read it: the host may reload the page when a session
+ * ends, and every tab has to say it.
+ */
 export function createEndings(storage: () => Storage | undefined): Endings {
   const attempt = <T>(what: (storage: Storage) => T) => {
     try {

@@ -12,8 +12,8 @@ export interface RenewalSettings {
 const lockName = 'or3-basic-auth-refresh'
 
 /**
- * createRenewal makes the silent renewal: callers of one tab share one promise, tabs of one browser take turns. A tab that had to wait looks before
- * it asks, because the one before it has probably renewed the session for both.
+ * createRenewal makes the silent renewal: callers of one tab share one promise, tabs of one browser take turns. A tab
+ * that had to wait looks before it asks, because the one before it has probably renewed the session for both.
  */
 export function createRenewal({ refresh, isSignedIn, locks }: RenewalSettings): () => Promise<boolean> {
   let running: Promise<boolean> | null = null

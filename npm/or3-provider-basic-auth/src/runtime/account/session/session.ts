@@ -4,7 +4,7 @@ import { isOr3Error } from '../api/error'
 import type { Session } from '../api/wire'
 import { firstState, step, type Person, type SessionEvent, type SessionEffect, type SessionState } from './status'
 
-/** The event and storage key by which the host and other tabs learn that somebody came or went. */
+/** The event and storage key by which the host and other tabs learn of a sign-in or sign-out. */
 export const sessionChanged = 'or3:auth-session-changed'
 
 const staleAfterMs = 60_000
@@ -22,10 +22,13 @@ export interface AccountSession {
   state: Readonly<ShallowRef<SessionState>>
   /** look asks the server who is here and resolves when that is settled. It never rejects. */
   look(): Promise<SessionState>
-  /** changed is called after a successful sign-in, registration or change of the password: it looks, then tells the host and other tabs. */
+  /**
+   * changed is called after a successful sign-in, registration or change of the password: it looks, then tells the host
+   * and other tabs.
+   */
   changed(): Promise<SessionState>
   signOut(): Promise<void>
-  /** forget is what follows a sign-out or the end of an account: nobody is here, and everybody who listens is told. */
+  /** forget follows a sign-out or the end of an account: no one is signed in, and all listeners are told. */
   forget(): Promise<void>
   /** start listens to other tabs and to the page coming back to the front; the result stops it. */
   start(): () => void

@@ -1,12 +1,13 @@
 import type { Or3ErrorCode } from '../api/error'
 
 /**
- * Who is signed in, as a machine. A "no" counts only after a renewal was refused as well; a fault never counts as a "no".
+ * Who is signed in, as a machine. A "no" counts only after a renewal was refused as well; a fault never counts as a
+ * "no".
  *
- *   idle ──look──▶ asking ──nobody──▶ renewing ──renewed──▶ confirming ──▶ idle
- *                    │ somebody          │ refused
+ *   idle ──look──▶ asking ──no one──▶ renewing ──renewed──▶ confirming ──▶ idle
+ *                    │ someone           │ refused
  *                    ▼                   ▼
- *                  idle                idle, signed out (or ended, if somebody was here)
+ *                  idle                idle, signed out (or ended, if someone was here)
  *
  * A fault leads back to idle from everywhere and changes nothing but `problem`.
  */
@@ -24,7 +25,9 @@ export interface SessionState {
   person: Person | null
   /** Why the last look gave no answer. */
   problem: Or3ErrorCode | null
-  /** Something happened while a question was under way: its answer is older than that, so it is dropped and asked again. */
+  /**
+   * Something happened while a question was under way: its answer is older than that, so it is dropped and asked again.
+   */
   again: boolean
 }
 

@@ -7,11 +7,14 @@ const prefix = `${common}-`
 export interface OutboxSettings {
   /** Absent where the browser has none. */
   databases: IDBFactory | undefined
-  /** The workspaces of whoever is here; it fails where that cannot be said, and all count then. */
+  /** The signed-in user's workspaces; if it fails, all workspaces count. */
   workspaces: () => Promise<string[]>
 }
 
-/** createOutbox looks into the databases that OR3 Chat has in this browser. It makes none, changes nothing, and stands in the way of no upgrade. */
+/**
+ * createOutbox looks into the databases that OR3 Chat has in this browser. It makes none, changes nothing, and stands
+ * in the way of no upgrade.
+ */
 export function createOutbox({ databases, workspaces }: OutboxSettings): () => Promise<Unsent> {
   return async () => {
     const names = (await databases?.databases?.().catch(() => []) ?? []).flatMap(({ name }) => name?.startsWith(prefix) ? name : [])
@@ -23,7 +26,7 @@ export function createOutbox({ databases, workspaces }: OutboxSettings): () => P
     }))
     const left = found.filter(({ unsent }) => countOf(unsent) > 0)
     if (left.length === 0) return nothingUnsent
-    // Who was here before may have left something behind, which no sign-out of anybody else changes.
+    // Who was here before may have left something behind, which no one else's sign-out changes.
     const own = await workspaces().catch(() => null)
     return sum(left.filter(({ id }) => own?.includes(id) ?? true).map(({ unsent }) => unsent))
   }

@@ -19,7 +19,10 @@ export const sum = (all: Unsent[]): Unsent => all.reduce((a, b) => ({
 /** What is known of a row of OR3 Chat's outbox. Hosts of different ages have different states. */
 export interface PendingOp { tableName: string, pk: string, status: string }
 
-/** unsentOf counts an outbox. What is through stays in it for a while; a row with something that still waits is not given up. */
+/**
+ * unsentOf counts an outbox. What is through stays in it for a while; a row with something that still waits is not
+ * given up.
+ */
 export function unsentOf(ops: PendingOp[], clears: boolean): Unsent {
   const rows = new Map<string, boolean>()
   for (const { tableName, pk, status } of ops) {

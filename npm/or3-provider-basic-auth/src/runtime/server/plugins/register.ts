@@ -8,7 +8,9 @@ import { cloud } from '../cloud'
 import { broker, provider } from '../provider'
 import { addressOf, announceSetup } from '../setup'
 
-/** Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run. */
+/**
+ * Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run.
+ */
 export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config as HostAuth)) return

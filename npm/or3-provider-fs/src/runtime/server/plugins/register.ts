@@ -6,7 +6,9 @@ import { id, isSelected, type HostFiles } from '../../selection'
 import { cloud } from '../cloud'
 import { gateway } from '../gateway'
 
-/** Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run. */
+/**
+ * Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run.
+ */
 export default defineNitroPlugin((nitroApp) => {
   if (!isSelected(useRuntimeConfig() as HostFiles)) return
 

@@ -5,8 +5,8 @@ import { useRuntimeConfig } from '#imports'
 import { cloud } from '../cloud'
 
 /**
- * GET /api/sync/events: the version of a workspace at once, and whenever it changes. The host says who may read; the engine asks for the
- * membership again every second, and ends the stream with it.
+ * GET /api/sync/events: the version of a workspace at once, and whenever it changes. The host says who may read; the
+ * engine asks for the membership again every second, and ends the stream with it.
  */
 export default defineEventHandler(async (event) => {
   if (isForeign(getHeader(event, 'sec-fetch-site'), getHeader(event, 'origin'))) {

@@ -16,7 +16,9 @@ import { notificationEmitter } from '../notifications'
 import { syncAdapter } from '../sync'
 import { deploymentAdminChecker, workspaceStore } from '../workspaces'
 
-/** Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run. */
+/**
+ * Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run.
+ */
 export default defineNitroPlugin((nitroApp) => {
   const selection = selected(useRuntimeConfig() as HostConfig)
   if (!Object.values(selection).includes(true)) return
