@@ -88,14 +88,18 @@ var templates embed.FS
 const (
 	exampleDomain = "cloud.example.org"
 	exampleListen = "listen 443 "
-	exampleBody   = "client_max_body_size 110m"
+	exampleBody   = "client_max_body_size 128m"
 )
 
 // mark is in the first line of written files, so that they may be overwritten.
 const mark = "Written by or3-cloud init"
 
-// megabyte is 2^20 bytes. A body is larger than its file because of the encoding around it, which a tenth covers.
-const megabyte = 1 << 20
+// Sizes of bodies in MiB. That of an upload is larger than its file because of the encoding around it, which a tenth
+// covers. A request to a model can have 128 (host/streamapi).
+const (
+	megabyte  = 1 << 20
+	modelBody = 128
+)
 
 // render returns a file of an extra.
 func render(name string, cfg *config.Config) ([]byte, error) {
@@ -114,7 +118,7 @@ func render(name string, cfg *config.Config) ([]byte, error) {
 	}
 	replace := []string{
 		listen.Setting.Default, upstream,
-		exampleBody, fmt.Sprintf("client_max_body_size %dm", (cfg.Int(setting.MaxFileSize)+megabyte-1)/megabyte*11/10),
+		exampleBody, fmt.Sprintf("client_max_body_size %dm", max((cfg.Int(setting.MaxFileSize)+megabyte-1)/megabyte*11/10, modelBody)),
 	}
 	if u, err := url.Parse(cfg.String(setting.PublicURL)); err == nil && u.Host != "" {
 		replace = append(replace, exampleListen, "listen "+cmp.Or(u.Port(), "443")+" ")

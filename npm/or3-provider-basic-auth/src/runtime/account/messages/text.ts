@@ -5,8 +5,7 @@ import type { Messages } from './en'
  * A message is a text, or a function of its parameters when it has some: so a translation can decide about plurals
  * itself.
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each message has its own parameters; Text<M> reads
-// them back
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has parameters of its own, which Text<M> reads
 export type Message = string | ((params: any) => string)
 
 export type Words = Record<string, Message>
