@@ -33,7 +33,7 @@ test.describe('with a mail server', () => {
     await fill(part, { 'New e-mail address': 'ann@example.net' })
     await press(part, 'Save')
     await expect(part.getByText('A link was sent to the new address.')).toBeVisible()
-    await expect(part.getByText('ann@example.net has to be confirmed')).toBeVisible()
+    await expect(part.getByText('To confirm ann@example.net, open the link')).toBeVisible()
     await look(page, 'email-pending')
 
     const link = await mailbox.link('ann@example.net', 'confirm-email')
@@ -91,7 +91,7 @@ test('an account is deleted after it was said what goes with it', async ({ cloud
   await manage(page, 'Account')
   const part = section(page, 'Delete account')
   await press(part, 'Delete account')
-  await expect(part.getByRole('listitem')).toHaveText([/^My Workspace is deleted; from then on no one can open it\.\s*Its files are kept until .*\d{4}.*, then they are erased\.$/])
+  await expect(part.getByRole('listitem')).toHaveText([/^My Workspace is deleted, and no one can open it again\.\s*Its files are kept until .*\d{4}.*, then they are erased\.$/])
   const phrase = part.getByRole('textbox', { name: `Type ${ann.email} to confirm` })
   await expect(phrase).toBeFocused()
   await phrase.fill(bob.email)

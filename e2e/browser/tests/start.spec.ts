@@ -11,7 +11,7 @@ test('the one-time link creates the first account', async ({ cloud, open }) => {
   await expect(page.getByLabel('E-mail')).toHaveAccessibleDescription(/E-mail is missing\./)
   await fill(page, { 'Name': ann.name!, 'E-mail': ann.email, 'Password': ann.password, 'Password again': 'something else' })
   await press(page, 'Create account')
-  await expect(page.getByLabel('Password again')).toHaveAccessibleDescription(/The two passwords differ\./)
+  await expect(page.getByLabel('Password again')).toHaveAccessibleDescription(/The passwords do not match\./)
   await look(page, 'setup-faults')
 
   await page.getByLabel('Password again').fill(ann.password)
@@ -44,13 +44,13 @@ test('the link is worth nothing once there is an account, and says so before any
 test('a wrong link makes no account; while registration is open, anyone may create an ordinary one', async ({ cloud, open }) => {
   const page = await open(`${cloud.url}/#setup=wrong`)
   await heading(page, 'Create the first account')
-  await expect(page.getByRole('alert').filter({ hasText: 'It is not the link for the first account, or not any more' })).toBeVisible()
+  await expect(page.getByRole('alert').filter({ hasText: 'This is not the link for the first account, or no longer is' })).toBeVisible()
   await expect(page.getByLabel('E-mail')).toHaveCount(0)
   await look(page, 'setup-wrong')
 
   await press(page, 'Sign in')
   await press(page, 'Create an account')
-  await expect(page.getByText('This makes an ordinary account.')).toBeVisible()
+  await expect(page.getByText('This creates an ordinary account.')).toBeVisible()
   await fill(page, { 'E-mail': bob.email, 'Password': bob.password, 'Password again': bob.password })
   await press(page, 'Create account')
   await heading(page, 'You are signed in')
@@ -96,7 +96,7 @@ test.describe('by invitation only', () => {
 
     const page = await open()
     await press(page, 'Create an account')
-    await expect(page.getByText('This server needs an invitation')).toBeVisible()
+    await expect(page.getByText('You need an invitation to join this server')).toBeVisible()
     await look(page, 'register-closed')
 
     const invited = await open(link)
@@ -115,7 +115,7 @@ test.describe('by invitation only', () => {
 
     const late = await open(link)
     await heading(late, 'Create an account')
-    await expect(late.getByRole('alert').filter({ hasText: 'This invitation was used already.' })).toBeVisible()
+    await expect(late.getByRole('alert').filter({ hasText: 'This invitation was already used.' })).toBeVisible()
     await expect(late.getByLabel('E-mail')).toHaveCount(0)
     await look(late, 'invite-used')
   })
@@ -151,7 +151,7 @@ test.describe('by invitation only', () => {
     const link = (await cloud.run('user', 'invite', bob.email)).match(/http:\S+#invite=\S+/)![0]
     secrets.add(link.split('=')[1]!)
     const half = await open(link.slice(0, -5))
-    await expect(half.getByRole('alert').filter({ hasText: 'This invitation is unknown here' })).toBeVisible()
+    await expect(half.getByRole('alert').filter({ hasText: 'This server does not know this invitation' })).toBeVisible()
     await expect(half.getByLabel('E-mail')).toHaveCount(0)
   })
 })
