@@ -34,7 +34,7 @@ test('before there is an account, the page says how the first one is made', asyn
 test('the link is worth nothing once there is an account, and says so before anything is typed', async ({ cloud, open }) => {
   await cloud.register(ann)
   const page = await open(cloud.setup)
-  await expect(page.getByRole('alert').filter({ hasText: 'The first account of this server exists already' })).toBeVisible()
+  await expect(page.getByRole('alert').filter({ hasText: 'This server already has its first account' })).toBeVisible()
   await expect(page.getByLabel('E-mail')).toHaveCount(0)
   await look(page, 'setup-used')
   await press(page, 'Sign in')
