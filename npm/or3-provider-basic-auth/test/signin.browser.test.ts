@@ -183,7 +183,7 @@ it('leaves a link behind that is worth nothing', async () => {
   follow('setup=old-token')
   const server = outServer().on('link', { body: { state: 'used' } }).on('register', {})
   mount(AuthButton, server)
-  await expect.element(alert()).toHaveTextContent('The first account of this server exists already')
+  await expect.element(alert()).toHaveTextContent('This server already has its first account')
   await page.getByRole('dialog').getByRole('button', { name: 'Sign in', exact: true }).click()
   await button('Create an account').click()
   server.on('/api/auth/session', signedIn)

@@ -262,7 +262,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await expect.element(page.getByText('Ask your administrator for an account.')).toBeVisible()
     },
     async 'used link for the first account'() {
-      await openDead('setup', 'used', 'The first account of this server exists already')
+      await openDead('setup', 'used', 'This server already has its first account')
     },
     async 'wrong link for the first account'() {
       await openDead('setup', 'invalid', 'It is not the link for the first account, or not any more')
