@@ -28,7 +28,7 @@ func TestAProviderThatCannotGoOnIsReportedOnce(t *testing.T) {
 	}
 }
 
-func TestAFatalProviderWithoutAnybodyToTell(t *testing.T) {
+func TestAFatalProviderWithoutAListener(t *testing.T) {
 	h := newHouse()
 	i := open(t, h.options(t, defaults()))
 	h.envs["sync"].Fatal(errors.New("fsync failed"))

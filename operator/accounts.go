@@ -31,7 +31,7 @@ type (
 		Name     string `json:"name"`
 		Password string `json:"password"`
 	}
-	// Excuse lets an account go on without a second factor.
+	// Excuse lets an account continue without a second factor.
 	Excuse struct {
 		Name string `json:"name"`
 		// Seconds is for how long, at most or3cloud.LongestExcuse; 0 ends it.
@@ -95,7 +95,7 @@ var (
 	ResetFactors = onAccounts("user/reset-factors", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Done, error) {
 		return done(op.Accounts.ResetFactors(ctx, in.Name))
 	})
-	// ExcuseFactor lets an account go on for a while without a second factor that is demanded.
+	// ExcuseFactor lets an account continue for a while without a required second factor.
 	ExcuseFactor = onAccounts("user/excuse", func(ctx context.Context, _ *Desk, op instance.Operator, in Excuse) (or3cloud.Account, error) {
 		return excuseFactor(ctx, op, in)
 	})
@@ -206,7 +206,7 @@ func previewDeletion(ctx context.Context, _ *Desk, op instance.Operator, in Acco
 func excuseFactor(ctx context.Context, op instance.Operator, in Excuse) (or3cloud.Account, error) {
 	excuser, ok := op.Accounts.(or3cloud.SecondFactorExcuser)
 	if !ok {
-		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the provider %q does not demand second factors", op.AuthProvider)
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the provider %q does not require second factors", op.AuthProvider)
 	}
 	if in.Seconds < 0 || in.Seconds > int64(or3cloud.LongestExcuse/time.Second) {
 		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "an excuse lasts at most %d days", or3cloud.LongestExcuse/(24*time.Hour))

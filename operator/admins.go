@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// AdminState says whether a deployment administrator can be one.
+// AdminState says whether a deployment administrator can act as one.
 type AdminState string
 
 // The states.
@@ -37,7 +37,7 @@ type (
 	Admins struct {
 		Admins []Admin `json:"admins"`
 	}
-	// Nothing is an empty question.
+	// Nothing is a question without parameters.
 	Nothing struct{}
 )
 

@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/instance"
 )
 
-// What is asked about many accounts and workspaces at once, and the answers. Pages are those of census.Accounts.
+// The questions about many accounts and workspaces at once, and the answers. Pages are those of census.Accounts.
 type (
 	// PageQuery asks for a page.
 	PageQuery struct {
@@ -52,17 +52,17 @@ type (
 		Workspaces []census.WeighedWorkspace `json:"workspaces"`
 		Next       string                    `json:"next,omitempty"`
 	}
-	// Totals are how much there is of everything. What no provider counts is nil.
+	// Totals are how much there is of everything. A field is nil if no provider counts it.
 	Totals struct {
 		Accounts   *census.AccountCounts   `json:"accounts,omitempty"`
 		Workspaces *census.WorkspaceCounts `json:"workspaces,omitempty"`
 		Mail       *MailTotals             `json:"mail,omitempty"`
 	}
-	// MailTotals are how many letters wait, and how many of those that were given up are remembered.
+	// MailTotals are how many letters are waiting, and how many given-up ones are remembered.
 	MailTotals struct {
 		Configured bool  `json:"configured"`
 		Waiting    int64 `json:"waiting"`
-		// Failing says that one of the first letters that wait has failed before.
+		// Failing says that one of the first waiting letters has failed before.
 		Failing bool `json:"failing"`
 		Lost    int  `json:"lost"`
 	}
@@ -80,21 +80,21 @@ var (
 		out.Sessions, out.Next, err = all.ListSignedIn(ctx, in.Cursor, in.Limit)
 		return out, err
 	})
-	// DescribeAccount returns all that is known of an account.
+	// DescribeAccount returns everything known about an account.
 	DescribeAccount = onAccounts("user/describe", describeAccount)
-	// WeighWorkspaces returns a page of the workspaces with what they take.
+	// WeighWorkspaces returns a page of the workspaces with the space that they use.
 	WeighWorkspaces = onStore("workspace/census", kindOfCensus, weighWorkspaces)
-	// DescribeSync says how far a workspace and its devices are.
+	// DescribeSync reports the sync state of a workspace and its devices.
 	DescribeSync = onStore("workspace/sync", kindOfCensus, func(ctx context.Context, _ *Desk, all census.Workspaces, in WorkspaceID) (census.WorkspaceSync, error) {
 		return all.DescribeSync(ctx, in.WorkspaceID)
 	})
 	// CountAll says how much there is of everything.
 	CountAll = untilClosing("totals", countAll)
-	// ReportMail says how the delivery of mail fares.
+	// ReportMail reports the state of mail delivery.
 	ReportMail = untilClosing("mail/state", func(ctx context.Context, op instance.Operator, _ Nothing) (census.MailState, error) {
 		reporter := mailOf(op)
 		if reporter == nil {
-			return census.MailState{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "The provider of the accounts does not say what becomes of its mail.")
+			return census.MailState{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "The account provider does not report the state of its mail.")
 		}
 		return reporter.MailState(ctx)
 	})
@@ -102,7 +102,7 @@ var (
 
 const kindOfCensus = "Workspace census"
 
-// onAccountCensus makes a use case of a function that needs to see all accounts.
+// onAccountCensus makes a use case from a function that needs to see all accounts.
 func onAccountCensus[Q, A any](name string, f func(context.Context, census.Accounts, Q) (A, error)) UseCase[Q, A] {
 	return onAccounts(name, func(ctx context.Context, _ *Desk, op instance.Operator, question Q) (answer A, err error) {
 		all, ok := op.Accounts.(census.Accounts)
@@ -173,7 +173,7 @@ func countAll(ctx context.Context, op instance.Operator, _ Nothing) (out Totals,
 	return out, nil
 }
 
-// mailOf returns what says how mail fares; nil where nothing does.
+// mailOf returns the provider that reports the state of mail; nil if there is none.
 func mailOf(op instance.Operator) census.Mail {
 	for _, place := range op.Places {
 		if reporter, ok := place.Admin.(census.Mail); ok && place.Kind == or3cloud.ProviderAuth {

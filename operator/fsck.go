@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/internal/fsck"
 )
 
-// The questions about what is stored, and the answers, apart from those for parts of a check.
+// The questions about what is stored, and the answers, except those for parts of a check.
 type (
 	// Volume is how much is stored.
 	Volume struct {

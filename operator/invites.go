@@ -52,7 +52,7 @@ var (
 	InviteUser = onAccounts("user/invite", inviteUser)
 	// ListInvites returns the newest invites of a workspace.
 	ListInvites = onAccounts("workspace/invites", listInvites)
-	// RevokeInvite makes an invite worthless. One that was used stays as it is.
+	// RevokeInvite makes an invite invalid. One that was used stays as it is.
 	RevokeInvite = onAccounts("workspace/invites/revoke", revokeInvite)
 )
 
@@ -92,7 +92,7 @@ func invite(ctx context.Context, op instance.Operator, in NewInvite, by string) 
 		return made, "", err
 	}
 	if in.Seconds != 0 && (in.Seconds < int64(ShortestInvite/time.Second) || in.Seconds > int64(LongestInvite/time.Second)) {
-		return made, "", or3cloud.Errorf(or3cloud.CodeInvalid, "an invite lives between %v and %d days", ShortestInvite, LongestInvite/(24*time.Hour))
+		return made, "", or3cloud.Errorf(or3cloud.CodeInvalid, "an invite is valid for %v to %d days", ShortestInvite, LongestInvite/(24*time.Hour))
 	}
 	if !IsAddress(in.Email) {
 		return made, "", or3cloud.Errorf(or3cloud.CodeInvalid, "%q is not an e-mail address", in.Email)
@@ -104,7 +104,7 @@ func invite(ctx context.Context, op instance.Operator, in NewInvite, by string) 
 	return op.Invites.Create(ctx, made, time.Duration(in.Seconds)*time.Second)
 }
 
-// checkUninvited refuses an invite that would be ignored: those of people who are already known are (contract, auth
+// checkUninvited refuses an invite that would be ignored, as those for people who are already known are (contract, auth
 // §9).
 func checkUninvited(ctx context.Context, op instance.Operator, email string) error {
 	if op.Accounts == nil { // another host knows who has one

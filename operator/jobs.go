@@ -9,15 +9,15 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
-// What is asked about background jobs, and the answers. Nothing of a chat is among them.
+// The questions about background jobs, and the answers. They contain no chat content.
 type (
-	// JobQuery looks jobs up; what is empty does not count.
+	// JobQuery selects jobs; empty fields match everything.
 	JobQuery struct {
 		Status jobs.Status `json:"status,omitempty"`
-		// User is a part of the e-mail address or the name of a user, or the id.
+		// User is part of the e-mail address or name of a user, or the id.
 		User        string `json:"user,omitempty"`
 		WorkspaceID string `json:"workspaceId,omitempty"`
-		// Before is the id of a job than which all are older.
+		// Before is the id of a job; only older ones are returned.
 		Before string `json:"before,omitempty"`
 		// Limit is 1 to jobs.MostListed.
 		Limit int `json:"limit"`
@@ -27,18 +27,18 @@ type (
 		ID     string      `json:"id"`
 		Kind   jobs.Kind   `json:"kind"`
 		Status jobs.Status `json:"status"`
-		// Waiting says that it is open and that no worker has it in hand.
+		// Waiting says that it is open and that no worker is working on it.
 		Waiting     bool   `json:"waiting,omitempty"`
 		UserID      string `json:"userId"`
 		Email       string `json:"email,omitempty"`
 		WorkspaceID string `json:"workspaceId,omitempty"`
 		ThreadID    string `json:"threadId,omitempty"`
 		Model       string `json:"model,omitempty"`
-		// Attempts is how many workers have had it in hand.
+		// Attempts is how many workers have worked on it.
 		Attempts    int       `json:"attempts"`
 		StartedAt   time.Time `json:"startedAt"`
 		CompletedAt time.Time `json:"completedAt,omitzero"`
-		// Cause is why it has failed, as far as operators may read it. History is how far its answer is on its way into
+		// Cause is why it failed, as far as operators may know. History is how far its answer is on its way into
 		// the chat.
 		Cause   string            `json:"cause,omitempty"`
 		History jobs.HistoryPhase `json:"history,omitempty"`
@@ -69,8 +69,8 @@ var (
 	CountJobs = onStore("job/count", kindOfJobs, func(ctx context.Context, _ *Desk, store jobStore, _ Nothing) (jobs.Counts, error) {
 		return store.CountAllJobs(ctx)
 	})
-	// AbortJob ends an open job of any user; what has come of it stays. One that is not open is CodeNotFound. A
-	// worker hears of it within seconds.
+	// AbortJob ends an open job of any user; the output so far stays. If it is not open, the error is CodeNotFound. The
+	// worker learns of it within seconds.
 	AbortJob = onStore("job/abort", kindOfJobs, func(ctx context.Context, _ *Desk, store jobStore, in JobID) (Done, error) {
 		done, err := store.AbortJob(ctx, in.JobID, jobs.AnyUser)
 		if err == nil && !done {
@@ -111,7 +111,7 @@ func listJobs(ctx context.Context, d *Desk, store jobStore, in JobQuery) (out Jo
 	return out, nil
 }
 
-// searchUser returns the one user who is called so.
+// searchUser returns the only user with that name.
 func searchUser(ctx context.Context, users or3cloud.UserDirectory, name string) (of or3cloud.User, err error) {
 	var found []or3cloud.User
 	if users != nil {
@@ -125,7 +125,7 @@ func searchUser(ctx context.Context, users or3cloud.UserDirectory, name string) 
 		}
 	}
 	if len(found) != 1 {
-		return of, or3cloud.Errorf(or3cloud.CodeInvalid, "%d users are called %q; give a whole e-mail address or an id", len(found), name)
+		return of, or3cloud.Errorf(or3cloud.CodeInvalid, "%d users match %q; give a complete e-mail address or an id", len(found), name)
 	}
 	return found[0], nil
 }

@@ -39,8 +39,8 @@ type MailTested struct {
 	Advice string `json:"advice,omitempty"`
 }
 
-// IsAddress reports whether a text is one e-mail address, with nothing around it. Invisible characters were copied
-// along, and no one registers with them.
+// IsAddress reports whether a text is exactly one e-mail address. Invisible characters are copied by accident,
+// and no one registers with them.
 func IsAddress(text string) bool {
 	parsed, err := netmail.ParseAddress(text)
 	return err == nil && parsed.Address == text && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })

@@ -1,7 +1,7 @@
 // Package operator is what an operator can do with an instance, as use cases with typed questions and answers:
 // accounts, invites, workspaces and their members, stored files, databases, mail. The command line asks them, through
-// the control socket of a running server or in a process of its own, and so does the admin API. What may be done, and
-// what comes of it, is decided here; callers show questions and answers, and nothing else.
+// the control socket of a running server or in its own process, and so does the admin API. What is allowed, and
+// what the result is, is decided here; callers only present questions and answers.
 package operator
 
 import (
@@ -20,7 +20,7 @@ type Desk struct {
 	runs     runs
 }
 
-// New returns the desk of an instance, whose people reach it as links say.
+// New returns the desk of an instance, which people reach as links says.
 func New(i *instance.Instance, links Links) *Desk { return &Desk{instance: i, links: links} }
 
 // UseCase is something that an operator can do. Question and answer travel as JSON, and the command line prints answers
@@ -31,7 +31,7 @@ type UseCase[Question, Answer any] struct {
 	answer func(context.Context, *Desk, Question) (Answer, error)
 }
 
-// Do answers a question on the spot. A refusal is an *or3cloud.Error with a message for the operator.
+// Do answers a question directly. A refusal is an *or3cloud.Error with a message for the operator.
 func (u UseCase[Q, A]) Do(ctx context.Context, d *Desk, question Q) (A, error) {
 	return u.answer(ctx, d, question)
 }
@@ -42,7 +42,7 @@ func (u UseCase[Q, A]) Ask(ctx context.Context, c Caller, question Q) (answer A,
 	return answer, err
 }
 
-// command is the use case as the command line asks for it, which leaves a trail.
+// command is the use case for the command line, which leaves an entry in the audit trail.
 func (u UseCase[Q, A]) command(d *Desk) (string, control.Command) {
 	return u.Name, control.Func(func(ctx context.Context, question Q) (A, error) {
 		if d.instance.Enter() { // a shutdown waits for the entry, too
@@ -85,12 +85,12 @@ func (d *Desk) Commands() control.Commands {
 	return commands
 }
 
-// Done answers what has no other answer than that it is done.
+// Done is the answer if there is nothing to say but that it is done.
 type Done struct {
 	OK bool `json:"ok"`
 }
 
-// onAccounts makes a use case of a function that needs the accounts.
+// onAccounts makes a use case from a function that needs the accounts.
 func onAccounts[Q, A any](name string, f func(context.Context, *Desk, instance.Operator, Q) (A, error)) UseCase[Q, A] {
 	return UseCase[Q, A]{name, func(ctx context.Context, d *Desk, question Q) (answer A, err error) {
 		err = d.instance.Operate(func(op instance.Operator) error {
@@ -104,7 +104,7 @@ func onAccounts[Q, A any](name string, f func(context.Context, *Desk, instance.O
 	}}
 }
 
-// onStore makes a use case of a function that needs an ability of the workspace store, wherever the accounts are
+// onStore makes a use case from a function that needs an ability of the workspace store, wherever the accounts are
 // managed. kind is what the contract calls a store with it.
 func onStore[S, Q, A any](name, kind string, f func(context.Context, *Desk, S, Q) (A, error)) UseCase[Q, A] {
 	return UseCase[Q, A]{name, func(ctx context.Context, d *Desk, question Q) (answer A, err error) {
@@ -119,7 +119,7 @@ func onStore[S, Q, A any](name, kind string, f func(context.Context, *Desk, S, Q
 	}}
 }
 
-// untilClosing makes a use case of a function that may take long. It ends when the server shuts down.
+// untilClosing makes a use case from a function that may take long. It ends when the server shuts down.
 func untilClosing[Q, A any](name string, f func(context.Context, instance.Operator, Q) (A, error)) UseCase[Q, A] {
 	return UseCase[Q, A]{name, func(ctx context.Context, d *Desk, question Q) (answer A, err error) {
 		err = d.instance.Operate(func(op instance.Operator) error {

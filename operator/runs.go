@@ -110,7 +110,7 @@ func (d *Desk) enlist(in ActionRequest) (*Run, error) {
 	case same != nil:
 		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "This action is already running, since %s", same.StartedAt.UTC().Format(time.DateTime))
 	case n >= mostRuns:
-		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "%d other actions run; try again when one of them has ended", n)
+		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "%d other actions are running; try again when one of them has ended", n)
 	}
 	if len(d.runs.all) >= mostEnded+mostRuns {
 		oldest := slices.IndexFunc(d.runs.all, func(r *Run) bool { return r.EndedAt != nil })

@@ -14,8 +14,8 @@ import (
 
 // admin are the commands below "or3-cloud user admin".
 func (a users) admin() *cobra.Command {
-	cmd := group("admin", "Say who administers the deployment: grant, revoke, list", a.adminGrant(), a.adminRevoke(), a.adminList())
-	cmd.Long = "Say who administers the deployment. A deployment administrator signs in with an account of their own and may use the administration\n" +
+	cmd := group("admin", "Manage the deployment administrators: grant, revoke, list", a.adminGrant(), a.adminRevoke(), a.adminList())
+	cmd.Long = "Manage the deployment administrators. A deployment administrator signs in with an account of their own and may use the administration\n" +
 		"pages; the account that is created with the one-time link of an empty server, or by the bootstrap settings, is one from the start."
 	cmd.Example = "  or3-cloud user admin list\n  or3-cloud user admin grant ann@example.org\n  or3-cloud user admin revoke ann@example.org"
 	return cmd
@@ -25,7 +25,7 @@ func (a users) adminGrant() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "grant EMAIL",
 		Short: "Make the owner of an account a deployment administrator",
-		Long: "Make the owner of an account a deployment administrator, from their next request on, even if they have never signed in. A deployment\n" +
+		Long: "Make the owner of an account a deployment administrator, as of their next request, even if they have never signed in. A deployment\n" +
 			"administrator can reach every workspace, so give them a second factor.",
 		Example: "  or3-cloud user admin grant ann@example.org",
 	}
@@ -43,13 +43,13 @@ func (a users) adminRevoke() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke EMAIL",
 		Short: "Make a deployment administrator an ordinary user again",
-		Long: "Make a deployment administrator an ordinary user again, from their next request on. Account, sessions and workspaces stay as they are.\n" +
+		Long: "Make a deployment administrator an ordinary user again, as of their next request. Account, sessions and workspaces stay as they are.\n" +
 			"If the account was deleted elsewhere, use the id that or3-cloud user admin list shows.",
 		Example: "  or3-cloud user admin revoke ann@example.org",
 	}
 	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
-		fmt.Fprintf(c.stderr, "%s no longer administers the deployment.\n", args[0])
+		fmt.Fprintf(c.stderr, "%s will no longer be a deployment administrator.\n", args[0])
 		if err := c.Confirm(yes, "Revoke it"); err != nil {
 			return err
 		}

@@ -104,7 +104,7 @@ func (a app) main(args []string) int {
 	return 1
 }
 
-// oneLine is a text without line ends, so that a supervisor that collects lines keeps it together.
+// oneLine is a text without line breaks, so that a supervisor that collects lines keeps it together.
 func oneLine(text string) string {
 	return strings.Join(strings.Split(strings.TrimSpace(text), "\n"), "; ")
 }
@@ -339,7 +339,7 @@ func (a app) loadServer(f settingFlags) (settings, error) {
 	return s, err
 }
 
-// accept is loadServer for commands that start a server: it refuses a configuration with problems, and writes the
+// accept is loadServer for commands that start a server: it rejects a configuration with problems, and writes the
 // warnings to the log that it returns.
 func (a app) accept(f settingFlags) (settings, *logx.Journal, error) {
 	s, err := a.loadServer(f)

@@ -33,7 +33,7 @@ func (a askers) complete(cmd *cobra.Command, arguments int, run func(context.Con
 	c := &asking{app: a.app, settingFlags: a.flags, Console: console.Console{In: a.stdin, Out: a.stderr}}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if n := len(args) - arguments; n != 0 && (n != 1 || !strings.HasSuffix(cmd.Use, "]")) {
-			return usageError{fmt.Errorf("%d arguments instead of %d; the usage is: %s", len(args), arguments, cmd.UseLine())}
+			return usageError{fmt.Errorf("got %d arguments instead of %d; the usage is: %s", len(args), arguments, cmd.UseLine())}
 		}
 		return nil
 	}

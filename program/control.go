@@ -144,7 +144,7 @@ func (s settings) accountPage() string {
 	return web.AccountPage(instance.NewPlan(s.Config, s.registry))
 }
 
-// configuredAddr is where a server would listen; nil if only a running one knows.
+// configuredAddr is where a server would listen; nil if only a running server knows.
 func configuredAddr(s settings) net.Addr {
 	text := s.String(setting.Addr)
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {

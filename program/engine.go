@@ -44,7 +44,7 @@ func (a app) engine() *cobra.Command {
 		Long: "Serve the providers to another host on this machine: OR3 Chat's own server with the packages or3-provider-basic-auth, -sqlite and -fs,\n" +
 			"which start this command themselves. It listens on engine.sock in the data directory, which only the directory's owner can open;\n" +
 			"with --loopback, and on systems without such sockets, it listens on a port of this machine, with a secret. engine.json in the data directory\n" +
-			"says where, and has the secret.\n\n" +
+			"contains the address and the secret.\n\n" +
 			"A data directory has one engine. A second engine command finds it and keeps it alive; if the engine dies, the command takes its\n" +
 			"place. Each prints one line of JSON, as soon as everything is ready.",
 		Example: "  or3-cloud engine --data /var/lib/or3-cloud\n  or3-cloud engine --attached",
@@ -91,7 +91,7 @@ func (c engineCommand) run(ctx context.Context) error {
 	if err := owner.RefuseRoot(path, s.Bool(setting.SharedVolume)); err != nil {
 		return err
 	}
-	// Our starter may have died, and the readers of our log with it, while another host needs the engine: a line that
+	// The process that started us, and read our log, may have died while another host needs the engine: a line that
 	// no one reads must not end the process, as a write to a broken pipe otherwise would.
 	signal.Ignore(syscall.SIGPIPE)
 	e := engineRun{engineCommand: c, settings: s, log: log.Logger, path: path, looks: int(handoverPatience / handoverPoll)}
@@ -121,7 +121,7 @@ type engineRun struct {
 	looks    int             // how often to look for an engine where another process has the data directory
 }
 
-// attend makes sure that there is an engine until ctx ends, no one needs it any more, or it cannot run.
+// attend makes sure that there is an engine until ctx ends, no one needs it any longer, or it cannot run.
 func (e engineRun) attend(ctx context.Context) error {
 	waited := 0
 	for {

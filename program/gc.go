@@ -28,8 +28,8 @@ func (a app) gc() *cobra.Command {
 		Use:   "gc",
 		Short: "Delete unused files, or say which would be deleted",
 		Long: "Delete stored files that nothing has referred to for the whole retention (OR3_STORAGE_GC_RETENTION_SECONDS). The server itself does\n" +
-			"the same once a day (OR3_STORAGE_FS_GC_SECONDS). A file is deleted in two steps: it is moved into the trash, from which anyone who refers to it\n" +
-			"or uploads it again takes it back, and at least a day later it is deleted permanently.\n\n" +
+			"the same once a day (OR3_STORAGE_FS_GC_SECONDS). A file is deleted in two steps: it is moved to the trash, from which it returns if anyone refers to it\n" +
+			"or uploads it again, and at least a day later it is deleted permanently.\n\n" +
 			"  live       a row, a message, a post or an upload under way names the file\n" +
 			"  orphaned   nothing names it; it stays until its retention is over\n" +
 			"  trash      it is in the trash and still served\n" +
@@ -42,7 +42,7 @@ func (a app) gc() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer restore()
-			if c.workspace == "" && cmd.Flags().Changed("workspace") { // a script whose variable is empty means no other one
+			if c.workspace == "" && cmd.Flags().Changed("workspace") { // a script with an empty variable does not mean all
 				return usageError{errors.New("--workspace names no workspace; leave it out to collect all of them")}
 			}
 			s, err := c.loadData(c.settingFlags)

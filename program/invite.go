@@ -21,10 +21,10 @@ func (a users) invite() *cobra.Command {
 	var workspace, expires string
 	cmd := &cobra.Command{
 		Use:   "invite EMAIL",
-		Short: "Print a link with which someone registers and joins a workspace",
-		Long: "Print a link with which someone registers and joins a workspace, in the registration mode invite_only. It works once, for this address\n" +
+		Short: "Print a link through which someone registers and joins a workspace",
+		Long: "Print a link through which someone registers and joins a workspace, in the registration mode invite_only. It works once, for this address\n" +
 			"only, and is valid for a week unless --expires or OR3_AUTH_INVITE_TOKEN_TTL_SECONDS says otherwise. Links begin with OR3_PUBLIC_URL.\n\n" +
-			"Without --workspace it is the only one there is, or you are asked. Someone who only needs a workspace of their own needs\n" +
+			"Without --workspace, the only workspace is used, or you are asked which one. Someone who only needs a workspace of their own needs\n" +
 			"no invite: use or3-cloud user add --reset-link.",
 		Example: "  or3-cloud user invite bob@example.org --workspace Family --role editor --expires 7d",
 	}
@@ -34,7 +34,7 @@ func (a users) invite() *cobra.Command {
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		in.Email = args[0]
 		if workspace == "" && cmd.Flags().Changed("workspace") {
-			return usageError{errors.New("--workspace names no workspace; leave it out where there is only one")}
+			return usageError{errors.New("--workspace names no workspace; leave it out if there is only one")}
 		}
 		lifetime, err := parseLifetime(expires)
 		if err != nil {
@@ -54,7 +54,7 @@ func (a users) invite() *cobra.Command {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
-			say(w, out.Link, fmt.Sprintf("%s joins %q as %s here, once, until", out.Email, chosen.Name, out.Role))
+			say(w, out.Link, fmt.Sprintf("%s can join %q as %s here, once, until", out.Email, chosen.Name, out.Role))
 		})
 	})
 }
@@ -77,7 +77,7 @@ func parseLifetime(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// workspace returns the workspace with an id or name, or the only one there is. It asks which of several is meant.
+// workspace returns the workspace with an id or name, or the only one. If there are several, it asks which.
 func (c *asking) workspace(ctx context.Context, name string) (or3cloud.WorkspaceSummary, error) {
 	return c.choose(ctx, operator.WorkspaceQuery{Name: name})
 }
@@ -106,7 +106,7 @@ func (c *asking) choose(ctx context.Context, query operator.WorkspaceQuery) (or3
 		return or3cloud.WorkspaceSummary{}, err
 	}
 	if !c.IsTerminal() {
-		return or3cloud.WorkspaceSummary{}, usageError{errors.New("several workspaces fit; name one by its id with --workspace")}
+		return or3cloud.WorkspaceSummary{}, usageError{errors.New("several workspaces match; name one by its id with --workspace")}
 	}
 	answer, err := c.Answer("Which one? Type its number: ")
 	if err != nil {

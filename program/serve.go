@@ -50,8 +50,8 @@ func (a app) serve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
-		Long: "Run the server. With nothing set it starts a local instance: it creates ./data, generates secrets into it and prints a link with which the\n" +
-			"first account is created. Ctrl-C lets running requests finish; a second Ctrl-C does not.",
+		Long: "Run the server. With nothing set it starts a local instance: it creates ./data, generates secrets into it and prints a link for creating the\n" +
+			"first account. Ctrl-C lets running requests finish; a second Ctrl-C does not.",
 		Example: "  or3-cloud serve\n  or3-cloud serve --domain chat.example.org\n  or3-cloud serve --addr 127.0.0.1:8080 --data /var/lib/or3-cloud --web ./or3-chat/.output/public",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -304,7 +304,7 @@ func (c serveCommand) announce(ctx context.Context, s settings, data *instance.I
 	fmt.Fprintf(c.stdout, "OR3 Cloud %s serves %s\n", buildVersion(), url)
 	fragments, err := data.SetupLinks(ctx)
 	if err != nil {
-		fmt.Fprintf(c.stderr, "or3-cloud: the link for the first account cannot be made: %v\n", err)
+		fmt.Fprintf(c.stderr, "or3-cloud: cannot create the link for the first account: %v\n", err)
 	}
 	entrance := or3cloud.Entrance{Base: url, Page: data.Options().AccountPage}
 	for _, fragment := range fragments {

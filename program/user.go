@@ -51,7 +51,7 @@ func (a users) add() *cobra.Command {
 		Example: "  or3-cloud user add ann@example.org --name Ann\n  or3-cloud user add ann@example.org --reset-link\n  or3-cloud user add ann@example.org < password.txt",
 	}
 	cmd.Flags().StringVar(&in.DisplayName, "name", "", "display name")
-	cmd.Flags().BoolVar(&byLink, "reset-link", false, "print a link with which the person chooses the password, instead of asking for one")
+	cmd.Flags().BoolVar(&byLink, "reset-link", false, "print a link through which the person chooses the password, instead of asking for one")
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) (err error) {
 		in.Email = args[0]
 		if !byLink {
@@ -66,7 +66,7 @@ func (a users) add() *cobra.Command {
 		return c.print(out, func(w io.Writer) {
 			fmt.Fprintf(w, "Created the account %s (%s).\n", out.Account.Email, out.Account.ID)
 			if out.Link != nil {
-				say(w, *out.Link, "The password is chosen here, once, until")
+				say(w, *out.Link, "Choose the password here, once, until")
 			}
 		})
 	})
@@ -126,9 +126,9 @@ func (a users) excuse() *cobra.Command {
 	var end bool
 	cmd := &cobra.Command{
 		Use:   "excuse EMAIL",
-		Short: "Let an account continue for a while without a second factor that is demanded",
+		Short: "Let an account continue for a while without a required second factor",
 		Long: "Let an account continue for a while without the second factor that OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR demands, for someone who waits for\n" +
-			"a new phone, for example. It lasts at most 28 days. For someone who has lost their factors there is or3-cloud user passwd --reset-factors, after\n" +
+			"a new phone, for example. It lasts at most 28 days. If someone has lost their factors, use or3-cloud user passwd --reset-factors, after\n" +
 			"which they sign in with the password and set up another one.",
 		Example: "  or3-cloud user excuse ann@example.org --expires 7d\n  or3-cloud user excuse ann@example.org --end",
 	}
@@ -149,7 +149,7 @@ func (a users) excuse() *cobra.Command {
 		return c.print(out, func(w io.Writer) {
 			switch {
 			case out.SecondFactorDue.IsZero():
-				fmt.Fprintf(w, "Noted; at the moment no second factor is demanded of %s.\n", out.Email)
+				fmt.Fprintf(w, "Done; at the moment %s does not need a second factor.\n", out.Email)
 			default:
 				fmt.Fprintf(w, "%s needs a second factor from %s on.\n", out.Email, shown.Moment(out.SecondFactorDue))
 			}
@@ -160,9 +160,9 @@ func (a users) excuse() *cobra.Command {
 func (a users) resetLink() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset-link EMAIL",
-		Short: "Print a link with which the owner chooses a new password",
-		Long: "Print a link with which the owner of an account chooses a new password. It works once, for 30 minutes, and not after another change of\n" +
-			"the password. Send it in a way that you trust: anyone who has the link has the account, apart from a second factor, which is still\n" +
+		Short: "Print a link through which the owner chooses a new password",
+		Long: "Print a link through which the owner of an account chooses a new password. It works once, for 30 minutes, and not after another change of\n" +
+			"the password. Send it in a way that you trust: anyone who has the link can take over the account, unless a second factor is\n" +
 			"required. Links begin with OR3_PUBLIC_URL.",
 		Example: "  or3-cloud user reset-link ann@example.org",
 	}
@@ -172,7 +172,7 @@ func (a users) resetLink() *cobra.Command {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
-			say(w, out, fmt.Sprintf("A new password for %s is chosen here, once, until", args[0]))
+			say(w, out, fmt.Sprintf("Choose a new password for %s here, once, until", args[0]))
 		})
 	})
 }
@@ -237,7 +237,7 @@ func (a users) revoke() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(out, func(w io.Writer) { fmt.Fprintf(w, "Sessions of %s that were ended: %d.\n", args[0], out.Revoked) })
+		return c.print(out, func(w io.Writer) { fmt.Fprintf(w, "Sessions of %s ended: %d.\n", args[0], out.Revoked) })
 	})
 }
 
@@ -253,7 +253,7 @@ func (c *asking) confirmSessions(ctx context.Context, name, session string, yes 
 	if session != "" {
 		live.Sessions = slices.DeleteFunc(live.Sessions, func(s or3cloud.AccountSession) bool { return s.ID != session })
 	}
-	fmt.Fprintf(c.stderr, "Sessions of %s that end: %d\n", name, len(live.Sessions))
+	fmt.Fprintf(c.stderr, "Sessions of %s that will end: %d\n", name, len(live.Sessions))
 	shown.Sessions(c.stderr, live.Sessions)
 	return c.Confirm(yes, "End them")
 }

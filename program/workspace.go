@@ -23,7 +23,7 @@ func (a app) workspace() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "workspace",
 		Short: "Manage workspaces: list, create, delete and restore them, their members, roles and invites",
-		Long: "Manage workspaces. A workspace is named by its id or by its name; where several have the name, you are asked which one.\n" +
+		Long: "Manage workspaces. A workspace is named by its id or by its name; if several have the name, you are asked which one.\n" +
 			"A person is named by the e-mail address or the id of the account.\n\n" +
 			"Roles: an owner may do everything, including members and deletion; an editor writes; a viewer reads.\n\n" +
 			"The commands work while the server runs and while it does not, as those of or3-cloud user do. The exit code is 0 on success, 1 if\n" +
@@ -108,7 +108,7 @@ func (a workspaces) delete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete WORKSPACE",
 		Short: "Delete a workspace, for all its members",
-		Long: "Delete a workspace, for all its members. They have no access from the next request on, and find themselves in another of their workspaces, or in a\n" +
+		Long: "Delete a workspace, for all its members. They lose access with the next request, and find themselves in another of their workspaces, or in a\n" +
 			"new one, at the next visit. or3-cloud workspace restore undoes it.",
 		Example: "  or3-cloud workspace delete Team",
 	}
@@ -210,8 +210,8 @@ func (a workspaces) membersAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add WORKSPACE EMAIL",
 		Short: "Make a person who has an account a member",
-		Long: "Make a person who has an account a member. The workspace shows up among theirs at once. For people without an account there are\n" +
-			"or3-cloud user invite and or3-cloud user add.",
+		Long: "Make a person who has an account a member. The workspace shows up among theirs at once. For people without an account, use\n" +
+			"or3-cloud user invite or or3-cloud user add.",
 		Example: "  or3-cloud workspace members add Family bob@example.org --role editor",
 	}
 	cmd.Flags().StringVar(&text, "role", string(or3cloud.RoleEditor), "viewer, editor or owner")
@@ -245,8 +245,8 @@ func (a workspaces) membersRemove() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "remove WORKSPACE EMAIL",
-		Short: "Remove a member, who then has no access",
-		Long: "Remove a member. They have no access from the next request on, and their event streams end within two seconds. What they wrote stays in\n" +
+		Short: "Remove a member, who then loses access",
+		Long: "Remove a member. They lose access with the next request, and their event streams end within two seconds. What they wrote stays in\n" +
 			"the workspace, and what their devices hold stays there. The only owner cannot be removed.",
 		Example: "  or3-cloud workspace members remove Family bob@example.org",
 	}
@@ -329,7 +329,7 @@ func (a workspaces) notify() *cobra.Command {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
-			fmt.Fprintf(w, "Members of %q who have the message: %d.\n", ws.Name, out.Members)
+			fmt.Fprintf(w, "Members of %q who got the message: %d.\n", ws.Name, out.Members)
 		})
 	})
 }

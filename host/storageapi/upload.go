@@ -147,7 +147,7 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 // again for the bytes to arrive.
 const intentLife = 2 * time.Hour
 
-var errNobodyCounts = errors.New("a storage quota is set, but the sync provider cannot reserve space")
+var errNoReservations = errors.New("a storage quota is set, but the sync provider cannot reserve space")
 
 // reserve asks the sync provider for space and returns the id of the reservation, "" if the provider makes none.
 func (a *API) reserve(ctx context.Context, userID, workspaceID string, hash or3cloud.BlobHash, size int64) (id string, err error) {
@@ -158,7 +158,7 @@ func (a *API) reserve(ctx context.Context, userID, workspaceID string, hash or3c
 func (a *API) reserveFor(ctx context.Context, userID, workspaceID string, hash or3cloud.BlobHash, size int64, life time.Duration) (id string, err error) {
 	if a.opt.Intents == nil {
 		if a.opt.Quota != (or3cloud.StorageQuota{}) {
-			return "", errNobodyCounts
+			return "", errNoReservations
 		}
 		return "", nil
 	}

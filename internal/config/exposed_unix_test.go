@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestFilesWithKeysThatEverybodyReads checks which files with secrets are reported. Everyone may read a .env file
+// TestFilesWithKeysThatAllUsersCanRead checks which files with secrets are reported. Everyone may read a .env file
 // without a secret, and a file readable by a group is the operator's decision.
-func TestFilesWithKeysThatEverybodyReads(t *testing.T) {
+func TestFilesWithKeysThatAllUsersCanRead(t *testing.T) {
 	cat, _ := catalogue(t, provider("basic-auth"))
 	dir := t.TempDir()
 	env, key := filepath.Join(dir, ".env"), filepath.Join(dir, "key")

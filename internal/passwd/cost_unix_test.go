@@ -41,7 +41,7 @@ func TestWrongPasswordsTakeAsLongForEveryKindOfAccount(t *testing.T) {
 			start := processorTime(t)
 			var ok bool
 			if hash == "" {
-				err = h.VerifyNobody(t.Context(), "wrong")
+				err = h.VerifyUnknown(t.Context(), "wrong")
 			} else {
 				ok, err = h.Verify(t.Context(), hash, "wrong")
 			}

@@ -107,9 +107,9 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 	return ok, err
 }
 
-// VerifyNobody takes as long as Verify does for a wrong password. Callers use it for unknown accounts, so that the time
-// does not reveal which accounts exist.
-func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
+// VerifyUnknown takes as long as Verify does for a wrong password. Callers use it for unknown accounts, so that the
+// time does not reveal which accounts exist.
+func (h *Hasher) VerifyUnknown(ctx context.Context, password string) error {
 	return h.queued(ctx, func() {
 		current.derive(normal(password), make([]byte, saltBytes), keyBytes)
 		h.level(password, 0)

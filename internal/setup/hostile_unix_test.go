@@ -138,8 +138,8 @@ func TestWhatAKilledSetUpLeavesIsRemoved(t *testing.T) {
 	}
 }
 
-// TestAPlaceWhereEverybodyWritesIsRefused checks this because a start would refuse the files there.
-func TestAPlaceWhereEverybodyWritesIsRefused(t *testing.T) {
+// TestAPlaceWhereAllUsersCanWriteIsRefused checks this because a start would refuse the files there.
+func TestAPlaceWhereAllUsersCanWriteIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		mode    fs.FileMode
 		environ []string

@@ -36,7 +36,7 @@ func list(complete func(*cobra.Command, int, Do) *cobra.Command) *cobra.Command 
 		Use:   "list",
 		Short: "List background answers, newest first",
 		Long: "List background answers, newest first: who asked for them and where, since when, how many workers have worked on them,\n" +
-			"and why they failed. Finished ones are kept for 24 hours, the last 50 of each user. Nothing of a chat is shown.\n\n" +
+			"and why they failed. Finished ones are kept for 24 hours, the last 50 of each user. No chat content is shown.\n\n" +
 			"--status takes streaming, complete, error or aborted; --user an e-mail address, a part of it or an id.",
 		Example: "  or3-cloud job list\n  or3-cloud job list --status error\n  or3-cloud job list --user ann@example.org --json",
 	}
@@ -58,7 +58,7 @@ func abort(complete func(*cobra.Command, int, Do) *cobra.Command) *cobra.Command
 	cmd := &cobra.Command{
 		Use:   "abort JOB",
 		Short: "Stop a background answer",
-		Long: "Stop a background answer, no matter who asked for it. What has arrived of it stays in the chat, and the model server is left\n" +
+		Long: "Stop a background answer, no matter who asked for it. What has arrived of it stays in the chat, and the connection to the model server ends\n" +
 			"within seconds.",
 		Example: "  or3-cloud job abort 0b5c7a52-3f1d-4f57-9c5e-2f4f4d1c0a11",
 	}
@@ -75,7 +75,7 @@ func Write(w io.Writer, all []operator.Job, counts jobs.Counts) {
 		table.Row(j.ID, cmp.Or(j.Email, j.UserID), j.WorkspaceID, j.Model, status(j), shown.Moment(j.StartedAt), took(j), j.Attempts, j.Cause)
 	}
 	_ = table.Flush() // the terminal is gone
-	fmt.Fprintf(w, "%d under way, %d waiting; of the last 24 hours %d complete, %d failed, %d stopped\n",
+	fmt.Fprintf(w, "%d under way, %d waiting; in the last 24 hours %d complete, %d failed, %d stopped\n",
 		counts.Running, counts.Waiting, counts.Complete, counts.Failed, counts.Aborted)
 }
 

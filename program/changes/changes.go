@@ -35,14 +35,14 @@ func Command() *cobra.Command {
 	}
 }
 
-// Wanted returns the entries that the arguments after the workspace ask for: from a version on, and at most how many; 0
+// Wanted returns which entries the arguments after the workspace ask for: the first version, and how many at most; 0
 // means all. An error is a mistake on the command line.
 func Wanted(args []string) (from int64, most int, err error) {
 	if len(args) == 0 {
 		return 1, 0, nil
 	}
 	if from, err = strconv.ParseInt(args[0], 10, 64); err != nil || from < 1 {
-		return 0, 0, fmt.Errorf("VERSION takes a number from 1 on, not %q", args[0])
+		return 0, 0, fmt.Errorf("VERSION takes a number of at least 1, not %q", args[0])
 	}
 	return from, 1, nil
 }

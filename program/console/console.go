@@ -32,7 +32,7 @@ func (c Console) NewPassword() (string, error) {
 	if !c.IsTerminal() {
 		password, err := c.line()
 		if err == nil && password == "" {
-			err = errors.New("there is no password on standard input; type it at the prompt of a terminal, or pipe it in: or3-cloud user … < file")
+			err = errors.New("there is no password on standard input; run the command in a terminal and type it, or pipe it in: or3-cloud user … < file")
 		}
 		return password, err
 	}
@@ -40,12 +40,12 @@ func (c Console) NewPassword() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again, err := c.secret("Once more: ")
+	again, err := c.secret("Repeat the password: ")
 	switch {
 	case err != nil:
 		return "", err
 	case password != again:
-		return "", errors.New("the two passwords differ")
+		return "", errors.New("the passwords do not match")
 	case password == "":
 		return "", errors.New("the password is empty")
 	}
@@ -92,7 +92,7 @@ func (c Console) Answer(prompt string) (string, error) {
 	return c.line()
 }
 
-// Confirm asks before something is done that its caller has shown. Without a terminal, as in scripts, the author of the
+// Confirm asks before doing what its caller has shown. Without a terminal, as in scripts, the author of the
 // command has decided.
 func (c Console) Confirm(yes bool, what string) error {
 	if yes || !c.IsTerminal() {

@@ -29,7 +29,7 @@ import (
 const (
 	// forgedAddress is the address that a client would claim to have (RFC 5737).
 	forgedAddress = "192.0.2.77"
-	// expiry is how long before a certificate expires doctor warns.
+	// expiry is how long before the expiry of a certificate doctor warns.
 	expiry = 14 * 24 * time.Hour
 )
 
@@ -102,7 +102,7 @@ func (e *examination) answers(ctx context.Context, addr string) error {
 	return probe.Server{Addr: addr, Domain: e.Config.Domain()}.Alive(ctx)
 }
 
-// publicURL opens the server as people do, and looks at what arrives. If none is running, this process stands in for
+// publicURL opens the server as people do, and checks what arrives. If none is running, this process stands in for
 // it.
 func (e *examination) publicURL(ctx context.Context) {
 	if e.listener != nil {
@@ -133,14 +133,14 @@ func (e *examination) publicURL(ctx context.Context) {
 		e.judge(base, id)
 	case err == nil:
 		e.find(Warning, AreaPublicURL, or3cloud.Problem{
-			Variable: setting.PublicURL, Fault: fmt.Sprintf("is %s, and from here another OR3 Cloud server answers: what is sent there does not reach this one", base),
+			Variable: setting.PublicURL, Fault: fmt.Sprintf("is %s, and from here another OR3 Cloud server answers: requests sent there do not reach this one", base),
 			Why: "people do not reach this server, and links in mail lead to the other one",
 			Fix: "Let the proxy pass everything on to " + e.Config.String(setting.Addr) + ", without a cache, or correct " + setting.PublicURL + ".",
 		})
 		return
 	}
 	if len(e.Config.List(setting.TrustedProxies)) > 0 {
-		return // of a chain only what trusted proxies have added is believed; this machine may be one of them
+		return // of a chain, only what trusted proxies have added counts; this machine may be one of them
 	}
 	// Again, as a client that claims to have another address.
 	if mark = rand.Text(); !e.reach(ctx, base, mark, true) {
@@ -155,7 +155,7 @@ func (e *examination) publicURL(ctx context.Context) {
 	}
 }
 
-// reach sends one request to the public URL and reports whether the server, or the stand-in, has answered.
+// reach sends one request to the public URL and reports whether the server, or the stand-in, answered.
 func (e *examination) reach(ctx context.Context, base *url.URL, mark string, forged bool) bool {
 	at := *base
 	at.Path, at.RawQuery = e.Config.String(setting.BasePath)+probe.Health, url.Values{middleware.MarkParameter: {mark}}.Encode()
@@ -192,7 +192,7 @@ func (e *examination) reach(ctx context.Context, base *url.URL, mark string, for
 		if url, err := res.Location(); err == nil {
 			to = url.Redacted()
 		}
-		return unreachable("it leads elsewhere: "+to, "Set "+setting.PublicURL+" to the origin of the server, or let the proxy pass on "+probe.Health+".")
+		return unreachable("it leads elsewhere: "+to, "Set "+setting.PublicURL+" to the origin of the server, or make the proxy forward "+probe.Health+".")
 	case res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusGatewayTimeout:
 		return unreachable(fmt.Sprintf("a proxy answers %d: it does not reach the server", res.StatusCode),
 			"Let it connect to the address of "+setting.Addr+", "+e.Config.String(setting.Addr)+".")
@@ -213,7 +213,7 @@ func (e *examination) client() *http.Client {
 	return &c
 }
 
-// certificate warns of one that expires soon.
+// certificate warns if the certificate expires soon.
 func (e *examination) certificate(base *url.URL, state *tls.ConnectionState) {
 	if state == nil || len(state.PeerCertificates) == 0 {
 		return
@@ -247,11 +247,11 @@ func cause(err error, base *url.URL) (fault, fix string) {
 	case errors.As(err, &invalid):
 		return "its certificate is not valid: " + invalid.Error(), "Renew it, and look at the clocks of both machines."
 	case errors.As(err, &plain):
-		return "it does not speak HTTPS", "Let the proxy speak HTTPS at this port, or correct " + setting.PublicURL + "."
+		return "it does not speak HTTPS", "Make the proxy speak HTTPS at this port, or correct " + setting.PublicURL + "."
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return "nothing answers in time", "Open the port in the firewall and at the router. If people reach it and only this machine does not, nothing is wrong."
 	}
-	return "it cannot be reached: " + err.Error(), "Start the reverse proxy, and let it listen there."
+	return "it cannot be reached: " + err.Error(), "Start the reverse proxy, and make it listen there."
 }
 
 // standIn answers at the server's address while no server runs, and records what arrives. It is nil if it cannot
@@ -295,22 +295,22 @@ func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
 	if base.Scheme == "https" && !arrived.HTTPS {
 		fault := "is https, but the proxy in front of the server sends no header that says so"
 		if arrived.Forwarded && !arrived.ProtoUntold {
-			fault = "is https, but the proxy in front of the server says http"
+			fault = "is https, but the proxy in front of the server reports http"
 		}
-		say(Error, setting.PublicURL, fault, "browsers are redirected forever, or no one can sign in", "Let the proxy send X-Forwarded-Proto"+headers+".")
+		say(Error, setting.PublicURL, fault, "browsers are redirected forever, or no one can sign in", "Make the proxy send X-Forwarded-Proto"+headers+".")
 	}
 	want := origin.NormalHost(base.Scheme, base.Host)
 	switch {
 	case arrived.Host == "":
-		say(Warning, setting.PublicURL, "is reached through a proxy that does not say under which name", "pages under another name of the server cannot change anything",
-			"Let the proxy send X-Forwarded-Host"+headers+".")
+		say(Warning, setting.PublicURL, "is reached through a proxy that does not pass on the requested name", "pages under another name of the server cannot change anything",
+			"Make the proxy send X-Forwarded-Host"+headers+".")
 	case arrived.Host != want:
 		say(Warning, setting.PublicURL, fmt.Sprintf("is %s, but the proxy calls the server %s", base, arrived.Host), "pages under another name of the server cannot change anything",
-			"Let the proxy send X-Forwarded-Host with the name that the browser has sent"+headers+".")
+			"Make the proxy send X-Forwarded-Host with the name that the browser requested"+headers+".")
 	}
 	if _, err := netip.ParseAddr(arrived.ClientIP); arrived.Forwarded && (arrived.ClientUntold || err != nil) {
 		say(Error, setting.ForwardedForHeader, "is "+e.Config.String(setting.ForwardedForHeader)+", in which the proxy does not name the client's address", oneClient,
-			"Let the proxy send it (in nginx: proxy_set_header X-Forwarded-For $remote_addr), or name the header that it sends.")
+			"Make the proxy send it (in nginx: proxy_set_header X-Forwarded-For $remote_addr), or set the header that it does send.")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 const (
 	clockVariable = "clock"
 	clockWhy      = "sign-ins, links and the order of changes depend on it"
-	clockFix      = "Synchronise it over the network: timedatectl set-ntp true, or run chrony or ntpd. A container has the clock of its machine."
+	clockFix      = "Synchronise it over the network: timedatectl set-ntp true, or run chrony or ntpd. A container uses the clock of its machine."
 	// skew is how far two clocks may differ without a warning.
 	skew = 30 * time.Second
 )
@@ -23,7 +23,7 @@ func (e *examination) clock() {
 	behind := func(of string, at time.Time) {
 		if now.Before(at.Add(-skew)) {
 			e.find(Error, AreaClock, or3cloud.Problem{
-				Variable: clockVariable, Fault: fmt.Sprintf("says %s, but %s is of %s", now.UTC().Format(time.RFC3339), of, at.UTC().Format(time.RFC3339)),
+				Variable: clockVariable, Fault: fmt.Sprintf("says %s, but %s is from %s", now.UTC().Format(time.RFC3339), of, at.UTC().Format(time.RFC3339)),
 				Why: clockWhy, Fix: clockFix,
 			})
 		}
@@ -51,7 +51,7 @@ func (e *examination) compareClock(who, date string) {
 	}
 	if ahead := e.Now().Sub(at); ahead.Abs() > skew {
 		e.find(Warning, AreaClock, or3cloud.Problem{
-			Variable: clockVariable, Fault: fmt.Sprintf("is %v apart from that of %s", ahead.Abs().Round(time.Second), who), Why: clockWhy, Fix: clockFix,
+			Variable: clockVariable, Fault: fmt.Sprintf("differs by %v from that of %s", ahead.Abs().Round(time.Second), who), Why: clockWhy, Fix: clockFix,
 		})
 	}
 }

@@ -2,5 +2,5 @@
 
 package doctor
 
-// unsynchronised would report whether nothing sets the clock; this system does not tell.
+// unsynchronised would report whether nothing sets the clock; this system does not say.
 func unsynchronised() bool { return false }

@@ -27,7 +27,7 @@ type where int
 
 const (
 	everywhere where = iota
-	// here is for settings of this program's listener, for which a Nuxt host has its own ways.
+	// here is for settings of this program's listener, which a Nuxt host configures differently.
 	here
 )
 
@@ -148,7 +148,7 @@ var combinations = []combination{
 			return c.Bool(setting.TrustProxy) && len(c.List(setting.TrustedProxies)) == 0 && !c.local && !c.socket
 		}, Error, here, or3cloud.Problem{
 			Variable: setting.TrustProxy, Fault: "is true, but the server also listens for other machines",
-			Why: "anyone who connects past the proxy can choose an address and a host: rate limits and sign-in guards are useless",
+			Why: "anyone who bypasses the proxy can choose an address and a host: rate limits and sign-in guards are useless",
 			Fix: "Listen on loopback or a socket (" + setting.Addr + "=127.0.0.1:3000), or name the proxies in " + setting.TrustedProxies + ".",
 		},
 	},
@@ -200,9 +200,9 @@ var combinations = []combination{
 			upstreams, problems := completions.Configured(c.Config)
 			return c.accounts() && c.Bool(setting.BackgroundEnabled) && len(problems) == 0 && !upstreams.Offered()
 		}, Warning, here, or3cloud.Problem{
-			Variable: setting.BackgroundEnabled, Fault: "is true, but there is neither a key for all nor another model server",
+			Variable: setting.BackgroundEnabled, Fault: "is true, but there is neither a key for everyone nor another model server",
 			Why: "only people with their own OpenRouter key get background answers",
-			Fix: "Set " + setting.OpenRouterKey + " or " + setting.ModelUpstreams + ", if others should have them, too.",
+			Fix: "Set " + setting.OpenRouterKey + " or " + setting.ModelUpstreams + ", if others should get them, too.",
 		},
 	},
 	{

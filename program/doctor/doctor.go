@@ -1,6 +1,6 @@
 // Package doctor examines an installation as it would be started from here, or as it runs, and says what is wrong with
 // it, why that matters and how to fix it. It includes the checks of a start; this package has what a start cannot know
-// or should not be held up by. It changes nothing.
+// or should not have to wait for. It changes nothing.
 package doctor
 
 import (
@@ -262,7 +262,7 @@ func (e *examination) configuration() {
 	e.find(Warning, AreaSecrets, e.Config.Exposed()...)
 }
 
-// checked returns what set-up would refuse. A start accepts it: installations have the values that they have.
+// checked returns what set-up would refuse. A start accepts it, for the sake of existing installations.
 func (e *examination) checked() (problems []or3cloud.Problem) {
 	relevant := setting.Host()
 	for _, id := range e.Config.SelectedProviders() {
@@ -372,7 +372,7 @@ func (e *examination) room(variable, dir string) (problems, warnings []or3cloud.
 	if err != nil {
 		return problems, []or3cloud.Problem{{
 			Variable: variable, Fault: fmt.Sprintf("the free space of %s cannot be measured: %v", dir, err),
-			Why: "the disk could become full without a warning", Fix: "Let the server's user look at the directory.",
+			Why: "the disk could become full without a warning", Fix: "Give the server's user access to the directory.",
 		}}
 	}
 	if u.Network != "" && !e.Config.Strict() { // strict mode refuses it at the start

@@ -602,7 +602,7 @@ func TestAnotherServerOfOursIsNotThisOne(t *testing.T) {
 			s.Arrived = AskServer(Commands(arrivals.Of))
 		}
 		found := slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL })
-		if f := only(t, found, Warning, AreaPublicURL, setting.PublicURL); !strings.Contains(f.Fault, "does not reach this one") {
+		if f := only(t, found, Warning, AreaPublicURL, setting.PublicURL); !strings.Contains(f.Fault, "do not reach this one") {
 			t.Errorf("running %v: %s", running, f)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// modelPatience is how long doctor waits for a model server.
+// modelPatience is how long doctor waits for a model server to answer.
 const modelPatience = 10 * time.Second
 
 // models contacts every model server that answers for all. Only a chat shows whether a model exists.

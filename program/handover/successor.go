@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// maxFaults is how many fatal errors in faultSpan are answered with a restart each. One more ends the program: the
-	// disk does not get better by trying, and an operator has to look.
+	// maxFaults is how many fatal errors within faultSpan lead to a restart. One more ends the program: the
+	// disk does not recover by retrying, and an operator has to look at it.
 	maxFaults = 3
 	faultSpan = 10 * time.Minute
 	// faultPatience is how long a process after a fatal error may take to close what it can, beyond the time that the
@@ -369,7 +369,7 @@ func (p Process) succeed(s *Socket, i image) (*successor, error) {
 	return &successor{Process: p, image: i, left: inheritance{PID: os.Getpid(), FD: k.main, Plain: k.plain, Unlink: s.unlink, Faults: s.faults}}, nil
 }
 
-// conclude ends the process in the way that was decided, unless ctx has ended: then it was told to stop, and needs no
+// conclude ends the process as decided, unless ctx has ended: then it was told to stop, and needs no
 // successor. closing is the error of closing everything; it does not keep a successor from trying.
 func (e Ending) conclude(ctx context.Context, log *slog.Logger, closing error) error {
 	if e.next == nil || ctx.Err() != nil {

@@ -131,7 +131,7 @@ func listenUnix(path string, access Access) (net.Listener, error) {
 	return own, nil
 }
 
-// socketFault says what can be done about a socket that cannot be created.
+// socketFault says how to fix a socket that cannot be created.
 func socketFault(path string, err error) error {
 	dir := filepath.Dir(path)
 	switch {

@@ -31,7 +31,7 @@ var (
 	failing    = regexp.MustCompile(`HTTP 5\d\d`)
 )
 
-// respite is how long an authority is left alone that has had enough and does not say until when.
+// respite is how long to wait if an authority refuses more requests without saying for how long.
 const respite = time.Hour
 
 // explain says in plain words why an authority, or the connection to it, refuses a certificate for a name.
@@ -47,7 +47,7 @@ func explain(name string, err error, now time.Time, plain bool) explanation {
 	)
 	switch {
 	case errors.Is(err, errBarred):
-		return explanation{fault: "the authority has asked for patience", fix: "Wait."}
+		return explanation{fault: "the authority has asked the server to wait", fix: "Wait."}
 	case errors.As(err, &untrusted):
 		return explanation{fault: "the authority's own certificate is from an issuer that this machine does not trust",
 			fix: "For an authority of your own name its root in " + setting.ACMERoots + "; otherwise install the machine's package of certificates (ca-certificates)."}
@@ -68,9 +68,9 @@ func explain(name string, err error, now time.Time, plain bool) explanation {
 	case err != nil && failing.MatchString(err.Error()):
 		return outOfOrder
 	case err == nil:
-		return explanation{fault: "the authority has given none", fix: "Wait for the next attempt."}
+		return explanation{fault: "the authority has not issued one", fix: "Wait for the next attempt."}
 	}
-	return explanation{fault: oserror.Explain(err).Error(), fix: "See what was said; with OR3_LOG_LEVEL=debug the log has every step."}
+	return explanation{fault: oserror.Explain(err).Error(), fix: "See its message; with OR3_LOG_LEVEL=debug the log has every step."}
 }
 
 // correctCA is the rest of a hint about an authority that cannot be reached.
@@ -102,7 +102,7 @@ func ofAuthority(name string, p acme.Problem, now time.Time, plain bool) explana
 	case p.Type == acme.ProblemTypeRateLimited || p.Status == http.StatusTooManyRequests:
 		until := retryAfter(p.Detail, now)
 		return explanation{until: until, fault: "the authority has reached a rate limit, and wants no requests before " + until.UTC().Format(time.DateTime) + " UTC",
-			fix: "Wait: the server tries again automatically. Keep the data directory, so that no certificate is asked for twice, and try things out with " + setting.ACMEStaging + "=true."}
+			fix: "Wait: the server tries again automatically. Keep the data directory, so that no certificate is asked for twice, and experiment with " + setting.ACMEStaging + "=true."}
 	case p.Type == acme.ProblemTypeCAA:
 		return explanation{fault: "a CAA record of " + name + " or a domain above it lets only other authorities issue certificates",
 			fix: "Add the authority to the CAA record, or remove that."}
@@ -113,7 +113,7 @@ func ofAuthority(name string, p acme.Problem, now time.Time, plain bool) explana
 	case p.Type == acme.ProblemTypeInvalidContact || p.Type == acme.ProblemTypeUnsupportedContact:
 		return explanation{fault: "the authority does not accept the e-mail address", fix: "Correct " + setting.ACMEEmail + ", or leave it out."}
 	case p.Type == acme.ProblemTypeDNS || says("nxdomain", "no valid ip addresses", "could not resolve", "while resolving"):
-		return explanation{fault: "the name " + name + " leads nowhere: the authority finds no address for it", fix: elsewhere}
+		return explanation{fault: "the name " + name + " does not resolve: the authority finds no address for it", fix: elsewhere}
 	case p.Type == acme.ProblemTypeConnection || says("failed to connect", "connection refused", "timeout"):
 		return explanation{fault: fmt.Sprintf("the authority cannot connect to %s at %s", name, ports),
 			fix: fmt.Sprintf("Open %s in the firewall, and forward them at the router, if there is one, to this machine. %s", ports, elsewhere)}
@@ -122,7 +122,7 @@ func ofAuthority(name string, p acme.Problem, now time.Time, plain bool) explana
 	case p.Status >= http.StatusInternalServerError:
 		return outOfOrder
 	}
-	return explanation{fault: "the authority refuses: " + p.Detail, fix: "See what was said."}
+	return explanation{fault: "the authority refuses: " + p.Detail, fix: "See its message."}
 }
 
 // promised finds the time in what an authority says about its limits, in the two forms of Let's Encrypt.

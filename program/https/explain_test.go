@@ -171,7 +171,7 @@ func TestExplanations(t *testing.T) {
 		fault string
 		until time.Time
 	}{
-		{acme.Problem{Type: acme.ProblemTypeDNS, Detail: "DNS problem: NXDOMAIN looking up A for chat.test"}, true, "leads nowhere", time.Time{}},
+		{acme.Problem{Type: acme.ProblemTypeDNS, Detail: "DNS problem: NXDOMAIN looking up A for chat.test"}, true, "does not resolve", time.Time{}},
 		{acme.Problem{Type: acme.ProblemTypeConnection, Detail: "203.0.113.5: Fetching http://chat.test/…: Timeout during connect"}, true, "at ports 80 and 443", time.Time{}},
 		{acme.Problem{Type: acme.ProblemTypeConnection, Detail: "203.0.113.5: Connection refused"}, false, "at port 443", time.Time{}},
 		{acme.Problem{Type: acme.ProblemTypeUnauthorized, Detail: "203.0.113.5: Invalid response from http://chat.test/…: 404"}, true, "another server answers", time.Time{}},
@@ -186,7 +186,7 @@ func TestExplanations(t *testing.T) {
 		{&fs.PathError{Op: "open", Path: "/data/certificates", Err: fs.ErrPermission}, true, "/data/certificates", time.Time{}},
 		{context.DeadlineExceeded, true, "deadline", time.Time{}},
 		{errBarred, true, "patience", time.Time{}},
-		{nil, true, "has given none", time.Time{}},
+		{nil, true, "has not issued one", time.Time{}},
 	} {
 		err := c.err
 		if err != nil {

@@ -38,7 +38,7 @@ import (
 // directory is where certificates and the account with the authority are, below the data directory.
 const directory = "certificates"
 
-// alpn is the protocol of the authority's validation at the HTTPS port (RFC 8737).
+// alpn is the protocol for validation by the authority at the HTTPS port (RFC 8737).
 const alpn = "acme-tls/1"
 
 func init() { certmagic.UserAgent = "or3-cloud" }
@@ -84,7 +84,7 @@ func New(c *config.Config, log *slog.Logger) (*Names, error) {
 		n.issuer.CA, n.issuer.TestCA = certmagic.LetsEncryptProductionCA, certmagic.LetsEncryptStagingCA
 	}
 	if n.issuer.Email == "" {
-		n.issuer.Email = " " // none, and it is not asked for
+		n.issuer.Email = " " // none, and the library does not ask for one
 	}
 	if file := c.String(setting.ACMERoots); file != "" {
 		n.issuer.TrustedRoots, err = roots(file)
@@ -145,7 +145,7 @@ func (n *Names) Open(s *handover.Socket) *Site {
 	})
 	template := n.issuer
 	template.Logger = logger
-	// The library would listen itself if it found no one who does.
+	// The library would listen itself if nothing else did.
 	host, port := where(s.Listener)
 	template.ListenHost, template.AltTLSALPNPort = host, port
 	template.DisableHTTPChallenge = s.Plain == nil
@@ -200,7 +200,7 @@ func (s *Site) Serve(ctx context.Context, serve func(context.Context, net.Listen
 	return errors.Join(err, plain())
 }
 
-// end ends what Manage has started.
+// end stops what Manage has started.
 func (s *Site) end() {
 	s.mu.Lock()
 	s.stop()

@@ -59,7 +59,7 @@ func (s *Site) obtain(ctx context.Context, name string) {
 	}
 }
 
-// errBarred keeps the library from contacting an authority again that has asked for patience.
+// errBarred keeps the library from contacting an authority that has asked us to wait.
 var errBarred = errors.New("the authority wants no requests yet")
 
 // happened is called by the library with what it does; an error prevents that.

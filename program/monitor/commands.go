@@ -62,7 +62,7 @@ func (o Options) logs() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs",
 		Short: "Show the newest lines of the running server's log",
-		Long: "Show the newest lines of the log of the server that runs on this data directory. It keeps them in memory, those at debug level only while\n" +
+		Long: "Show the newest lines of the log of the server that runs on this data directory. It keeps them in memory; lines at debug level only while\n" +
 			"someone follows the log at that level, even if they are not in its output. None of them contains secrets. Older lines are where the server's\n" +
 			"output is collected, such as journalctl or docker logs.",
 		Example: "  or3-cloud logs\n  or3-cloud logs --level warn --lines 500\n  or3-cloud logs --follow --level debug\n  or3-cloud logs --json | jq .msg",

@@ -51,7 +51,7 @@ func judge(s load.Summary) []Finding {
 		}
 	}
 	total := func(name string) float64 { return s.Totals[name] }
-	add(!s.Ready, "Look for what it waits for in or3-cloud logs.", "The server does not serve all of its routes.")
+	add(!s.Ready, "See or3-cloud logs for what it is waiting for.", "The server does not serve all of its routes.")
 	if s.Disk != nil {
 		add(s.Disk.State == "low", "Free some space.", "The disk is nearly full: %s more can be written before changes are refused.", console.Bytes(int64(s.Disk.HeadroomBytes)))
 		add(s.Disk.State == "full", "Free some space; the server then resumes automatically.", "The disk is full, so changes and uploads are refused.")
@@ -59,11 +59,11 @@ func judge(s load.Summary) []Finding {
 	for _, database := range []string{"sync", "auth"} {
 		add(total(`database_damaged{database="`+database+`"}`) > 0, "See or3-cloud logs for where, and restore a backup.", "The database of %s is damaged.", database)
 	}
-	add(total("storage_damaged_files") > 0, "Run or3-cloud fsck, which says which.", "%.0f stored files are damaged.", total("storage_damaged_files"))
+	add(total("storage_damaged_files") > 0, "Run or3-cloud fsck to see which.", "%.0f stored files are damaged.", total("storage_damaged_files"))
 	add(total("sync_collection_failed") > 0, "See or3-cloud logs for the reason.", "The last collection of what is no longer needed failed.")
-	add(total("mail_retrying") > 0, "Run or3-cloud mail test, which says what is wrong.", "The mail server has not taken %.0f letters, which wait.", total("mail_retrying"))
+	add(total("mail_retrying") > 0, "Run or3-cloud mail test, which says what is wrong.", "The mail server has not accepted %.0f letters, which are waiting.", total("mail_retrying"))
 	if last, ok := newest(s); ok {
-		add(last.Faults > 0, "See or3-cloud logs --level warn.", "The server answers with errors of its own, %.1f a second.", last.Faults)
+		add(last.Faults > 0, "See or3-cloud logs --level warn.", "The server is returning internal errors, %.1f per second.", last.Faults)
 	}
 	return found
 }
@@ -87,14 +87,14 @@ func (s Status) Write(out io.Writer) {
 	total := func(name string) float64 { return s.Totals[name] }
 	size := func(name string) string { return console.Bytes(int64(total(name))) }
 	if last, ok := newest(s.Summary); ok {
-		line("Load", "%.1f requests and %.1f changes a second; %d requests under way", last.Requests, last.Ops, last.InFlight)
+		line("Load", "%.1f requests and %.1f changes per second; %d requests under way", last.Requests, last.Ops, last.InFlight)
 		if last.P95 > 0 {
 			line("Answers", "half within %s, 95 %% within %s", milliseconds(last.P50), milliseconds(last.P95))
 		}
-		line("Devices", "%d wait for changes", last.Listeners)
+		line("Devices", "%d waiting for changes", last.Listeners)
 		line("Memory", "%s; requests hold %s of %s", console.Bytes(last.MemoryBytes), console.Bytes(last.RequestMemoryBytes), console.Bytes(s.RequestMemoryLimitBytes))
 	} else {
-		line("Load", "is measured every %.0f seconds, for the first time in a moment", s.Step)
+		line("Load", "measured every %.0f seconds; the first figures follow in a moment", s.Step)
 	}
 	if s.Disk != nil {
 		line("Disk", "%s: %s free of %s", s.Disk.State, console.Bytes(int64(s.Disk.FreeBytes)), console.Bytes(int64(s.Disk.SizeBytes)))
@@ -105,16 +105,16 @@ func (s Status) Write(out io.Writer) {
 			total(`storage_files{state="live"}`), size(`storage_bytes{state="live"}`))
 	}
 	if has("sessions") {
-		line("Accounts", "%.0f, signed in in %.0f browsers", total("accounts"), total("sessions"))
+		line("Accounts", "%.0f, signed in on %.0f browsers", total("accounts"), total("sessions"))
 	}
 	if has("mail_waiting") {
-		line("Mail", "%.0f letters wait, %.0f of them after a failed attempt", total("mail_waiting"), total("mail_retrying"))
+		line("Mail", "%.0f letters waiting, %.0f of them after a failed attempt", total("mail_waiting"), total("mail_retrying"))
 	}
 	if has("background_answers") {
 		line("Answers in the background", "%.0f under way", total("background_answers"))
 	}
 	if waiting := total(`webhook_deliveries{status="pending"}`) + total(`webhook_deliveries{status="in_flight"}`); waiting > 0 {
-		line("Webhooks", "%.0f deliveries wait", waiting)
+		line("Webhooks", "%.0f deliveries waiting", waiting)
 	}
 	_ = w.Flush()
 	if len(s.Attention) == 0 {

@@ -28,8 +28,8 @@ func TestAStatusForAPerson(t *testing.T) {
 	s := Status{Summary: well(), Address: "127.0.0.1:3000", Attention: judge(well())}
 	s.Write(&out)
 	for _, want := range []string{
-		"OR3 Cloud v1.2.3 at 127.0.0.1:3000, ready, up 1 d 3 h\n", "12.3 requests and 4.0 changes a second; 3 requests under way", "half within 2 ms, 95 % within 12.5 ms",
-		"12 wait for changes", "25 users, 31 workspaces", "2 letters wait, 0 of them", "24, signed in in 40 browsers", "1 deliveries wait", "\nNothing needs attention.\n",
+		"OR3 Cloud v1.2.3 at 127.0.0.1:3000, ready, up 1 d 3 h\n", "12.3 requests and 4.0 changes per second; 3 requests under way", "half within 2 ms, 95 % within 12.5 ms",
+		"12 waiting for changes", "25 users, 31 workspaces", "2 letters waiting, 0 of them", "24, signed in on 40 browsers", "1 deliveries waiting", "\nNothing needs attention.\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &out)
@@ -53,8 +53,8 @@ func TestWhatNeedsAttention(t *testing.T) {
 		"database of auth is damaged": func(s *load.Summary) { s.Totals[`database_damaged{database="auth"}`] = 1 },
 		"3 stored files are damaged":  func(s *load.Summary) { s.Totals["storage_damaged_files"] = 3 },
 		"collection":                  func(s *load.Summary) { s.Totals["sync_collection_failed"] = 1 },
-		"has not taken 1 letters":     func(s *load.Summary) { s.Totals["mail_retrying"] = 1 },
-		"errors of its own":           func(s *load.Summary) { s.Points[1].Faults = 0.2 },
+		"has not accepted 1 letters":  func(s *load.Summary) { s.Totals["mail_retrying"] = 1 },
+		"internal errors":             func(s *load.Summary) { s.Points[1].Faults = 0.2 },
 	} {
 		s := well()
 		change(&s)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// share is the fraction of the watchdog's time after which it hears from us: a late answer ends nothing.
+// share is the fraction of the watchdog's time after which we report, so that a late report does no harm.
 const share = 4
 
 // Ready tells the manager that the server listens, and from then on, until ctx ends, that it answers, as alive reports.

@@ -1,4 +1,4 @@
-// Package owner says as which user a command of root works on a data directory: as its owner, who could not open what
+// Package owner makes a command that root runs work on a data directory as its owner, who could not open what
 // root has created there.
 package owner
 
@@ -33,7 +33,7 @@ func RefuseRoot(path string, shared bool) error {
 		path, owner.UID, owner.UID, owner.GID, setpriv(owner), LowPorts, path)
 }
 
-// setpriv is the command, of util-linux, with which root runs another one as the owner of a data directory. It needs
+// setpriv is the util-linux command with which root runs another command as the owner of a data directory. It needs
 // neither a name nor a login of the user.
 func setpriv(o datadir.Owner) string {
 	return fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups", o.UID, o.GID)

@@ -1,4 +1,4 @@
-// Package probe asks a running server on this machine for its health, for whatever watches over it: a container's
+// Package probe asks a running server on this machine for its health, for whatever monitors it: a container's
 // health check, the service manager, doctor.
 package probe
 

@@ -66,9 +66,9 @@ func Deletion(w io.Writer, r operator.Deletion) {
 		r.Account.Email, r.Account.ID, Moment(r.Account.CreatedAt), r.Account.Sessions, len(r.Workspaces))
 	for _, ws := range r.Workspaces {
 		fate := map[or3cloud.Fate]string{
-			or3cloud.FateDeleted: "is deleted: no one else is in it",
+			or3cloud.FateDeleted: "is deleted: it has no other members",
 			or3cloud.FateLeft:    "stays with its %d other members",
-			or3cloud.FateBlocked: "prevents this: %d others use it and none of them owns it",
+			or3cloud.FateBlocked: "prevents this: %d others use it, but none of them owns it",
 		}[ws.Fate]
 		if ws.Fate != or3cloud.FateDeleted {
 			fate = fmt.Sprintf(fate, ws.Members)

@@ -17,7 +17,7 @@ func WriteCollection(w io.Writer, r operator.Collection) error {
 	if r.DryRun {
 		WriteGoing(w, r.Going)
 	} else {
-		fmt.Fprintf(w, "Looked at %d files in %d workspaces and moved %d into the trash.\n", r.Scanned, r.Workspaces, r.IntoTrash)
+		fmt.Fprintf(w, "Checked %d files in %d workspaces and moved %d to the trash.\n", r.Scanned, r.Workspaces, r.IntoTrash)
 	}
 	if r.Disabled != "" {
 		fmt.Fprintf(w, "Nothing can be collected: %s.\n", r.Disabled)

@@ -16,7 +16,7 @@ func Command() *cobra.Command {
 	return &cobra.Command{
 		Use:   "admin",
 		Short: "Manage the super administrator",
-		Long: "Manage the super administrator, whom OR3_ADMIN_USERNAME and OR3_ADMIN_PASSWORD name until the first sign-in. Deployment administrators\n" +
+		Long: "Manage the super administrator, whose name and password are OR3_ADMIN_USERNAME and OR3_ADMIN_PASSWORD until the first sign-in. Deployment administrators\n" +
 			"are users: or3-cloud user admin.",
 		Example: "  or3-cloud admin password",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -30,10 +30,10 @@ func Password(in *operator.SuperAdminPassword) *cobra.Command {
 		Short: "Set a new password, for someone who has forgotten the old one",
 		Long: "Set a new password for the super administrator and end all their sessions. It is asked for at the terminal, twice and hidden, or read\n" +
 			"from standard input, and must have at least 12 characters with upper-case and lower-case letters and a digit. From then on\n" +
-			"OR3_ADMIN_USERNAME and OR3_ADMIN_PASSWORD only say that there is a super administrator, and no longer with which name and password.",
+			"OR3_ADMIN_USERNAME and OR3_ADMIN_PASSWORD only mean that there is a super administrator; their values no longer count.",
 		Example: "  or3-cloud admin password\n  or3-cloud admin password --username root\n  or3-cloud admin password < password.txt",
 	}
-	cmd.Flags().StringVar(&in.Username, "username", "", "another name from now on")
+	cmd.Flags().StringVar(&in.Username, "username", "", "a new name from now on")
 	return cmd
 }
 

@@ -61,7 +61,7 @@ func (q *Question) Query(now time.Time) (query audit.Query, err error) {
 		return query, fmt.Errorf("--outcome takes ok or refused, not %q", query.Outcome)
 	}
 	if q.Most < 1 {
-		return query, errors.New("--limit takes a number from 1 on")
+		return query, errors.New("--limit takes a number of at least 1")
 	}
 	return query, nil
 }

@@ -1,4 +1,4 @@
-// Package wizard asks the questions of set-up in a terminal, one per page. It gets the questions from the engine, and
+// Package wizard asks the set-up questions in a terminal, one per page. It gets the questions from the engine, and
 // writes nothing itself: it ends with answers and a decision about them.
 package wizard
 
@@ -69,7 +69,7 @@ func withoutSizeRequests(_ tea.Model, msg tea.Msg) tea.Msg {
 	return msg
 }
 
-// The pages that are not a question of the engine. The others have the names of their settings.
+// The pages that are not questions from the engine. The others are named after their settings.
 const (
 	stepPreset = "preset"
 	stepFiles  = "files"
@@ -155,7 +155,7 @@ func (m *model) fit() {
 	m.tell(tea.WindowSizeMsg{Width: m.inner(), Height: max(6, m.height-around)})
 }
 
-// tell passes something on to the form that it does not answer.
+// tell passes a message to the form that needs no reply.
 func (m *model) tell(msg tea.Msg) {
 	form, _ := m.form.Update(msg)
 	m.form = form.(*huh.Form)
@@ -187,7 +187,7 @@ func (m *model) extras() huh.Field {
 			return err
 		})
 	m.describe = func(width int) {
-		help := lines("None is needed to start. Space chooses, Enter goes on.", width)
+		help := lines("None is needed to start. Space selects, Enter continues.", width)
 		field.Description(strings.Join(help, "\n")).Height(1 + len(help) + len(options))
 	}
 	return field

@@ -269,7 +269,7 @@ func TestAnAccountGoesWithItsUser(t *testing.T) {
 	}
 }
 
-func TestNobodyIsNotFound(t *testing.T) {
+func TestAnUnknownUserIsNotFound(t *testing.T) {
 	in := openTest(t, config{})
 	in.host.users = &removers{HostServices: in.host}
 	admin, ctx := in.admin(), t.Context()

@@ -244,7 +244,7 @@ func TestTheOwnerIsToldOfPasskeysThatAreNotDemanded(t *testing.T) {
 	signIn := func() { in.browser().post("sign-in", credentials(ann, password)).wantStatus(t, 200) }
 	signIn()
 	m := server.Next()
-	if got := m.Header(t, "Subject"); got != "Your passkeys are no longer asked for" || !strings.Contains(m.Part(t, "text/plain"), "Passkeys of: cloud.example.test") {
+	if got := m.Header(t, "Subject"); got != "Your passkeys are no longer asked for" || !strings.Contains(m.Part(t, "text/plain"), "Passkeys for: cloud.example.test") {
 		t.Errorf("%q\n%s", got, m.Part(t, "text/plain"))
 	}
 	signIn()

@@ -32,7 +32,7 @@ var bounds = map[string]struct{ bound, test string }{
 	"recovery_codes":   {"recoveryCodes of an account", "TestAppsAndCodesAreReplaced"},
 	"passkeys":         {"maxPasskeys of an account", "TestTooManyPasskeys"},
 	"one_time_tokens":  {"maxTokensOfAKind of an account and a kind; maxCeremonies without an account", "TestOneTimeTokensAreBounded"},
-	"mail_outbox":      {"lettersOfAKind of an account and a kind; lettersToNobody without an account", "TestWaitingMailIsBounded"},
+	"mail_outbox":      {"lettersOfAKind of an account and a kind; lettersWithoutAccount without an account", "TestWaitingMailIsBounded"},
 	"lost_mail":        {"keptLost", "TestLostMailIsBounded"},
 	"security_events":  {"eventsOfAKind of an account and a kind", "TestTheTrailIsBounded"},
 	"rate_windows":     {"ratelimit.MaxKeys", "TestKeptWindowsAreBounded"},
@@ -404,7 +404,7 @@ func TestWaitingMailIsBounded(t *testing.T) {
 		if err == nil {
 			err = notify(q, "bob@example.test", letters.NoticeNewSignIn)
 		}
-		for range letters.LettersToNobody + 50 {
+		for range letters.LettersWithoutAccount + 50 {
 			if err == nil {
 				err = in.p.letters.Outbox.Add(t.Context(), q, "", letters.ResetRequest, accounts.ResetRequest{Email: ann}, onetime.Reset.Lifetime())
 			}
@@ -416,7 +416,7 @@ func TestWaitingMailIsBounded(t *testing.T) {
 		"account_id = '" + a.ID + "' AND kind = '" + string(letters.NoticeNewSignIn) + "'":       letters.LettersOfAKind,
 		"account_id = '" + a.ID + "' AND kind = '" + string(letters.NoticePasswordChanged) + "'": 1,
 		"account_id <> '" + a.ID + "'": 1,
-		"account_id IS NULL":           letters.LettersToNobody,
+		"account_id IS NULL":           letters.LettersWithoutAccount,
 	} {
 		if n := in.rows("SELECT count(*) FROM mail_outbox WHERE " + query); n != want {
 			t.Errorf("%d letters with %s, want %d", n, query, want)

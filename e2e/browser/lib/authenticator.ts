@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test'
 
 /**
- * addAuthenticator gives a page's browser a device with a screen lock that holds passkeys, and whose user always
+ * addAuthenticator gives a page's browser an authenticator with a screen lock that stores passkeys; its user always
  * agrees.
  */
 export async function addAuthenticator(page: Page): Promise<{ agrees: (yes: boolean) => Promise<void>, passkeys: () => Promise<number> }> {

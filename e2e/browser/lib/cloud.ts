@@ -9,7 +9,7 @@ import { freePort } from '../../../npm/or3-cloud-engine/test/port.ts'
 
 const binary = process.env.OR3_CLOUD_BIN ?? join(import.meta.dirname, '../../../or3-cloud')
 
-/** A person of these tests. */
+/** A person in these tests. */
 export interface Person {
   email: string
   password: string
@@ -20,7 +20,7 @@ export interface Person {
 export class Cloud {
   readonly url: string
   readonly directory: string
-  /** The one-time link for the first account; empty when there is an account or none can be made. */
+  /** The one-time link for the first account; empty if there is an account or none can be created. */
   setup = ''
   /** The log. */
   log = ''
@@ -37,7 +37,7 @@ export class Cloud {
   }
 
   /**
-   * start runs the program and resolves when it is ready. It is reached as localhost, because passkeys belong to a
+   * start runs the program and resolves when it is ready. Its address is localhost, because passkeys belong to a
    * name.
    */
   static async start(environment: Record<string, string> = {}, ...further: string[]): Promise<Cloud> {
@@ -76,10 +76,10 @@ export class Cloud {
     if (config.ok && (await config.json() as { setupRequired: boolean }).setupRequired) await link
   }
 
-  /** register makes the first account, as its one-time link does, or another one where that is allowed. */
+  /** register creates the first account, as its one-time link does, or another one if that is allowed. */
   async register({ email, password, name }: Person): Promise<void> {
     const inviteToken = this.#setupUsed ? undefined : new URL(this.setup || this.url).hash.replace('#setup=', '') || undefined
-    this.#setupUsed = true // it makes one account, and is refused afterwards
+    this.#setupUsed = true // it creates one account, and is refused afterwards
     await this.post('register', { email, password, confirmPassword: password, displayName: name, inviteToken })
   }
 
@@ -92,14 +92,14 @@ export class Cloud {
     return response
   }
 
-  /** age makes everyone's last proof of identity so old that the next sensitive change asks for another. */
+  /** age makes everyone's last proof of identity so old that the next sensitive change requires a new one. */
   age(): void {
     const accounts = new DatabaseSync(join(this.directory, 'data/basic-auth.sqlite'))
     accounts.exec('PRAGMA busy_timeout = 5000; UPDATE sessions SET authenticated_at = 0')
     accounts.close()
   }
 
-  /** run runs one of the operator's commands beside the server and resolves to what it printed. */
+  /** run runs an operator command while the server is running, and resolves to its output. */
   async run(...args: string[]): Promise<string> {
     const child = spawn(binary, args, { cwd: this.directory, env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] })
     let printed = '', complaints = ''

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const screenshots = join(import.meta.dirname, '../screenshots')
 
-// axe looks once at each colour scheme and once at each width.
+// axe checks each colour scheme at each width.
 const screens = [
   { name: 'desktop-light', viewport: { width: 1280, height: 800 }, colorScheme: 'light', audit: true },
   { name: 'desktop-dark', viewport: { width: 1280, height: 800 }, colorScheme: 'dark', audit: false },
@@ -15,8 +15,8 @@ const screens = [
 ] as const
 
 /**
- * look takes a picture of the page as it is now on each screen, and checks that axe finds nothing, and that all is
- * within the screen. `phone` is how wide the narrow one is.
+ * look takes a screenshot of the current page on each screen, and checks that axe finds nothing and that everything
+ * is within the screen. `phone` is the width of the narrow one.
  */
 export async function look(page: Page, name: string, { phone = 320 } = {}): Promise<void> {
   const before = page.viewportSize()
@@ -25,14 +25,14 @@ export async function look(page: Page, name: string, { phone = 320 } = {}): Prom
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })
     await page.evaluate(() => document.activeElement?.scrollIntoView({ block: 'center' }))
-    const fullPage = await page.getByRole('dialog').count() === 0 // a dialog lies over what is seen of the page
+    const fullPage = await page.getByRole('dialog').count() === 0 // a dialog covers the visible part of the page
     await page.screenshot({ path: join(screenshots, `${name}-${screen}.png`), animations: 'disabled', fullPage })
     expect(await page.evaluate(() => document.documentElement.scrollWidth), `${name}, ${screen}: width`).toBeLessThanOrEqual(viewport.width)
     for (const dialog of await page.getByRole('dialog').all()) {
       const box = (await dialog.boundingBox())!
       const inside = box.x >= 0 && box.y >= 0 && box.x + box.width <= viewport.width && box.y + box.height <= viewport.height
       expect(inside, `${name}, ${screen}: the dialog is at ${JSON.stringify(box)}`).toBe(true)
-      // Its body scrolls; if the dialog itself could, a field that gets the focus would push the title out of sight.
+      // Its body scrolls; if the dialog itself did, focusing a field could push the title out of sight.
       const overflow = await dialog.evaluate(element => element.scrollHeight - element.clientHeight)
       expect(overflow, `${name}, ${screen}: pixels of the dialog that stick out`).toBe(0)
     }
@@ -48,7 +48,7 @@ async function violations(page: Page): Promise<object[]> {
   await page.evaluate(`${axe}; undefined`)
   const found = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } }
-    // An open menu belongs to its button and to no region of the page, wherever it stands in the document.
+    // An open menu belongs to its button and not to a region of the page, wherever it is in the document.
     const menu = document.querySelector('[role="menu"]') !== null
     return (await axe.run({ rules: { region: { enabled: !menu } } })).violations
   })

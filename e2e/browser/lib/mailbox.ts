@@ -5,15 +5,15 @@ import { createInterface } from 'node:readline'
 export interface Mail {
   from: string
   to: string[]
-  /** Headers and body as they came. */
+  /** Headers and body as received. */
   source: string
-  /** The body with quoted-printable undone, of all parts. */
+  /** The body of all parts, with quoted-printable decoded. */
   text: string
 }
 
 /**
- * Mailbox is a mail server that keeps all it gets: as much of SMTP (RFC 5321) as a client needs that neither signs in
- * nor encrypts.
+ * Mailbox is a mail server that stores all it receives: as much of SMTP (RFC 5321) as a client needs that neither
+ * authenticates nor encrypts.
  */
 export class Mailbox {
   readonly mails: Mail[] = []
@@ -35,7 +35,7 @@ export class Mailbox {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** link waits for a mail to an address that has a link of a kind in it, and returns the newest such link. */
+  /** link waits for a mail to an address with a link of the given kind, and returns the newest such link. */
   async link(to: string, kind: string): Promise<string> {
     const pattern = new RegExp(`http://\\S+#${kind}=[\\w.~-]+`)
     for (;;) {
@@ -82,7 +82,7 @@ export class Mailbox {
   }
 }
 
-// readable undoes quoted-printable: soft line ends and =XX.
+// readable decodes quoted-printable: soft line breaks and =XX.
 function readable(lines: string[]): string {
   return lines.join('\n').replace(/=\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }

@@ -10,26 +10,26 @@ export const ann: Person = { name: 'Ann', email: 'ann@example.org', password: 's
 export const bob: Person = { name: 'Bob', email: 'bob@example.org', password: 'the kettle sings in the morning' }
 
 interface Fixtures {
-  /** Settings of the program for the tests of a file or a group. */
+  /** Settings of the program for a test file or group. */
   environment: Record<string, string>
-  /** Whether the program serves the client in the directory client. */
+  /** Whether the program serves the client in the directory "client". */
   client: boolean
   /** Whether the program has a mail server. */
   mail: boolean
   cloud: Cloud
   mailbox: Mailbox
-  /** What must not stand in the log; tests add what they come by. */
+  /** Texts that must not be in the log; tests add the secrets that they get. */
   secrets: Set<string>
   /**
-   * Refusals of the server that a test provokes, such as "POST /api/basic-auth/sign-in 401". All others fail it, and so
-   * do those that stay away.
+   * Refusals by the server that a test expects, such as "POST /api/basic-auth/sign-in 401". Any other fails it, and
+   * so does a missing one.
    */
   refused: Set<string>
   /** open opens the page, or one of its links, in a browser of its own: no cookie is shared. */
   open: (address?: string) => Promise<Page>
 }
 
-/** A test gets its own server and as many browsers as it opens. It fails on everything that a page should not do. */
+/** A test gets its own server and as many browsers as it opens. It fails if a page does anything that it should not. */
 export const test = base.extend<Fixtures>({
   environment: [{}, { option: true }],
   client: [false, { option: true }],
@@ -64,7 +64,7 @@ export const test = base.extend<Fixtures>({
       return page
     })
     await Promise.all(contexts.map(context => context.close()))
-    expect(faults, 'the page did what it should not').toEqual([])
+    expect(faults, 'the page did something it should not').toEqual([])
     expect([...seen].sort(), 'refusals of the server').toEqual([...refused].sort())
   },
 })
@@ -79,7 +79,7 @@ async function watch(context: BrowserContext, url: string, { faults, seen }: Fin
   })
   context.on('weberror', ({ error }) => void faults.push(String(error())))
   context.on('console', (message) => {
-    // The browser also reports each refused request here, without saying which: those are looked at one by one below.
+    // The browser also reports each refused request here, without saying which; they are checked one by one below.
     const reported = message.text().startsWith('Failed to load resource')
     if (['error', 'warning'].includes(message.type()) && !reported) faults.push(`${message.type()}: ${message.text()}`)
   })
@@ -97,7 +97,7 @@ async function watch(context: BrowserContext, url: string, { faults, seen }: Fin
 
 type Place = Page | Locator
 
-/** fill writes into fields by their labels. */
+/** fill fills in fields, by their labels. */
 export async function fill(place: Place, values: Record<string, string>): Promise<void> {
   for (const [label, value] of Object.entries(values)) await place.getByLabel(label, { exact: true }).fill(value)
 }
@@ -106,20 +106,20 @@ export async function press(place: Place, name: string): Promise<void> {
   await place.getByRole('button', { name, exact: true }).click()
 }
 
-/** heading waits for the page with a heading, which is the only one and has the focus. */
+/** heading waits for the page with the given heading, which must be its only one and have the focus. */
 export async function heading(page: Page, name: string): Promise<void> {
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(name)
   await expect(page.getByRole('heading', { level: 1 })).toBeFocused()
   await expect(page).toHaveTitle(`${name} – OR3 Cloud`)
 }
 
-/** signIn fills in the form that is there; what follows is the test's business. */
+/** signIn fills in and submits the sign-in form; the test checks what follows. */
 export async function signIn(page: Page, { email, password }: Person): Promise<void> {
   await fill(page, { 'E-mail': email, 'Password': password })
   await press(page, 'Sign in')
 }
 
-/** enter signs in and waits until that has worked. */
+/** enter signs in and waits until that has succeeded. */
 export async function enter(page: Page, person: Person): Promise<void> {
   await signIn(page, person)
   await heading(page, 'You are signed in')

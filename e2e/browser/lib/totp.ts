@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 
 /**
- * code is the six digits that an authenticator app shows for a key (RFC 6238), now or some steps of 30 seconds later:
- * each counts only once.
+ * code returns the six digits that an authenticator app shows for a key (RFC 6238), now or some 30-second steps later:
+ * each is accepted only once.
  */
 export function code(key: string, stepsLater = 0): string {
   const counter = Buffer.alloc(8)

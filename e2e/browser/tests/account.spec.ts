@@ -102,5 +102,5 @@ test('an account is deleted after it was said what goes with it', async ({ cloud
   await press(part, 'Delete permanently')
   await heading(page, 'Sign in')
   await signIn(page, ann)
-  await expect(page.getByRole('alert').filter({ hasText: 'E-mail or password is wrong.' })).toBeVisible()
+  await expect(page.getByRole('alert').filter({ hasText: 'Wrong e-mail or password.' })).toBeVisible()
 })

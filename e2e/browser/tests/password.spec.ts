@@ -36,7 +36,7 @@ test.describe('with a mail server', () => {
     await choose(other, changed.password)
     await expect(other.getByText('The new password is saved. Sign in with it.')).toBeVisible()
     await signIn(other, ann)
-    await expect(other.getByRole('alert').filter({ hasText: 'E-mail or password is wrong.' })).toBeVisible()
+    await expect(other.getByRole('alert').filter({ hasText: 'Wrong e-mail or password.' })).toBeVisible()
     await enter(other, changed)
 
     const again = await open(link)
@@ -87,7 +87,7 @@ test('a changed password signs every other browser out, and keeps this one', asy
   await other.reload()
   await heading(other, 'Sign in')
   await signIn(other, ann)
-  await expect(other.getByRole('alert').filter({ hasText: 'E-mail or password is wrong.' })).toBeVisible()
+  await expect(other.getByRole('alert').filter({ hasText: 'Wrong e-mail or password.' })).toBeVisible()
   await page.reload()
   await heading(page, 'You are signed in')
   await enter(other, changed)

@@ -7,14 +7,14 @@ test('a wrong password is refused in words; the right one signs in and out', asy
   await heading(page, 'Sign in')
   await look(page, 'sign-in')
   await signIn(page, { ...ann, password: 'not the password' })
-  await expect(page.getByRole('alert').filter({ hasText: 'E-mail or password is wrong.' })).toBeVisible()
+  await expect(page.getByRole('alert').filter({ hasText: 'Wrong e-mail or password.' })).toBeVisible()
   await expect(page.getByLabel('E-mail')).toHaveValue(ann.email)
   await look(page, 'sign-in-wrong')
 
   await enter(page, ann)
   await page.reload()
   await heading(page, 'You are signed in')
-  await press(page, 'Account of Ann')
+  await press(page, 'Account: Ann')
   await expect(page.getByRole('menu')).toBeVisible()
   await look(page, 'menu')
   await page.getByRole('menuitem', { name: 'Sign out' }).click()
@@ -61,7 +61,7 @@ test('everything works with the keyboard alone', async ({ cloud, open }) => {
   await expect(page.getByText('Annie (ann@example.org)')).toBeVisible()
 
   await page.keyboard.press('Shift+Tab') // back to the menu at the top
-  await expect(page.getByRole('button', { name: 'Account of Annie' })).toBeFocused()
+  await expect(page.getByRole('button', { name: 'Account: Annie' })).toBeFocused()
   await page.keyboard.press('Enter')
   await expect(page.getByRole('menuitem', { name: 'Manage account' })).toBeFocused()
   await page.keyboard.press('ArrowDown')

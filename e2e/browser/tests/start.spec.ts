@@ -44,7 +44,7 @@ test('the link is worth nothing once there is an account, and says so before any
 test('a wrong link makes no account; while registration is open, anyone may create an ordinary one', async ({ cloud, open }) => {
   const page = await open(`${cloud.url}/#setup=wrong`)
   await heading(page, 'Create the first account')
-  await expect(page.getByRole('alert').filter({ hasText: 'This is not the link for the first account, or no longer is' })).toBeVisible()
+  await expect(page.getByRole('alert').filter({ hasText: 'This link is wrong, incomplete or out of date' })).toBeVisible()
   await expect(page.getByLabel('E-mail')).toHaveCount(0)
   await look(page, 'setup-wrong')
 

@@ -1,4 +1,4 @@
-// Sees every write of the app and notes in its own transaction that it was made: both are there afterwards, or neither.
+// Records every write of the app in the write's own transaction, so that either both are stored or neither.
 import type {
   DBCore, DBCoreMutateRequest, DBCoreMutateResponse, DBCoreTable, DBCoreTransaction, Dexie, Transaction,
 } from 'dexie'
@@ -6,9 +6,9 @@ import type { Note } from './stores.js'
 
 const log = 'sync_notes'
 
-/** Watches the writes of a database. It has to be made before the database is opened. */
+/** Watches the writes of a database. Create it before the database is opened. */
 export class Captures {
-  /** The transactions of the library itself, whose writes are not those of the app. */
+  /** The library's own transactions, whose writes are not the app's. */
   readonly #ours = new WeakSet<DBCoreTransaction>()
   readonly #noted = new WeakSet<DBCoreTransaction>()
   readonly #tables: ReadonlySet<string>
@@ -19,14 +19,14 @@ export class Captures {
 
   /** `committed` is called after each transaction of the app with writes to `tables`. */
   constructor(db: Dexie, tables: readonly string[], committed: () => void) {
-    if (db.isOpen()) throw new TypeError(`The database ${db.name} is open already: connect it before it is used, so that no write is missed`)
+    if (db.isOpen()) throw new TypeError(`The database ${db.name} is already open: connect it before you use it, so that no write is missed`)
     this.#tables = new Set(tables)
     this.#committed = committed
     this.#dexie = db.constructor as typeof Dexie
     db.use({ stack: 'dbcore', name: 'or3-cloud-client', level: 1, create: core => this.#watch(core) })
   }
 
-  /** Says that what a transaction writes has come from the server. */
+  /** Marks the writes of a transaction as coming from the server. */
   exempt(transaction: Transaction): void {
     this.#ours.add(transaction.idbtrans)
   }
@@ -48,7 +48,7 @@ export class Captures {
   #mutate(table: DBCoreTable, request: DBCoreMutateRequest): Promise<DBCoreMutateResponse> {
     const { trans } = request
     if (this.#ours.has(trans)) return table.mutate(request)
-    // Dexie's own promises keep its transactions alive and their zones.
+    // Dexie's own promises keep its transactions and their zones alive.
     const { Promise } = this.#dexie
     if (request.type === 'deleteRange') {
       const { range } = request
@@ -61,7 +61,7 @@ export class Captures {
     const keys = request.type === 'delete' ? request.keys : keysOf(table, request)
     const wrong = keys.find(key => typeof key !== 'string' || key === '' || key.length > 800)
     if (wrong !== undefined && request.type !== 'delete')
-      return Promise.reject(new TypeError(`The keys of synced rows are texts of 1 to 800 characters; one for ${table.name} is ${String(wrong).slice(0, 100)}`))
+      return Promise.reject(new TypeError(`The keys of synced rows are strings of 1 to 800 characters, but one in ${table.name} is ${String(wrong).slice(0, 100)}`))
     const writing = table.mutate(request)
     const id = this.#note(table, trans, keys, this.#next(), request.type === 'delete')
     return Promise.resolve(writing).then((done) => {
@@ -71,12 +71,12 @@ export class Captures {
   }
 
   /**
-   * Notes that rows are written, and returns the note's id; one that is named is replaced. No one waits for it: the
-   * transaction ends when it is written, and fails if it cannot be.
+   * Records that rows are written, and returns the note's id; a given note is replaced. Nothing waits for it: the
+   * transaction commits once the note is written, and fails if it cannot be written.
    */
   #note(table: DBCoreTable, trans: DBCoreTransaction, keys: readonly unknown[], id: string, gone = false): string {
     const idb = trans as unknown as IDBTransaction
-    // An upgrade on the way to the version that has the notes: all rows from before it are sent anyway.
+    // An upgrade to the version that adds the notes: all earlier rows are sent anyway.
     if (idb.mode === 'versionchange' && !idb.objectStoreNames.contains(log)) return id
     if (!this.#noted.has(trans)) {
       this.#noted.add(trans)
@@ -87,7 +87,7 @@ export class Captures {
     return id
   }
 
-  /** An id that follows on those before it, and that no other tab makes. */
+  /** An id that is higher than earlier ones, and that no other tab generates. */
   #next(): string {
     return Date.now().toString(36).padStart(9, '0') + (this.#count++ % 36 ** 4).toString(36).padStart(4, '0') + this.#tab
   }

@@ -1,4 +1,4 @@
-// What can go wrong, as codes: an app branches on these and shows words of its own.
+// What can go wrong, as codes: an app branches on these and shows its own messages.
 
 /** Why something did not work. */
 export type SyncErrorCode
@@ -8,21 +8,21 @@ export type SyncErrorCode
     | 'signed-out'
   /** The server refuses: the workspace is gone, or the user may not do that there. */
     | 'forbidden'
-  /** The server is there and cannot help at present: it starts, is busy, or has sync switched off. */
+  /** The server is up but cannot help right now: it is starting, busy, or has sync switched off. */
     | 'unavailable'
-  /** The request was refused as it is. */
+  /** The request is invalid. */
     | 'bad-request'
-  /** The request is larger than the server takes. */
+  /** The request is larger than the server accepts. */
     | 'too-large'
-  /** What came back is not an answer of the server, such as the page of a hotel's network. */
+  /** The response did not come from the server, but from a hotel's captive portal, for example. */
     | 'bad-answer'
-  /** The database belongs to another user or workspace than the one who is signed in. */
+  /** The database does not belong to the signed-in user or workspace. */
     | 'other-account'
-  /** The browser has no more room for this origin. */
+  /** The browser has no space left for this origin. */
     | 'quota'
-  /** The database was closed or deleted under way. */
+  /** The database was closed or deleted while in use. */
     | 'database'
-  /** Something that no one has thought of; `cause` has it. */
+  /** Something unexpected; see `cause`. */
     | 'unknown'
 
 /** An error of the library. */
@@ -30,7 +30,7 @@ export class SyncError extends Error {
   override readonly name = 'SyncError'
   /** The status of the server's answer, if there was one. */
   readonly status: number | undefined
-  /** How long the server asks to be left alone, in milliseconds. */
+  /** How long the server asks clients to wait, in milliseconds. */
   readonly retryAfter: number | undefined
 
   constructor(
@@ -44,7 +44,7 @@ export class SyncError extends Error {
   }
 }
 
-/** The names of an error and of all that have caused it. */
+/** The names of an error and of all its causes. */
 function names(error: unknown): string[] {
   const found: string[] = []
   for (let e = error, depth = 0; e && depth < 8; depth++) {
@@ -55,12 +55,12 @@ function names(error: unknown): string[] {
   return found
 }
 
-/** Whatever was thrown as an error of the library. */
+/** Converts anything that was thrown into an error of the library. */
 export function asSyncError(error: unknown): SyncError {
   if (error instanceof SyncError) return error
   const message = error instanceof Error ? error.message : String(error)
   const is = names(error)
-  if (is.includes('QuotaExceededError')) return new SyncError('quota', 'The browser has no more room', { cause: error })
+  if (is.includes('QuotaExceededError')) return new SyncError('quota', 'The browser has no space left', { cause: error })
   if (is.some(name => /^(DatabaseClosed|InvalidState|NotFound|OpenFailed|MissingAPI|Unknown|TransactionInactive|VersionChange)Error$/.test(name)))
     return new SyncError('database', `The database cannot be used: ${message}`, { cause: error })
   return new SyncError('unknown', message, { cause: error })

@@ -1,5 +1,5 @@
-// Files: their content is addressed by its hash and travels beside the rows (contract, storage §11). The queue is this
-// device's own, and gives nothing up.
+// Files: content is identified by its hash and sent separately from rows (contract, storage §11). The queue is local
+// to this device, and gives nothing up.
 import type { Dexie } from 'dexie'
 import { asSyncError, SyncError } from './errors.js'
 import type { Emit } from './events.js'
@@ -7,7 +7,7 @@ import type { Http } from './http.js'
 import type { Stores, Transfer } from './stores.js'
 import type { Schemas } from './wire.js'
 
-/** What is synced of a file; a row of the table `file_meta`. */
+/** The synced part of a file: a row of the table `file_meta`. */
 export interface FileInfo {
   /** `sha256:` and the digest of the content. */
   hash: string
@@ -15,23 +15,23 @@ export interface FileInfo {
   mime_type: string
   kind: 'image' | 'pdf' | 'file'
   size_bytes: number
-  /** Absent as long as the content is only on the device that added it. */
+  /** Absent while the content is only on the device that added it. */
   storage_id?: string
 }
 
 /** Waits between attempts, in milliseconds. */
 const retry = { first: 1_000, longest: 10 * 60_000, refused: 60 * 60_000 }
 
-/** How long a URL has to be good for, in milliseconds. */
+/** How long a URL must still be valid, in milliseconds. */
 const expiry = 3_600_000
 
-/** A transfer has no other bound than this, in milliseconds. */
+/** The only time limit of a transfer, in milliseconds. */
 const patience = 3_600_000
 
 /** The name of the storage provider in rows, which no server relies on. */
 const provider = 'fs'
 
-/** After how long transfers that are done are forgotten, in seconds. */
+/** How long finished transfers are remembered, in seconds. */
 const remembered = 7 * 24 * 3600
 
 const seconds = (): number => Math.floor(Date.now() / 1000)
@@ -59,7 +59,7 @@ export class Files {
     this.#signal = signal
   }
 
-  /** Keeps a file, and sends it as soon as that can be done. Rows name it by its hash. */
+  /** Stores a file, and sends it as soon as possible. Rows refer to it by its hash. */
   async add(blob: Blob, { name = 'file' } = {}): Promise<FileInfo> {
     const hash = await hashOf(blob)
     const mime = blob.type.split(';')[0]!.trim().toLowerCase() || 'application/octet-stream'
@@ -78,7 +78,7 @@ export class Files {
   }
 
   /**
-   * The content of a file: from this device, or else from the server. Rejects with `unavailable` as long as neither has
+   * The content of a file, from this device or from the server. Rejects with `unavailable` while neither has
    * it.
    */
   async get(hash: string): Promise<Blob> {
@@ -99,18 +99,18 @@ export class Files {
     })
   }
 
-  /** Tries at once again what has failed. */
+  /** Retries failed transfers at once. */
   async retry(): Promise<void> {
     await this.#stores.transfers.where('state').anyOf('queued', 'failed').filter(t => t.direction === 'upload').modify({ state: 'queued', due: 0 })
     this.work()
   }
 
-  /** Sends what waits. */
+  /** Sends waiting files. */
   work(): void {
     this.#working ??= this.#upload().catch(() => undefined).finally(() => this.#working = undefined)
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when no transfer is running. */
   async idle(): Promise<void> {
     await this.#working
     await Promise.allSettled(this.#downloads.values())
@@ -140,7 +140,7 @@ export class Files {
     await transfers.where('state').equals('done').filter(t => t.updated_at < seconds() - remembered).delete()
     for (;;) {
       const now = Date.now()
-      // One that is "running" was cut off: only the tab that syncs gets here.
+      // A transfer that is "running" was interrupted: only the tab that syncs gets here.
       const next = await transfers.where('state').anyOf('queued', 'running', 'failed').filter(t => t.direction === 'upload' && (t.due <= now || t.due > now + 25 * retry.refused)).first()
       const workspace = await this.#workspace()
       if (!next || !workspace || this.#signal.aborted) return
@@ -156,7 +156,7 @@ export class Files {
         const refused = error.code === 'too-large' || error.code === 'bad-request'
         const wait = refused ? retry.refused * Math.min(24, attempts) : error.retryAfter ?? Math.min(retry.longest, retry.first * 2 ** Math.min(attempts, 20))
         await this.#note(next, { state: refused ? 'failed' : 'queued', attempts, last_error: error.message, due: Date.now() + wait })
-        // What is wrong with the server is not wrong with this file.
+        // A problem of the server is not a problem of this file.
         if (!refused) return
       }
     }
@@ -166,7 +166,7 @@ export class Files {
     const { fileMeta, blobs } = this.#stores
     const info = await fileMeta.get(hash) as FileInfo | undefined
     const blob = (await blobs.get(hash))?.blob
-    if (!info || !blob) return // removed meanwhile
+    if (!info || !blob) return // removed in the meantime
     const about = { workspace_id: workspace, hash, mime_type: info.mime_type, size_bytes: blob.size, file_kind_capability: 'v1' } as const
     const signed = await this.#presign('upload', { ...about, expires_in_ms: expiry })
     const method = signed.method?.toUpperCase() ?? (signed.url.startsWith('/api/storage/fs/upload') ? 'PUT' : 'POST')
@@ -174,7 +174,7 @@ export class Files {
     const answer = await this.#http.open(signed.url, { method, body: blob, headers: { 'content-type': info.mime_type, ...signed.headers } }, signal)
     const text = await this.#http.text(answer)
     const id = signed.storageId ?? storageIdOf(text)
-    if (!id) throw new SyncError('bad-answer', 'The server has not said where the file is')
+    if (!id) throw new SyncError('bad-answer', 'The server did not return where the file is')
     const commit: Schemas['Commit'] = { ...about, storage_id: id, storage_provider_id: provider, name: info.name, kind: info.kind, ...(signed.intentId ? { intent_id: signed.intentId } : {}) }
     await this.#http.post('/api/storage/commit', commit, this.#signal)
     await this.#db.transaction('rw', fileMeta, async () => {
@@ -193,9 +193,9 @@ export class Files {
     const info = await fileMeta.get(hash) as FileInfo | undefined
     const transfer = this.#transfer(hash, 'download', info?.size_bytes ?? 0)
     try {
-      if (!workspace) throw new SyncError('offline', 'The server has not been asked yet')
+      if (!workspace) throw new SyncError('offline', 'The server has not been contacted yet')
       if (!info?.storage_id) {
-        // It is on the device that has added it. Nothing says that it will not come.
+        // It is still on the device that added it, and may yet be uploaded.
         await this.#note(transfer, { state: 'pending_upload' })
         throw new SyncError('unavailable', 'The file has not been uploaded yet')
       }
@@ -207,14 +207,14 @@ export class Files {
         throw new SyncError('offline', 'The connection broke', { cause })
       })
       const blob = body.slice(0, body.size, info.mime_type)
-      if (hash.startsWith('sha256:') && await hashOf(blob) !== hash) throw new SyncError('bad-answer', 'The file has arrived damaged')
+      if (hash.startsWith('sha256:') && await hashOf(blob) !== hash) throw new SyncError('bad-answer', 'The file was damaged in transit')
       await blobs.put({ hash, blob })
       await this.#note(transfer, { state: 'done', bytes_done: blob.size })
       return blob
     }
     catch (thrown) {
       const error = asSyncError(thrown)
-      // A file that the server does not have is deleted nowhere: another device may still bring it.
+      // A file that is not on the server is not deleted anywhere: another device may still upload it.
       if (transfer.state !== 'pending_upload')
         await this.#note(transfer, { state: error.status === 404 || error.status === 410 ? 'remote_missing' : 'failed', last_error: error.message }).catch(() => undefined)
       throw error

@@ -1,21 +1,21 @@
-// How the server is spoken to.
+// HTTP requests to the server.
 import { SyncError } from './errors.js'
 
-/** No answer takes longer than this, in milliseconds. */
+/** The time limit for a response, in milliseconds. */
 const patience = 90_000
 
-/** The longest that a server may ask to be left alone, in milliseconds. */
+/** The longest wait that a server may ask for, in milliseconds. */
 const longestPause = 5 * 60_000
 
 export interface Answer {
   /** The parsed body. */
   json: unknown
-  /** The text of it. */
+  /** Its text. */
   text: string
 }
 
 export class Http {
-  /** How far the server's clock is ahead of this device's, in milliseconds, once an answer has told. */
+  /** How far the server's clock is ahead of this device's, in milliseconds, once known from a response. */
   ahead: number | undefined
 
   constructor(readonly url: string, readonly fetch: typeof globalThis.fetch, readonly now: () => number) {}
@@ -35,7 +35,7 @@ export class Http {
       return { json: JSON.parse(text) as unknown, text }
     }
     catch (cause) {
-      throw new SyncError('bad-answer', 'Something other than the server has answered', { status: response.status, cause })
+      throw new SyncError('bad-answer', 'The response did not come from the server', { status: response.status, cause })
     }
   }
 
@@ -49,7 +49,7 @@ export class Http {
     }
   }
 
-  /** Sends a request, and returns the answer if it is a good one. */
+  /** Sends a request, and returns the response if it is successful. */
   async open(path: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
     const sent = this.now()
     let response: Response
@@ -75,7 +75,7 @@ export class Http {
 async function refusal(response: Response, now: number): Promise<SyncError> {
   const { status } = response
   const text = await response.text().catch(() => '')
-  let message = `The server has answered ${status}`
+  let message = `The server answered ${status}`
   try {
     const body = JSON.parse(text) as { message?: unknown, statusMessage?: unknown }
     message = String(body.message ?? body.statusMessage ?? message).slice(0, 500)

@@ -1,4 +1,4 @@
-// Changes of the server on their way in. All of this happens in transactions of the replica.
+// Incoming changes from the server. All of this happens in transactions of the replica.
 import type { Dexie, Table } from 'dexie'
 import { asSyncError } from './errors.js'
 import type { Emit } from './events.js'
@@ -12,23 +12,23 @@ import type { Change } from './wire.js'
 interface Write {
   change: Change
   place: Place
-  /** It has won against an edit of this device. */
+  /** The change won against an edit of this device. */
   won?: boolean
 }
 
 const rowOf = ({ change }: Write): string => `${change.tableName}/${change.pk}`
 
-/** What is known of changes. */
+/** What is known about changes. */
 export interface Known {
-  /** The text that they came in may have values that JSON does not know. */
+  /** Their text may contain encoded values that JSON does not support. */
   marks: boolean
   /** No row has come from the server yet. */
   fresh?: boolean
-  /** They are the winners over these writes, which have reached the server. */
+  /** They won against these writes, which have reached the server. */
   answered?: ReadonlySet<string>
 }
 
-/** Puts rows, and returns those that the database refuses with the reason. */
+/** Puts rows, and returns the ones that the database refuses, with the reasons. */
 async function tryPut(table: Table<Row, string>, rows: Row[]): Promise<Map<Row, string>> {
   const failed = new Map<Row, string>()
   await table.bulkPut(rows).catch((error: unknown) => {
@@ -40,7 +40,7 @@ async function tryPut(table: Table<Row, string>, rows: Row[]): Promise<Map<Row, 
 }
 
 /**
- * Is `tryPut` for rows that may be in each other's way alone, such as two that have swapped a unique value: they go in
+ * Like `tryPut`, for rows that may conflict when put one by one, such as two that swapped a unique value: they are put
  * together.
  */
 async function put(table: Table<Row, string>, rows: Row[]): Promise<Map<Row, string>> {
@@ -61,7 +61,7 @@ async function put(table: Table<Row, string>, rows: Row[]): Promise<Map<Row, str
   return failed
 }
 
-/** Brings rows to where the server has them. */
+/** Brings rows to the state that the server has. */
 export class Inbox {
   readonly #db: Dexie
   readonly #stores: Stores
@@ -98,13 +98,13 @@ export class Inbox {
       const mine = waiting[i]
       const revision: Revision = payload ? { row, ...stamp } : { row, ...stamp, deleted: true }
       if (mine && mine.opId === stamp.opId) {
-        // Our own write, whose answer was lost.
+        // Our own write; its response was lost.
         await outbox.delete(row)
         noted.push(revision)
         continue
       }
       if (old && !newer(stamp, old)) {
-        // What is here is newer than both, so the edit was made on top of it.
+        // The local row is newer than both, so the edit was made on top of it.
         if (mine && answered.has(mine.opId) && !newer(mine, old)) await outbox.put({ ...mine, clock: old.clock + 1, opId: crypto.randomUUID() })
         continue
       }
@@ -121,7 +121,7 @@ export class Inbox {
     if (fresh) await packs.bulkPut(packed(noted.filter(r => !r.deleted).sort((a, b) => a.row < b.row ? -1 : 1)))
   }
 
-  /** Gives an edit up that another one is newer than, and tells the app. */
+  /** Gives up an edit because another one is newer, and notifies the app. */
   async #lose(state: State, mine: Outgoing, { change, place }: Write, answered: ReadonlySet<string>, marks: boolean, tell: Emit): Promise<void> {
     const lost = await this.#db.table<Row, string>(place.table).get(place.key)
     await this.#outbox.lose(state, mine, lost, answered.has(mine.opId))
@@ -133,7 +133,7 @@ export class Inbox {
     tell('conflict', { ...place, lost, won })
   }
 
-  /** Writes rows. What the database refuses is set aside, so that one bad row holds up no other. */
+  /** Writes rows. Rows that the database refuses are set aside, so that a bad row does not block others. */
   async #write(writes: Write[], marks: boolean, tell: Emit): Promise<void> {
     const { unapplied } = this.#stores
     if (writes.length === 0) return
@@ -156,7 +156,7 @@ export class Inbox {
         try {
           const row = this.#tables.fromWire(write.place, write.change, marks)
           const keyPath = table.schema.primKey.keyPath as string
-          if (row && (row[keyPath] ??= write.place.key) !== write.place.key) throw new TypeError('The row has another key in it')
+          if (row && (row[keyPath] ??= write.place.key) !== write.place.key) throw new TypeError('The row contains a different key')
           if (row) {
             puts.push(row)
             writing.push(write)
@@ -183,7 +183,7 @@ export class Inbox {
   }
 
   /**
-   * Removes what is kept of files besides their rows. A file that this device has edited keeps its content: the app may
+   * Removes what is stored for files besides rows. A file that this device has edited keeps its content: the app may
    * add it again.
    */
   async #forget(hashes: string[]): Promise<void> {
@@ -192,8 +192,8 @@ export class Inbox {
   }
 
   /**
-   * Tries the rows again that the database has refused: what was in their way may be gone. Those that the app has
-   * written since are as it wants them.
+   * Retries rows that the database refused: the conflicting row may be gone. Rows that the app has
+   * written since then stay as they are.
    */
   async applyLeft(state: State, tell: Emit): Promise<void> {
     const { outbox, unapplied } = this.#stores
@@ -213,7 +213,7 @@ export class Inbox {
     await this.#write(writes, true, (...event) => event[0] === 'received' && tell(...event))
   }
 
-  /** Removes the rows that the server has no more. What waits to be sent stays. */
+  /** Removes rows that the server no longer has. Unsent rows stay. */
   async removeUnlisted(listed: Set<string>): Promise<void> {
     const { outbox, revisions } = this.#stores
     const gone = [...await allRows(this.#stores)].filter(row => !listed.has(row))

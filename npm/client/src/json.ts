@@ -1,8 +1,8 @@
-// Rows as JSON. What IndexedDB keeps and JSON does not know is written as {"$or3": [type, value]}.
+// Rows as JSON. Values that IndexedDB supports and JSON does not are written as {"$or3": [type, value]}.
 
 const mark = '$or3'
 
-/** Whether a JSON text may have something that `revive` has to look at. */
+/** Whether a JSON text may contain something that `revive` has to convert. */
 export function mayHaveMarks(text: string): boolean {
   return text.includes(mark)
 }
@@ -20,7 +20,7 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null
 }
 
-/** A value of IndexedDB as a value of JSON; a TypeError names what has no such form. */
+/** Converts an IndexedDB value to JSON; a TypeError names what cannot be converted. */
 export function plain(value: unknown, path = 'row', depth = 0): unknown {
   switch (typeof value) {
     case 'number':
@@ -37,7 +37,7 @@ export function plain(value: unknown, path = 'row', depth = 0): unknown {
       throw new TypeError(`${path} is a ${typeof value}, which cannot be synced`)
   }
   if (value === null) return null
-  // The server takes 100 levels, its own two around a row included.
+  // The server accepts 100 levels, including its own two around a row.
   if (depth > 90) throw new TypeError(`${path} is nested too deeply to be synced`)
   if (Array.isArray(value)) return Array.from(value, (v, i) => plain(v, `${path}[${i}]`, depth + 1) ?? null)
   if (value instanceof Date) return { [mark]: ['date', Number.isNaN(value.getTime()) ? null : value.getTime()] }
@@ -45,12 +45,12 @@ export function plain(value: unknown, path = 'row', depth = 0): unknown {
   if (value instanceof Uint8Array) return { [mark]: ['bytes', base64(value)] }
   if (value instanceof Map) return { [mark]: ['map', plain([...value], path, depth + 1)] }
   if (value instanceof Set) return { [mark]: ['set', plain([...value], path, depth + 1)] }
-  if (!isPlain(value)) throw new TypeError(`${path} is a ${value.constructor?.name ?? 'strange object'}, which cannot be synced; keep files with sync.files`)
+  if (!isPlain(value)) throw new TypeError(`${path} is a ${value.constructor?.name ?? 'object without a constructor'}, which cannot be synced; keep files with sync.files`)
   const out = Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member, `${path}.${name}`, depth + 1)]))
   return Object.hasOwn(out, mark) ? { [mark]: ['object', out] } : out
 }
 
-/** The value of IndexedDB that `plain` has made a value of JSON of. It changes and returns what it gets. */
+/** Converts a JSON value from `plain` back to the IndexedDB value. It modifies and returns its argument. */
 export function revive(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) {

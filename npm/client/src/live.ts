@@ -1,10 +1,10 @@
-// The stream of a workspace's versions, which says when a pull is worth it.
+// The stream of a workspace's versions, which says when to pull.
 import type { Http } from './http.js'
 
-/** A stream that says nothing for so long is dead, in milliseconds. The server sends a heartbeat every 15 seconds. */
+/** After this much silence a stream is dead, in milliseconds. The server sends a heartbeat every 15 seconds. */
 const silence = 50_000
 
-/** Listens until the stream ends. `version` is called with each version, the present one first. */
+/** Listens until the stream ends. `version` is called with each version, starting with the current one. */
 export async function listen(http: Http, workspace: string, version: (v: number) => void, signal: AbortSignal): Promise<void> {
   const quiet = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined

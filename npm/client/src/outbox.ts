@@ -1,4 +1,4 @@
-// Writes of the app on their way out. All of this happens in transactions of the replica.
+// Outgoing writes of the app. All of this happens in transactions of the replica.
 import type { Dexie } from 'dexie'
 import { asSyncError } from './errors.js'
 import type { Emit } from './events.js'
@@ -8,21 +8,21 @@ import type { Outgoing, State, Stores } from './stores.js'
 import type { Place, Row, Tables } from './tables.js'
 import type { Change, PushAnswer, WireOp } from './wire.js'
 
-/** How many writes are sent at once, and about how many characters of them. */
+/** How many writes are sent at once, and roughly how many characters. */
 const batch = { ops: 100, size: 1_000_000 }
 
-/** How long a write waits that the server could not take for now, and one that it has refused, in milliseconds. */
+/** How long writes wait that the server could not accept for now, or has refused, in milliseconds. */
 const retry = { first: 1_000, longest: 5 * 60_000, refused: 60 * 60_000, longestRefused: 24 * 60 * 60_000 }
 
-/** The results that may be others the next time. */
+/** The results that may be different next time. */
 const transient = new Set(['RATE_LIMITED', 'SERVER_ERROR', 'NETWORK_ERROR', 'UNKNOWN', undefined])
 
-/** A reading that is further ahead than this is not counted on, in milliseconds. */
+/** A clock reading that is further ahead than this is ignored, in milliseconds. */
 const farAhead = 60 * 60_000
 
 const lostRow = (opId: string): string => `lost ${opId}`
 
-/** What the server does not have as this device has it. */
+/** The rows that the server does not have as this device has them. */
 export class Outbox {
   readonly #db: Dexie
   readonly #stores: Stores
@@ -36,7 +36,7 @@ export class Outbox {
     this.#now = now
   }
 
-  /** Turns notes into writes to be sent. A row that was written often is sent once. */
+  /** Turns notes into writes to send. A row that was written several times is sent once. */
   async fold(state: State): Promise<void> {
     const { notes, outbox } = this.#stores
     const ids = await notes.toCollection().primaryKeys()
@@ -59,8 +59,8 @@ export class Outbox {
       // Deleting a row that no other device has seen sends nothing: the deletion would win over another device's row.
       if (gone && !old && (!known || known.deleted) && !await this.#get(place)) continue
       const hlc = this.#read(state, at)
-      // Another write of a row that still waits follows on the same write of the server. Only if the clock was put back
-      // its reading is not the later one.
+      // Another write of a waiting row follows the same write of the server. Only if the clock was set back
+      // is its reading not the later one.
       const clock = old ? old.clock + (hlc > old.hlc ? 0 : 1) : (known?.clock ?? 0) + 1
       out.push({ row, ...place, clock, hlc, opId: crypto.randomUUID(), seq, tries: 0, due: 0 })
     }
@@ -68,14 +68,14 @@ export class Outbox {
     await notes.clear()
   }
 
-  /** Reads the device's clock, as far as it is known to be right. */
+  /** Reads the device's clock, corrected by what is known about it. */
   #read(state: State, at = this.#now()): string {
     const time = at + state.ahead
     const last = timeOf(state.hlc) > time + farAhead ? '' : state.hlc
     return state.hlc = reading(time, state.device, last)
   }
 
-  /** The next writes to be sent, the oldest first, and whether there are more. */
+  /** The next writes to send, oldest first, and whether there are more. */
   async next(state: State, tell: Emit): Promise<{ ops: WireOp[], more: boolean }> {
     const now = this.#now()
     const due = await this.#stores.outbox.orderBy('seq').filter(o => o.due <= now || o.due > now + retry.longestRefused).limit(batch.ops).toArray()
@@ -115,7 +115,7 @@ export class Outbox {
   }
 
   async #refuse(out: Outgoing, code: string, message: string, tell: Emit): Promise<void> {
-    // Of an edit that has lost the app was told, and no one misses it.
+    // The app was notified of the edit that lost, so no one misses it.
     if (out.lost) return this.#stores.outbox.delete(out.row)
     const tries = out.tries + 1
     const due = this.#now() + Math.min(retry.longestRefused, retry.refused * 2 ** Math.min(tries - 1, 20))
@@ -123,7 +123,7 @@ export class Outbox {
     tell('refused', { table: out.table, key: out.key, code, message })
   }
 
-  /** Notes what has become of writes, and returns the changes that were newer. */
+  /** Records the results of writes, and returns the changes that were newer. */
   async settle(state: State, ops: WireOp[], { results, serverVersion }: PushAnswer, tell: Emit): Promise<Change[]> {
     const { outbox } = this.#stores
     const byId = new Map(results.map(r => [r.opId, r]))
@@ -143,7 +143,7 @@ export class Outbox {
         if (waiting && (!winner || waiting.lost)) await outbox.delete(waiting.row)
       }
       else if (waiting && result?.errorCode === 'CONFLICT') {
-        // The id is used for another content, such as that of an earlier version of the app. The edit is not.
+        // The id was used for other content, such as that of an earlier version of the app, but the edit was not.
         if (waiting.lost) await outbox.delete(waiting.row)
         else await outbox.put({ ...waiting, opId: crypto.randomUUID(), hlc: this.#read(state), due: 0 })
       }
@@ -155,7 +155,7 @@ export class Outbox {
         await this.#refuse(waiting, result?.errorCode ?? 'UNKNOWN', result?.error ?? 'Refused by the server', tell)
       }
     }
-    // Versions that follow on the cursor are all that has happened since: there is nothing to be pulled.
+    // If the versions directly follow the cursor, nothing else has happened: there is nothing to pull.
     versions.sort((a, b) => a - b)
     if (!state.snapshot && versions[0] === state.cursor + 1 && versions.at(-1) === serverVersion && serverVersion - state.cursor === versions.length)
       state.cursor = serverVersion
@@ -163,7 +163,7 @@ export class Outbox {
     return winners
   }
 
-  /** What waits to be sent and is this very write. */
+  /** The waiting entry for exactly this write. */
   async #waiting({ tableName, pk, stamp: { opId } }: WireOp): Promise<Outgoing | undefined> {
     const { outbox } = this.#stores
     return [await outbox.get(`${tableName}/${pk}`), await outbox.get(lostRow(opId))].find(o => o?.opId === opId)
@@ -179,19 +179,19 @@ export class Outbox {
     await this.#stores.revisions.put(op.operation === 'delete' ? { row, ...stamp, deleted: true } : { row, ...stamp })
   }
 
-  /** The server refuses a whole request that has this one write alone. */
+  /** The server refuses a whole request that contains only this write. */
   async refused(op: WireOp, code: string, message: string, tell: Emit): Promise<void> {
     const out = await this.#waiting(op)
     if (out) await this.#refuse(out, code, message, tell)
   }
 
-  /** Makes due again what was refused, or could not be sent. */
+  /** Makes refused or failed writes due again. */
   async retry(): Promise<void> {
     await this.#stores.outbox.filter(o => o.due > 0).modify({ due: 0 })
   }
 
   /**
-   * Another edit is newer than one that waits. The server gets it all the same, whose history has it then. `sent` says
+   * Another edit is newer than a waiting one. The server still gets that one, for its history. `sent` says
    * that it has it already.
    */
   async lose(state: State, mine: Outgoing, row: Row | undefined, sent: boolean): Promise<void> {

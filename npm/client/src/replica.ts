@@ -1,5 +1,5 @@
-// The database as a replica of a workspace: what becomes of the app's writes and of the server's changes, each in one
-// transaction. Several tabs may do all of this at once; what counts is read in the transaction that changes it.
+// The database as a replica of a workspace: what happens to the app's writes and the server's changes, each in one
+// transaction. Several tabs may do this at the same time: everything is read in the transaction that changes it.
 import type { Dexie, Transaction } from 'dexie'
 import type { Captures } from './capture.js'
 import { SyncError } from './errors.js'
@@ -11,7 +11,7 @@ import type { Tables } from './tables.js'
 import type { PullAnswer, PushAnswer, SnapshotAnswer, WireOp } from './wire.js'
 
 /**
- * The database was handed over to another account, or is another one, since a round has begun. The next round asks
+ * Since the round began, the database was transferred to another account, or replaced. The next round checks
  * whose it is.
  */
 export class HandedOver extends Error {}
@@ -26,9 +26,9 @@ export class Replica {
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   #device: string | undefined
-  /** The name of the database of the round under way. Another tab, or this one, may hand it over meanwhile. */
+  /** The database's name in the current round. Any tab may transfer it to another account in the meantime. */
   #bound = ''
-  /** The rows of a snapshot that replaces what is here. */
+  /** The rows of a snapshot that replaces the local rows. */
   #listed = new Set<string>()
 
   constructor(db: Dexie, stores: Stores, tables: Tables, captures: Captures, emit: Emit, now: () => number) {
@@ -43,8 +43,8 @@ export class Replica {
   }
 
   /**
-   * Runs one transaction with all that is synced. What it reports is told when it is committed. A new database gets its
-   * state only with `begins`: what was under way when the old one was deleted does not know whose the new one is.
+   * Runs one transaction with all synced tables. Its events are emitted once it is committed. A new database gets its
+   * state only with `begins`: work from before the old one was deleted does not know whose the new one is.
    */
   async #run<T>(work: (state: State, tell: Emit) => Promise<T>, begins = false): Promise<T> {
     const told: Parameters<Emit>[] = []
@@ -55,8 +55,8 @@ export class Replica {
       const tell = ((...event: Parameters<Emit>) => told.push(event)) as Emit
       const found = await s.state.get('sync')
       if (!found && !begins) throw new SyncError('database', 'The database was deleted')
-      if (!found && this.#device) tell('storage', { code: 'database', message: 'The database was deleted. It is filled again from the server; edits in it that were not sent are gone' })
-      // What was asked for by a database of before is of another epoch.
+      if (!found && this.#device) tell('storage', { code: 'database', message: 'The database was deleted. It is filled again from the server; its unsent edits are lost' })
+      // Requests of the previous database have another epoch.
       const state = found ?? { id: 'sync', device: newName(), hlc: '', ahead: 0, cursor: 0, epoch: this.#now(), tables: [] }
       const before = JSON.stringify(state)
       const done = await work(state, tell)
@@ -76,14 +76,14 @@ export class Replica {
     })
   }
 
-  /** Refuses a database that is not the one that was bound. */
+  /** Refuses a database that is not the bound one. */
   check({ device }: State): void {
     if (device !== this.#bound) throw new HandedOver()
   }
 
-  /** Makes the database ready: rows from before it was synced are edits that have to be sent. */
+  /** Prepares the database: rows from before it was synced are edits that have to be sent. */
   async open(): Promise<State> {
-    // Dexie does not try again by itself after the browser has refused once, such as while it clears the site's data.
+    // Dexie does not retry on its own after the browser has refused once, such as while it clears the site's data.
     if (!this.#db.isOpen() && !this.#db.hasBeenClosed()) await this.#db.open()
     return this.#run(async (state) => {
       for (const name of this.#tables.names) {
@@ -92,7 +92,7 @@ export class Replica {
         if (keys.length > 0) await this.stores.notes.add({ table: name, keys: keys.map(String), at: this.#now() }, `0 ${name}`)
         state.adopted = [...state.adopted ?? [], name]
       }
-      // What the server has refused it may take now: it may be a newer one, or the role another.
+      // The server may accept what it refused before: it may have been upgraded, or the role changed.
       await this.#outbox.retry()
       await this.#inbox.applyLeft(state, () => undefined)
       return state
@@ -113,7 +113,7 @@ export class Replica {
     })
   }
 
-  /** Learns how far the server's clock is ahead. It is told if the device's clock is off by more than a minute. */
+  /** Learns how far the server's clock is ahead, and emits an event if the difference is more than a minute. */
   learnClock(ahead: number): Promise<void> {
     return this.#run(async (state, tell) => {
       // Responses take time, so a small difference does not count.
@@ -123,17 +123,17 @@ export class Replica {
     })
   }
 
-  /** Whether nothing waits to be sent; asked without a lock on the app's tables. */
+  /** Whether nothing is waiting to be sent; checked without a lock on the app's tables. */
   async idle(): Promise<boolean> {
     return await this.stores.notes.count() + await this.stores.outbox.count() === 0
   }
 
-  /** Whether something waits that may go through the next time. */
+  /** Whether anything is waiting that may succeed next time. */
   async unsent(): Promise<boolean> {
     return await this.stores.outbox.filter(o => !o.refused).count() > 0
   }
 
-  /** How many rows the server does not have as they are here. */
+  /** How many rows differ from what the server has. */
   async pending(): Promise<number> {
     const rows = new Set<string>(await this.stores.outbox.toCollection().primaryKeys())
     for (const { table, keys } of await this.stores.notes.toArray()) for (const key of keys) rows.add(this.#tables.rowOf(table, key))
@@ -141,7 +141,7 @@ export class Replica {
   }
 
   /**
-   * Turns notes into writes to be sent, so that what is written often and cannot be sent takes little room, and returns
+   * Turns notes into writes to send, so that rows that are written often while offline take little space, and returns
    * how many there are.
    */
   fold(): Promise<number> {
@@ -160,7 +160,7 @@ export class Replica {
     })
   }
 
-  /** The next writes to be sent, the oldest first, and whether there are more. */
+  /** The next writes to send, oldest first, and whether there are more. */
   outgoing(): Promise<{ ops: WireOp[], more: boolean }> {
     return this.#runBound(async (state, tell) => {
       await this.#outbox.fold(state)
@@ -169,8 +169,8 @@ export class Replica {
   }
 
   /**
-   * Notes what has become of writes. Those of a database that was deleted or cleared meanwhile are not known to the one
-   * that is there now.
+   * Records the results of writes. Writes of a database that was deleted or cleared in the meantime are unknown to the
+   * current one.
    */
   settle(ops: WireOp[], answer: PushAnswer): Promise<void> {
     return this.#run(async (state, tell) => {
@@ -181,12 +181,12 @@ export class Replica {
     })
   }
 
-  /** The server refuses a whole request that has this one write alone. */
+  /** The server refuses a whole request that contains only this write. */
   refused(op: WireOp, { code, message }: SyncError): Promise<void> {
     return this.#run((_, tell) => this.#outbox.refused(op, code === 'too-large' ? 'OVERSIZED' : 'VALIDATION_ERROR', message, tell))
   }
 
-  /** Applies a page of a pull that was asked for at a cursor of an epoch. */
+  /** Applies a page of a pull that was requested with a cursor and an epoch. */
   receive({ changes, nextCursor }: PullAnswer, marks: boolean, epoch: number): Promise<void> {
     return this.#runBound(async (state, tell) => {
       if (state.epoch !== epoch || state.snapshot) return
@@ -205,7 +205,7 @@ export class Replica {
   }
 
   /**
-   * Begins a snapshot, or goes on with one that was interrupted. `inOrder`: its rows come once each, and in the order
+   * Begins a snapshot, or continues one that was interrupted. `inOrder`: each row comes only once, in the order
    * of their keys.
    */
   beginSnapshot(again = false, inOrder = true): Promise<State> {
@@ -240,12 +240,12 @@ export class Replica {
     })
   }
 
-  /** Empties the database of all that is synced, so that it can be another account's. */
+  /** Removes everything synced from the database, so that another account can use it. */
   async clear(discardUnsent: boolean): Promise<void> {
     await this.#run(async (state) => {
       const s = this.stores
       if (!discardUnsent && await s.outbox.count() + await s.notes.count() > 0)
-        throw new SyncError('other-account', 'There are edits that were not sent')
+        throw new SyncError('other-account', 'There are unsent edits')
       for (const table of [s.notes, s.outbox, s.revisions, s.packs, s.unapplied, s.blobs, s.transfers, ...this.#tables.names.map(n => this.#db.table(n))]) await table.clear()
       delete state.user
       delete state.workspace

@@ -1,12 +1,12 @@
-// By which writes the server has the rows that are here.
+// Which write of each local row the server has.
 import type { Pack, Revision, Stores } from './stores.js'
 import type { Stamp } from './stamp.js'
 
-/** How many revisions are in a pack: few enough to be read for one of them. */
+/** How many revisions are in a pack: few enough to read them all to get one. */
 const packSize = 200
 
 /**
- * The revisions of rows, in a transaction that has both tables. Rows that the server never had are not in the result.
+ * The revisions of rows, in a transaction with both tables. Rows that the server never had are not in the result.
  */
 export async function revisionsOf(stores: Stores, rows: string[]): Promise<Map<string, Revision>> {
   const found = new Map<string, Revision>()
@@ -33,7 +33,7 @@ export async function revisionsOf(stores: Stores, rows: string[]): Promise<Map<s
   return found
 }
 
-/** How many of sorted texts are not after one. */
+/** How many of the sorted strings are not after the given one. */
 function upperBound(sorted: string[], text: string): number {
   let low = 0
   let high = sorted.length
@@ -49,7 +49,7 @@ function stampAt(pack: Pack, i: number): Stamp {
   return { clock: pack.clocks[i]!, hlc: pack.hlcs[i]!, opId: pack.opIds[i]! }
 }
 
-/** Revisions, sorted by their rows, as packs. */
+/** Groups revisions, sorted by row, into packs. */
 export function packed(revisions: Revision[]): Pack[] {
   const packs: Pack[] = []
   for (let i = 0; i < revisions.length; i += packSize) {

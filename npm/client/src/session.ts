@@ -6,19 +6,19 @@ import type { Schemas } from './wire.js'
 /** Who is signed in. */
 export interface Session {
   user: { id: string, email?: string, displayName?: string }
-  /** The workspace that is the user's own or was chosen last. */
+  /** The user's own workspace, or the one last chosen. */
   workspace: { id: string, name: string }
   role: 'owner' | 'editor' | 'viewer'
 }
 
-/** What the session's changes are called, in this tab and in others (contract, client-behaviour §6). */
+/** The name of the event for session changes, in this tab and in others (contract, client-behaviour §6). */
 export const sessionChanged = 'or3:auth-session-changed'
 
 /** Asks who is signed in; null if no one is. */
 export async function readSession(http: Http, signal: AbortSignal): Promise<Session | null> {
   const { json } = await http.get('/api/auth/session', signal)
   const { session } = json as Partial<Schemas['SessionAnswer']>
-  if (session === undefined) throw new SyncError('bad-answer', 'Something other than the server has answered')
+  if (session === undefined) throw new SyncError('bad-answer', 'The response did not come from the server')
   return session?.authenticated && session.user?.id && session.workspace?.id ? session : null
 }
 
@@ -43,13 +43,13 @@ export interface Account {
   /** Who is signed in; null if no one is. */
   session: () => Promise<Session | null>
   /**
-   * Signs in. The error is `signed-out` if the password is wrong. A second factor is for the account pages of the
+   * Signs in. The error is `signed-out` if the password is wrong. A second factor needs the account pages of the
    * server.
    */
   signIn: (email: string, password: string) => Promise<void>
-  /** Makes an account and signs in. */
+  /** Creates an account and signs in. */
   register: (email: string, password: string, more?: { displayName?: string, inviteToken?: string }) => Promise<void>
-  /** Signs out. What was not sent stays in the database. */
+  /** Signs out. Unsent edits stay in the database. */
   signOut: () => Promise<void>
 }
 

@@ -1,8 +1,8 @@
-// Which of two writes of a row is the newer one (contract, sync §8, §10.2).
+// Which of two writes of a row is newer (contract, sync §8, §10.2).
 
-/** What a write of a row is told from others by. */
+/** What distinguishes a write of a row from others. */
 export interface Stamp {
-  /** How often the row was written: one more than that of the write before. */
+  /** How often the row was written: one more than for the previous write. */
   clock: number
   /** When, by a hybrid logical clock: `<milliseconds>:<counter>:<device>`, in base 36. Compared as text. */
   hlc: string
@@ -10,7 +10,7 @@ export interface Stamp {
   opId: string
 }
 
-/** Whether a write is newer than another one, in the order that the server and all devices go by. */
+/** Whether a write is newer than another, in the order that the server and all devices use. */
 export function newer(a: Stamp, b: Stamp): boolean {
   if (a.clock !== b.clock) return a.clock > b.clock
   if (a.hlc !== b.hlc) return a.hlc > b.hlc
@@ -33,7 +33,7 @@ export function reading(time: number, device: string, last = ''): string {
   return `${ms.toString(36).padStart(9, '0')}:${n.toString(36).padStart(3, '0')}:${device}`
 }
 
-/** When a reading was taken, in milliseconds; 0 if it is none. */
+/** The time of a reading, in milliseconds; 0 if it is invalid. */
 export function timeOf(hlc: string): number {
   return parseInt(hlc.split(':')[0] ?? '', 36) || 0
 }

@@ -1,4 +1,4 @@
-// What the library keeps in the app's database, beside the app's own tables.
+// What the library stores in the app's database, besides the app's own tables.
 import type { Dexie, Table } from 'dexie'
 import type { Stamp } from './stamp.js'
 import type { Change, WireOp } from './wire.js'
@@ -6,7 +6,7 @@ import type { Change, WireOp } from './wire.js'
 /**
  * The tables of the library. Add them to your own in `db.version(…).stores({ …, ...syncStores })`.
  *
- * Nothing in them is for apps, and nothing is lost by reading them.
+ * They are not meant for apps, but reading them does no harm.
  */
 export const syncStores = {
   sync_notes: '',
@@ -21,8 +21,8 @@ export const syncStores = {
 } as const
 
 /**
- * That rows of a table were written by the app. Notes are all that a write of the app costs; `fold` makes writes to be
- * sent of them. Their ids, in the order of time, are beside them and not in them: a browser copies a value to find a
+ * Records that the app wrote rows of a table. A note is all that a write of the app costs; `fold` turns notes into
+ * writes to send. Their ids, ordered by time, are outside the value: a browser would copy the value to find a
  * key in it.
  */
 export interface Note {
@@ -30,7 +30,7 @@ export interface Note {
   keys: string[]
   /** When, by this device's clock, in milliseconds. */
   at: number
-  /** They were deleted, whether they were there or not. */
+  /** The rows were deleted, whether or not they existed. */
   gone?: true
 }
 
@@ -40,21 +40,21 @@ export interface Outgoing extends Stamp {
   row: string
   table: string
   key: string
-  /** Rows are sent in the order of their last writes. */
+  /** The order in which rows are sent: that of their last writes. */
   seq: string
-  /** How often it was tried in vain, and when it is tried again, in milliseconds. */
+  /** How many attempts have failed, and when the next one is due, in milliseconds. */
   tries: number
   due: number
-  /** Why the server has refused it. It stays until the row is written again, or the server takes it. */
+  /** Why the server refused it. It stays until the row is written again, or the server accepts it. */
   refused?: { code: string, message: string }
   /**
-   * An edit that has lost against another device's before it was sent. The server gets it all the same, for its
+   * An edit that lost against another device's before it was sent. The server still gets it, for its
    * history.
    */
   lost?: WireOp
 }
 
-/** The write by which the server has a row; it is a deletion if `deleted`. */
+/** The write that the server has for a row; a deletion if `deleted`. */
 export interface Revision extends Stamp {
   row: string
   deleted?: true
@@ -69,7 +69,7 @@ export interface Pack {
   opIds: string[]
 }
 
-/** A change of another device that the database refuses. */
+/** A change from another device that the database refuses. */
 export interface Unapplied {
   row: string
   table: string
@@ -77,7 +77,7 @@ export interface Unapplied {
   error: string
 }
 
-/** How far the device is. */
+/** The progress of the device. */
 export interface State {
   id: 'sync'
   /** The device's name in stamps, made once for each database, and again for another account. */
@@ -86,18 +86,18 @@ export interface State {
   hlc: string
   /** How far the server's clock is ahead of this device's, in milliseconds. */
   ahead: number
-  /** Up to which version the server's changes are here. */
+  /** The version up to which the server's changes have been applied. */
   cursor: number
   /** Changes with each snapshot, so that no page from before it is applied after it. */
   epoch: number
-  /** Whose rows these are, from the first sync on. */
+  /** The owner of the rows, from the first sync on. */
   user?: string
   workspace?: string
   /** The tables whose rows from before they were synced have been captured. */
   adopted?: string[]
-  /** The tables whose rows are all here. */
+  /** The tables that are complete. */
   tables: string[]
-  /** A snapshot that is under way: where it goes on. */
+  /** Where an unfinished snapshot continues. */
   snapshot?: { token: string | null, id?: string, watermark: number, fresh: boolean }
 }
 
@@ -113,7 +113,7 @@ export interface Transfer {
   state: 'queued' | 'running' | 'done' | 'failed' | 'pending_upload' | 'remote_missing'
   attempts: number
   last_error?: string
-  /** When it is tried again, in milliseconds. */
+  /** When the next attempt is due, in milliseconds. */
   due: number
   created_at: number
   updated_at: number

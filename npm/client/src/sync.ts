@@ -1,4 +1,4 @@
-// Sync of one database: when what is done, and what is told of it.
+// Sync of one database: what is done when, and which events it emits.
 import type { Dexie } from 'dexie'
 import { Captures } from './capture.js'
 import { asSyncError, SyncError } from './errors.js'
@@ -18,7 +18,7 @@ import { readPull, readPush, readSnapshot, type Change, type PullAnswer, type Sc
 export interface SyncOptions {
   /** The tables of the app that are synced. Their keys are texts, such as `crypto.randomUUID()`. */
   tables?: readonly string[]
-  /** The tables that are OR3 Chat's own and shared with it, by its names for them. Rows are as its contract says. */
+  /** Tables of OR3 Chat to share with it, by its names. Their rows follow its contract. */
   chat?: readonly Exclude<WireTable, 'file_meta'>[]
   /**
    * The name under which the server keeps the app's rows, the same on all devices. Without it, that of the database.
@@ -28,7 +28,7 @@ export interface SyncOptions {
   workspace?: string
   /** The server's address; without it, that of the page. */
   url?: string
-  /** `false`: syncs only when `now` is called, and not by itself. */
+  /** `false`: syncs only when `now` is called. */
   auto?: boolean
   /** Another `fetch`, such as one with cookies of its own in Node.js. */
   fetch?: typeof globalThis.fetch
@@ -36,7 +36,7 @@ export interface SyncOptions {
 
 /** Waits between rounds, in milliseconds. */
 const waits = {
-  /** With a stream of versions, which says when there is something. */
+  /** With a stream of versions, which says when there is something new. */
   live: 60_000,
   /** Without one. */
   polling: 3_000,
@@ -44,21 +44,21 @@ const waits = {
   first: 500, longest: 15_000,
   /** While the server refuses, until someone signs in or the role changes. */
   refused: 30_000,
-  /** Until it is said how many rows wait. */
+  /** Before the number of waiting rows is reported. */
   count: 200,
 }
 
-/** How often the server is told how far the device is, in milliseconds. Its collector asks. */
+/** How often the device reports its progress to the server, in milliseconds. The server's collector needs it. */
 const cursorEvery = 60_000
 
-/** How many changes a page has. */
+/** The number of changes in a page. */
 const pageSize = 1000
 
-/** What has come in a text that may have values that JSON does not know. */
+/** Data whose text may contain encoded values that JSON does not support. */
 interface Marked { marks: boolean }
 type Page = SnapshotAnswer & Marked
 
-/** A row that the server or the database does not take. */
+/** A row that the server or the database does not accept. */
 export interface SyncProblem {
   kind: 'refused' | 'unapplied'
   table: string
@@ -66,7 +66,7 @@ export interface SyncProblem {
   message: string
 }
 
-/** Keeps a database and a workspace in step. `connect` makes one. */
+/** Keeps a database and a workspace in sync. Created by `connect`. */
 export class Sync {
   /** Files, whose content is too large for rows. */
   readonly files: Files
@@ -78,13 +78,13 @@ export class Sync {
   readonly #ended = new AbortController()
   readonly #options: SyncOptions
   #status: SyncStatus = { state: 'starting', pending: 0, readOnly: false, syncedAt: null, error: null }
-  /** Whose database it is, once the server has been asked who is signed in; it is asked again after `undefined`. */
+  /** The owner of the database, once the server has said who is signed in; `undefined` makes it ask again. */
   #state: State | undefined
   #stream: AbortController | undefined
   #streaming = false
-  /** When a stream is asked for again that did not come about, in milliseconds. */
+  /** When to request a stream again after a failure, in milliseconds. */
   #streamAfter = 0
-  /** What has happened since the last round began: someone asked for one, or the app has written. */
+  /** Why another round is needed since the last one began: it was requested, or the app has written. */
   #asked = false
   #captures = false
   #counting: ReturnType<typeof setTimeout> | undefined
@@ -92,7 +92,7 @@ export class Sync {
   #wake: (() => void) | undefined
   #pullDue = true
   #pulledAt = 0
-  /** The workspace of the database and whose it is, once that is known. */
+  /** The workspace and the owner of the database, once known. */
   #workspace = ''
   #user = ''
   #refusedUntil = 0
@@ -122,7 +122,7 @@ export class Sync {
     this.#run = this.#tabs.lead(() => this.#loop(), this.#ended.signal)
   }
 
-  /** How far sync is. */
+  /** The current status. */
   get status(): SyncStatus {
     return this.#status
   }
@@ -139,7 +139,7 @@ export class Sync {
   }
 
   /**
-   * Syncs at once instead of when it is time, and returns the status afterwards: `live` if all is here and there. It
+   * Syncs at once instead of waiting, and returns the status afterwards: `live` if everything is in sync. It
    * never rejects.
    */
   async now(): Promise<SyncStatus> {
@@ -155,7 +155,7 @@ export class Sync {
     })
   }
 
-  /** Says that there may be something to do. */
+  /** Signals that there may be something to do. */
   wake(): void {
     if (this.#ended.signal.aborted) return
     this.#asked = true
@@ -170,7 +170,7 @@ export class Sync {
     return this.#replica.pending()
   }
 
-  /** The rows that the server or the database does not take. */
+  /** The rows that the server or the database does not accept. */
   async problems(): Promise<SyncProblem[]> {
     const { outbox, unapplied } = this.#replica.stores
     const refused = (await outbox.toArray()).filter(o => o.refused)
@@ -180,7 +180,7 @@ export class Sync {
     ]
   }
 
-  /** Tries at once again whatever was refused. */
+  /** Retries everything that was refused, at once. */
   async retry(): Promise<void> {
     await this.#replica.retry()
     this.wake()
@@ -224,8 +224,8 @@ export class Sync {
   }
 
   /**
-   * Says soon how many rows wait, which a round that has to wait itself does not. Who writes all the time is not held
-   * up by it.
+   * Reports soon how many rows are waiting, because a round may have to wait itself. Apps that write all the time
+   * are not slowed down.
    */
   #count(): void {
     this.#counting ??= setTimeout(() => {
@@ -238,7 +238,7 @@ export class Sync {
     }, this.#countAfter)
   }
 
-  /** Wakes when a browser says that things may have changed. */
+  /** Wakes up when the browser signals that things may have changed. */
   #watch(db: Dexie): void {
     if (this.#options.auto === false) return
     const { signal } = this.#ended
@@ -274,7 +274,7 @@ export class Sync {
       }
       catch (thrown) {
         if (signal.aborted) break
-        // What the round was about to bring is still to come.
+        // The round's data is still missing.
         this.#pullDue = true
         this.#stream?.abort()
         if (thrown instanceof HandedOver) {
@@ -291,14 +291,14 @@ export class Sync {
     this.#stream?.abort()
   }
 
-  /** Waits until there is something to do. What was captured while the server refuses would only be refused again. */
+  /** Waits until there is something to do. While the server refuses, captured writes would only be refused again. */
   async #pause(ms: number): Promise<void> {
     const { signal } = this.#ended
     const manual = this.#options.auto === false
     const before = Date.now()
     for (;;) {
       const now = Date.now()
-      // A clock that is put back must not stop sync.
+      // A clock that is set back must not stop sync.
       const left = now < before ? 0 : ms - (now - before)
       if (signal.aborted || this.#asked || (!manual && (left <= 0 || (this.#captures && now >= this.#refusedUntil)))) break
       await new Promise<void>((resolve) => {
@@ -309,7 +309,7 @@ export class Sync {
         }
       })
     }
-    // Who writes all the time gets what others write all the same.
+    // An app that writes all the time must still get changes from others.
     if (!this.#captures || (!this.#streaming && Math.abs(Date.now() - this.#pulledAt) >= waits.polling)) this.#pullDue = true
     this.#wake = undefined
   }
@@ -327,11 +327,11 @@ export class Sync {
     }
     const pending = code === 'database' ? this.#status.pending : await this.#replica.fold().catch(() => this.#status.pending)
     this.#set({ ...this.#status, state, pending, error: { code, message } })
-    // Who refuses may have another session, and a role that was changed.
+    // If the server refuses, the session or the role may have changed.
     if (code !== 'offline' && code !== 'unavailable') this.#state = undefined
     const refuses = state === 'signed-out' || state === 'forbidden' || state === 'other-account'
     const wait = refuses ? waits.refused : error.retryAfter ?? Math.min(waits.longest, waits.first * 2 ** Math.min(failures, 20))
-    // Not all devices at the same moment after a restart.
+    // Spread the devices out after a restart.
     const jittered = wait * (0.75 + Math.random() / 2)
     this.#refusedUntil = Date.now() + jittered
     return jittered
@@ -372,7 +372,7 @@ export class Sync {
   }
 
   /**
-   * Refuses an answer that was given to someone else, who has signed in meanwhile: in it are their notifications
+   * Refuses an answer for someone else, who has since signed in: it contains their notifications
    * instead of those of the database's user. All else is the same for all members. The answer says whose it is only if
    * it has some.
    */
@@ -389,12 +389,12 @@ export class Sync {
     if (this.#status.state !== 'syncing') this.#set({ ...this.#status, state: 'syncing' })
   }
 
-  /** What every request of sync says: for which workspace, and that rows of any kind are kept as they come. */
+  /** What every sync request contains: the workspace, and that rows of any kind are stored unchanged. */
   get #common(): Pick<Schemas['PullRequest'], 'scope' | 'fileKindCapability' | 'workspaceItemCapability'> {
     return { scope: { workspaceId: this.#workspace }, fileKindCapability: 'v1', workspaceItemCapability: 'v1' }
   }
 
-  /** Brings all rows here: by a snapshot or, from a server that has none, by pulls from the beginning. */
+  /** Fetches all rows: with a snapshot or, if the server has none, with pulls from the beginning. */
   async #snapshot(again: boolean): Promise<void> {
     const state = await this.#replica.beginSnapshot(again)
     const page = this.#snapshotPage(state.snapshot!.token)
@@ -405,10 +405,10 @@ export class Sync {
       if (!(error instanceof SyncError)) throw error
       if (error.status === 404) {
         const first = this.#pulledPage(null)
-        await first // where sync is switched off there are no pulls either
+        await first // if sync is switched off, there are no pulls either
         return this.#install(await this.#replica.beginSnapshot(true, false), first, token => this.#pulledPage(token))
       }
-      // The page is of a snapshot that the server has no more.
+      // The server no longer has the snapshot of this page.
       if (error.status === 410 || error.status === 400) await this.#replica.beginSnapshot(true)
       throw error
     }
@@ -428,14 +428,14 @@ export class Sync {
     return { snapshotId: 'pulls', highWatermark: nextCursor, items: changes, nextPageToken: hasMore ? String(nextCursor) : null, marks }
   }
 
-  /** Installs pages; while one is written the next one is asked for. */
+  /** Installs pages; while one is written, the next one is requested. */
   async #install(state: State, page: Promise<Page>, ask: (token: string) => Promise<Page>): Promise<void> {
     for (let more = true; more && !this.#ended.signal.aborted;) {
       const { marks, ...here } = await page
       more = here.nextPageToken !== null
       if (here.nextPageToken !== null) {
         page = ask(here.nextPageToken)
-        page.catch(() => undefined) // it is looked at after the page before it
+        page.catch(() => undefined) // it is handled after the page before it
       }
       state = await this.#replica.install(here, marks, state.epoch)
       if (!state.snapshot) break
@@ -473,7 +473,7 @@ export class Sync {
     return { ...answer, marks: mayHaveMarks(text) }
   }
 
-  /** Sends what waits; whether there is more. What is written meanwhile is for the next round, so that rounds end. */
+  /** Sends waiting rows; returns whether there are more. Later writes are for the next round, so that rounds end. */
   async #push(): Promise<boolean> {
     if (Date.now() < this.#pushAfter || await this.#replica.idle()) return false
     const { ops, more } = await this.#replica.outgoing()
@@ -486,7 +486,7 @@ export class Sync {
     }
     catch (error) {
       if (!(error instanceof SyncError) || error.code !== 'forbidden') throw error
-      // Who may read and not write gets what others do. Whether that is so says the pull.
+      // Users who may only read still get others' changes. The pull shows whether they may read.
       this.#set({ ...this.#status, readOnly: true })
       this.#pushAfter = Date.now() + waits.refused
       await this.#pull()
@@ -494,7 +494,7 @@ export class Sync {
     }
   }
 
-  /** Sends writes. A request that is refused as a whole is halved until the one that it is refused for is alone. */
+  /** Sends writes. A request that is refused as a whole is halved until the write that causes it is alone. */
   async #send(ops: WireOp[]): Promise<void> {
     try {
       const request: Schemas['PushRequest'] = { ...this.#common, ops }
@@ -523,7 +523,7 @@ export class Sync {
     }
     void listen(this.#http, this.#workspace, version, signal).catch(() => undefined).then(() => {
       this.#stream = undefined
-      // The next round opens it again; until then there may be changes that it would have told. A server that has none
+      // The next round opens it again; until then changes may be missed. A server without the stream
       // is polled.
       if (!this.#streaming && !signal.aborted) this.#streamAfter = Date.now() + waits.live
       else if (!this.#ended.signal.aborted) setTimeout(() => this.wake(), waits.polling * (0.5 + Math.random()))
@@ -541,8 +541,8 @@ export class Sync {
 }
 
 /**
- * Connects a database with OR3 Cloud. Call it once, before the database is used: from then on writes are captured,
- * whether someone is signed in or not, and are sent as soon as they can be.
+ * Connects a database to OR3 Cloud. Call it once, before the database is used: from then on writes are captured,
+ * whether or not someone is signed in, and are sent as soon as possible.
  *
  * The database has to have the tables of `syncStores`.
  */

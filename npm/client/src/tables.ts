@@ -1,5 +1,5 @@
-// Which rows of the database travel as what. The server keeps the seven tables of OR3 Chat and nothing else, so a row
-// of an app's own table is a row of kv there, under the name <app>/<table>/<key>.
+// How rows of the database are sent. The server stores only the seven tables of OR3 Chat, so a row
+// of an app's own table becomes a row of kv there, under the name <app>/<table>/<key>.
 import type { Dexie } from 'dexie'
 import { plain, revive } from './json.js'
 import { timeOf, type Stamp } from './stamp.js'
@@ -11,7 +11,7 @@ export type Row = Record<string, unknown>
 /** Where a row is in the app's database. */
 export interface Place { table: string, key: string }
 
-/** What is a device's own in kv, whatever table names are given. */
+/** The kv rows that stay on the device, whatever tables are synced. */
 const privateNames = ['MODELS_CATALOG', 'openrouter_api_key', 'workspace.manager.cache']
 
 export class Tables {
@@ -29,12 +29,12 @@ export class Tables {
     this.#prefix = `kv:${app}/`
     this.names = [...this.#own, ...this.#chat]
     this.wire = wireTables.filter(t => this.#chat.has(t) || (t === 'kv' && own.length > 0))
-    if (!app || app.includes('/')) throw new TypeError('The name of an app is a text without a slash')
+    if (!app || app.includes('/')) throw new TypeError('The name of an app must be a non-empty string without a slash')
     for (const name of this.names) {
       const table = db.tables.find(t => t.name === name)
       if (!table) throw new TypeError(`The database ${db.name} has no table ${name}`)
       const { auto, keyPath } = table.schema.primKey
-      if (auto) throw new TypeError(`Table ${name} numbers its rows (++), so rows of two devices would get one key. Use keys like crypto.randomUUID()`)
+      if (auto) throw new TypeError(`Table ${name} numbers its rows (++), so rows of two devices would get the same key. Use keys like crypto.randomUUID()`)
       if (typeof keyPath !== 'string') throw new TypeError(`Table ${name} needs one property of its rows as the key`)
       if (this.#own.has(name) && (this.#chat.has(name) || name.includes('/') || name.startsWith('sync_') || name.startsWith('file_')))
         throw new TypeError(`Table ${name} cannot be synced under that name`)
@@ -54,7 +54,7 @@ export class Tables {
     return this.#own.has(table) ? ['kv', `${this.#prefix}${table}/${key}`] : [table as WireTable, key]
   }
 
-  /** Where a row of the wire belongs; undefined if it is none of this app's. */
+  /** Where a row from the wire belongs; undefined if it is not this app's. */
   placeOf({ tableName, pk }: { tableName: string, pk: string }): Place | undefined {
     if (tableName === 'kv' && pk.startsWith(this.#prefix)) {
       const rest = pk.slice(this.#prefix.length)
@@ -72,7 +72,7 @@ export class Tables {
     return table === 'kv' && (privateNames.includes(String(row.name)) || privateNames.some(n => key === `kv:${n}`))
   }
 
-  /** A row as it travels, or its deletion. A TypeError says what in it cannot. */
+  /** A row, or its deletion, in wire form. A TypeError says what cannot be sent. */
   toWire({ table, key }: Place, row: Row | undefined, stamp: Stamp): { tableName: WireTable, pk: string, payload: Payload } {
     const [tableName, pk] = this.#wireOf(table, key)
     const seconds = Math.floor(timeOf(stamp.hlc) / 1000)
@@ -91,7 +91,7 @@ export class Tables {
     return { tableName, pk, payload }
   }
 
-  /** What a change leaves to keep; undefined if the row is gone. A TypeError says why it cannot be kept. */
+  /** The row to store after a change; undefined if it was deleted. A TypeError says why it cannot be stored. */
   fromWire({ table, key }: Place, { payload, stamp }: Change, marks: boolean): Row | undefined {
     if (!payload) return undefined
     if (this.#own.has(table)) {

@@ -1,4 +1,4 @@
-// Tabs of one browser share a database. One of them syncs it, and tells the others how far it is.
+// Tabs of one browser share a database. One of them syncs it, and reports its progress to the others.
 import type { SyncStatus } from './events.js'
 
 type Message = { type: 'status', status: SyncStatus } | { type: 'wake' } | { type: 'captured' } | { type: 'ask' }
@@ -7,7 +7,7 @@ export class Tabs {
   readonly #name: string
   readonly #channel: BroadcastChannel | undefined
   /**
-   * Whether this tab is the one that syncs. Where browsers have no locks each of them is, which costs requests and
+   * Whether this tab is the one that syncs. In browsers without locks every tab does, which costs requests and
    * nothing else.
    */
   leads = false
@@ -26,7 +26,7 @@ export class Tabs {
     this.#channel?.postMessage(message)
   }
 
-  /** Runs work in one tab at a time; this one's turn may come when others are closed. */
+  /** Runs work in one tab at a time; this tab's turn may come when others are closed. */
   async lead(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const run = async (): Promise<void> => {
       this.leads = true

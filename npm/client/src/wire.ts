@@ -1,4 +1,4 @@
-// The wire (contract, sync §2, §10): what is sent and what comes back, and whether that is what it should be.
+// The wire format (contract, sync §2, §10): what is sent and received, with validation of responses.
 import type { components } from './api.js'
 import { SyncError } from './errors.js'
 import type { Stamp } from './stamp.js'
@@ -12,13 +12,13 @@ export const wireTables = ['threads', 'messages', 'projects', 'posts', 'file_met
 /** The name of a table that a server keeps. */
 export type WireTable = (typeof wireTables)[number]
 
-/** The content of a row, as it travels. */
+/** The content of a row in wire form. */
 export type Payload = Record<string, unknown>
 
 /** One write, as it is sent. */
 export type WireOp = Schemas['PendingOp'] & { id: string, payload: Payload }
 
-/** The write by which a row is what it is on the server. */
+/** The write that produced a row's current state on the server. */
 export interface Change {
   tableName: string
   pk: string
@@ -27,7 +27,7 @@ export interface Change {
   stamp: Stamp
 }
 
-/** What the server says of one write. */
+/** The server's result for one write. */
 export type Result = Omit<Schemas['OpResult'], 'winner'> & { winner?: Change }
 
 export interface PushAnswer { results: Result[], serverVersion: number }
@@ -37,7 +37,7 @@ export interface SnapshotAnswer { snapshotId: string, highWatermark: number, ite
 type Json = Record<string, unknown>
 
 function fail(what: string): never {
-  throw new SyncError('bad-answer', `The server's answer is not understood: ${what}`)
+  throw new SyncError('bad-answer', `The server's response is invalid: ${what}`)
 }
 
 const isObject = (v: unknown): v is Json => typeof v === 'object' && v !== null && !Array.isArray(v)
@@ -75,7 +75,7 @@ export function readPush(v: unknown, sent: Map<string, WireOp>): PushAnswer {
 export function readPull(v: unknown, cursor: number): PullAnswer {
   if (!isObject(v) || !Array.isArray(v.changes) || !isVersion(v.nextCursor) || typeof v.hasMore !== 'boolean') fail('it is not that of a pull')
   const { nextCursor, hasMore } = v
-  if (nextCursor < cursor || (hasMore && nextCursor === cursor)) fail('it does not go on')
+  if (nextCursor < cursor || (hasMore && nextCursor === cursor)) fail('it makes no progress')
   return {
     changes: v.changes.map(c => changeOf(c, x => x.op === 'delete', 'stamp')),
     nextCursor, hasMore, requiresSnapshot: v.requiresSnapshot === true,

@@ -33,7 +33,7 @@ test('two devices keep in step, share a file, switch the workspace and sign out'
   await documentsOf(first).getByText('In the second workspace').waitFor()
   await first.page.getByText(', 0 waiting').waitFor()
 
-  await first.page.getByRole('button', { name: /^Account of / }).click()
+  await first.page.getByRole('button', { name: /^Account: / }).click()
   await first.page.getByRole('menuitem', { name: 'Sign out' }).click()
   await first.page.getByText('No one is signed in.').waitFor()
   expect(await first.page.evaluate(() => sessionStorage.getItem('signed-out'))).toBe('yes')

@@ -100,7 +100,7 @@ test.runIf(newest).each(combinations)('$name: the page works or says what is off
   }
   expect(server.children).toHaveLength(ours.length > 0 ? 1 : 0)
   for (const { page, asked, said } of [first, second]) {
-    const account = page.getByRole('button', { name: /^Account of / })
+    const account = page.getByRole('button', { name: /^Account: / })
     if (ours.includes('basic-auth')) await account.waitFor()
     else expect(await account.count()).toBe(0)
     expect(asked.some(request => request.includes('/api/basic-auth/'))).toBe(ours.includes('basic-auth'))

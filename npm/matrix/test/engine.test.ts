@@ -62,7 +62,7 @@ test('node_modules of another system are named, with both platforms and the comm
   await project.run(npm.command, [...npm.install, `--os=${os}`, `--cpu=${cpu}`])
   const said = await project.look()
   expect(said).toMatch(/^other-platform: /)
-  expect(said).toContain(`has or3-cloud for ${foreign}, and this is ${own}`)
+  expect(said).toContain(`has or3-cloud for ${foreign}, but this is ${own}`)
   await project.run(npm.command, commandIn(said, 'npm'))
   expect(await project.look()).toBe('ready')
 })

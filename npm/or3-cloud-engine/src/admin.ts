@@ -2,7 +2,7 @@ import { EngineError } from './errors.js'
 import type { In, Schemas } from './methods.js'
 import type { HostEvent, HostSession, ProviderHost } from './nitro.js'
 
-/** What a host's ProviderAdminAdapter.getStatus answers (contract, workspaces-and-admin §8). */
+/** What a host's ProviderAdminAdapter.getStatus returns (contract, workspaces-and-admin §8). */
 export interface AdminStatus {
   details: Record<string, unknown>
   warnings: { level: 'warning' | 'error', message: string }[]
@@ -23,8 +23,8 @@ export interface ProviderAdmin {
 }
 
 /**
- * Shows a provider to administrators. Its status tells which package and program run; while the engine cannot be asked,
- * it says so instead of failing with the page that shows all providers.
+ * Shows a provider to administrators. Its status says which package and program run; while the engine is unavailable,
+ * it says so, and the page that shows all providers does not fail.
  */
 export function providerAdmin(host: ProviderHost, { id, kind }: Pick<ProviderAdmin, 'id' | 'kind'>): ProviderAdmin {
   return {

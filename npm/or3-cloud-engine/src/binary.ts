@@ -1,4 +1,4 @@
-// Where the program is. Everything here is synchronous, so that a host can say at once that there is none.
+// Finds the program. Everything here is synchronous, so that a host can say at once that it is missing.
 import {
   accessSync,
   chmodSync,
@@ -45,7 +45,7 @@ export interface Search {
   here?: string
 }
 
-/** The folder that a build of the host carries programs in, beside its server (build.ts). */
+/** The folder for programs in a build of the host, beside its server (build.ts). */
 export const carriedFolder = 'or3-cloud-programs'
 /** The file in it. */
 export const carriedFile = 'carried.json'
@@ -62,7 +62,7 @@ export interface Carried {
 }
 
 /**
- * The file of a module by its URL. A server that has this package bundled in, as that of a linked package, knows its
+ * The file of a module by its URL. A server that bundles this package, as with a linked package, knows its
  * own URL only after its plugins have run (Nitro says file:///_entry.js before); then it is the script of the process.
  */
 export function moduleFile(url: string, script: string | undefined): string {
@@ -76,7 +76,7 @@ export function moduleFile(url: string, script: string | undefined): string {
   return script ?? ''
 }
 
-/** Finds the program: OR3_CLOUD_BIN, else what the build has brought along, else the package of this platform. */
+/** Finds the program: OR3_CLOUD_BIN, else the one in the build, else the package for this platform. */
 export function findBinary({
   env = process.env,
   platform = process.platform,
@@ -104,7 +104,7 @@ export function findBinary({
   if (folder && carried && carried.targets.length > 0) {
     throw new EngineProblem(
       'other-platform',
-      `This server was built on ${carried.builtOn} and brings or3-cloud ${carried.version} along for `
+      `This server was built on ${carried.builtOn} and includes or3-cloud ${carried.version} for `
       + `${carried.targets.join(', ')} (${folder}); `
       + `it runs on ${target}. On the machine that builds, install the package of `
       + `${target}:\n${foreignInstall(target)}\n`
@@ -117,20 +117,20 @@ export function findBinary({
       'other-platform',
       `${packageName} ${packageVersion} (${dirname(here)}) has or3-cloud for ${others.join(', ')}, and this is `
       + `${target}: `
-      + `node_modules comes from another system. Install on this one:\n${installCommands(target)}`,
+      + `node_modules comes from another system. Install it on this one:\n${installCommands(target)}`,
     )
   }
   throw new EngineProblem(
     'not-installed',
     `The program or3-cloud is missing: ${platformPackage(target)} ${packageVersion}, an optional dependency of `
-    + `${packageName} (${dirname(here)}), is not installed. Optional dependencies are left out by --omit=optional, `
-    + `and get lost from a lock file that was `
+    + `${packageName} (${dirname(here)}), is not installed. Optional dependencies are skipped by --omit=optional, `
+    + `and are missing from a lock file that was `
     + `written on another system. Install it by one of\n${installCommands(target)}\nor set OR3_CLOUD_BIN to the `
     + `program, or OR3_CLOUD_URL to a running engine.`,
   )
 }
 
-/** The commands that install for another system than the one they run on. */
+/** The commands that install the program for another system. */
 export function foreignInstall(target: Target): string {
   const [os, cpu] = target.split('-')
   return (
@@ -147,7 +147,7 @@ function checkSetting(path: string): string {
   if (!stat)
     throw new EngineProblem(
       'bad-setting',
-      `OR3_CLOUD_BIN is ${path}, and there is no such file. Correct it, or unset it to use the package ${packageName}.`,
+      `OR3_CLOUD_BIN is ${path}, but there is no such file. Correct it, or unset it to use the package ${packageName}.`,
     )
   if (!stat.isFile())
     throw new EngineProblem(
@@ -187,7 +187,7 @@ function readCarried(folder: string): Carried {
   throw new EngineProblem('not-installed', `${join(folder, carriedFile)} is damaged; build the host again`)
 }
 
-/** Looks for the package of a target as Node does it for a module in the file here. */
+/** Looks for the package of a target as Node would for an import in this file. */
 export function findInstalled(target: Target, here: string): Binary | undefined {
   const name = platformPackage(target)
   let manifest: string
@@ -201,18 +201,18 @@ export function findInstalled(target: Target, here: string): Binary | undefined 
   if (!statSync(path, { throwIfNoEntry: false })) {
     throw new EngineProblem(
       'not-installed',
-      `${path} is missing from the package ${name} ${versionOf(manifest)}, though virus scanners may have removed it. `
+      `${path} is missing from the package ${name} ${versionOf(manifest)}; a virus scanner may have removed it. `
       + `Install it again:\n${installCommands(target)}`,
     )
   }
   return { path, from: `${name} ${versionOf(manifest)}` }
 }
 
-/** What may refuse, as in a file system that is mounted read-only, or without the right to execute. */
+/** What can fail, as on a file system that is mounted read-only or noexec. */
 export interface ExecuteOptions {
   chmod?: (path: string, mode: number) => void
   mayExecute?: (path: string) => boolean
-  /** Folders for a copy, the first that works. */
+  /** Folders for a copy; the first that works is used. */
   caches?: string[]
 }
 
@@ -227,7 +227,7 @@ function mayExecute(path: string): boolean {
 }
 
 /**
- * Returns a path from which the program can be executed: the file, whose lost bit is set again; else a copy in a folder
+ * Returns a path from which the program can be executed: the file, with its execute bit restored, or a copy in a folder
  * of this user.
  *
  * @throws EngineProblem `not-executable`
@@ -246,10 +246,10 @@ export function executable({ path, from }: Binary, options: ExecuteOptions = {})
   try {
     chmod(path, statSync(path).mode | 0o111)
     if (may(path)) return path
-    tried.push('it is still not executable with its bit set; the folder may be mounted with noexec')
+    tried.push('it is still not executable with its execute bit set; the folder may be mounted with noexec')
   }
   catch (error) {
-    tried.push(`its bit cannot be set (${error instanceof Error ? error.message : String(error)})`)
+    tried.push(`its execute bit cannot be set (${error instanceof Error ? error.message : String(error)})`)
   }
   for (const cache of caches) {
     try {
@@ -269,7 +269,7 @@ export function executable({ path, from }: Binary, options: ExecuteOptions = {})
   )
 }
 
-/** Copies the program into a folder that no other user may write to. Those who start it meanwhile find all of it. */
+/** Copies the program into a folder that no other user can write to. Processes never see a partial copy. */
 function copyTo(cache: string, path: string, chmod: (path: string, mode: number) => void): string {
   mkdirSync(cache, { recursive: true, mode: 0o700 })
   const folder = lstatSync(cache)

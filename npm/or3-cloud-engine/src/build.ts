@@ -1,4 +1,4 @@
-// What a module does while the host is built: Nitro does not trace a file that is only executed, so it is carried
+// What a module does while the host is built: Nitro does not trace a file that is only executed, so it is copied
 // along.
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -15,7 +15,7 @@ import {
   type Target,
 } from './package.js'
 
-/** What is needed of Nitro 2. */
+/** The part of Nitro 2 that is needed. */
 export interface NitroLike {
   options: { dev: boolean, preset: string, static?: boolean, output: { serverDir: string } }
   hooks: { hook: (name: 'compiled', run: () => void) => unknown }
@@ -39,8 +39,8 @@ export interface CarryOptions {
 }
 
 /**
- * Brings the program into the build: `.output/server/or3-cloud-programs`. The targets are those of OR3_CLOUD_TARGETS,
- * such as `linux-x64,linux-arm64`, else this machine.
+ * Copies the program into the build: `.output/server/or3-cloud-programs`. The targets are those of OR3_CLOUD_TARGETS,
+ * such as `linux-x64,linux-arm64`, or else this machine.
  *
  * @throws EngineProblem for presets that cannot start a program, and for targets that are named and not installed
  */
@@ -49,12 +49,12 @@ export function carryEngine(
   { env = process.env, here = fileURLToPath(import.meta.url) }: CarryOptions = {},
 ): void {
   const { dev, preset, output } = nitro.options
-  if (dev || nitro.options.static) return // there is no server to bring it to
+  if (dev || nitro.options.static) return // there is no server to copy it to
   if (!nodePresets.has(preset.replaceAll('_', '-'))) {
     throw new EngineProblem(
       'unsupported-platform',
       `The Nitro preset ${preset} is not supported: or3-cloud runs beside a Node server. Build with `
-      + `NITRO_PRESET=node-server, or take other providers`,
+      + `NITRO_PRESET=node-server, or use other providers`,
     )
   }
   const own = targetOf(process.platform, process.arch)
@@ -73,7 +73,7 @@ export function carryEngine(
     if (!program && named.length > 0) {
       throw new EngineProblem(
         'not-installed',
-        `OR3_CLOUD_TARGETS names ${target}, and ${platformPackage(target)} ${packageVersion} is not installed. `
+        `OR3_CLOUD_TARGETS names ${target}, but ${platformPackage(target)} ${packageVersion} is not installed. `
         + `Install it:\n`
         + (target === own ? installCommands(target) : foreignInstall(target)),
       )

@@ -18,7 +18,7 @@ import {
 } from './methods.js'
 import { neverSent, readBody, type Transport } from './transport.js'
 
-/** An engine that can be asked. */
+/** A connection to a running engine. */
 export interface Connection {
   transport: Transport
   hello: Hello
@@ -27,7 +27,7 @@ export interface Connection {
 /** How an engine is reached: started here, or running elsewhere. */
 export interface Reach {
   /**
-   * Waits until the engine can be asked, at most for as many milliseconds.
+   * Waits until the engine is available, for at most the given number of milliseconds.
    *
    * @throws EngineError `unavailable` when the time is over, with the EngineProblem as its cause
    */
@@ -44,14 +44,14 @@ export interface StreamOptions<N extends StreamName> {
   signal?: AbortSignal
 }
 
-/** How long a request waits for an engine that starts or starts again, in milliseconds; then it is a 503. */
+/** How long a request waits for an engine that is starting or restarting, in milliseconds; then it fails with 503. */
 const defaultPatience = 5_000
-/** How long after a refused connection the next one is tried, in milliseconds. */
+/** The pause after a refused connection before the next attempt, in milliseconds. */
 const retryPause = 100
 /** How long a stream may be silent, in milliseconds: three of the engine's pings. */
 const silence = 45_000
 
-/** Who asks, as the header has it. */
+/** The caller, as the header has it. */
 export function encodeCaller(caller: Caller | undefined): string {
   return encodeURIComponent(JSON.stringify(caller ?? {}))
 }
@@ -67,7 +67,7 @@ export class Client {
   }
 
   /**
-   * Calls a method. A fault is an EngineError, and so is an engine that cannot be reached, a connection that breaks or
+   * Calls a method. A fault is an EngineError, and so is an engine that cannot be reached, a broken connection or
    * an answer that cannot be read: `unavailable`.
    */
   async call<N extends Method>(
@@ -85,7 +85,7 @@ export class Client {
     }
   }
 
-  /** Is call for large answers, which are parsed only if someone reads them (heldAnswer). */
+  /** Like call, for large answers, which are parsed only if someone reads them (heldAnswer). */
   async hold<N extends Method>(
     method: N,
     input: In<N>,
@@ -107,7 +107,7 @@ export class Client {
   }
 
   /**
-   * Reads a stream until it ends, which it does when the engine stops. The generator ends in silence when the signal
+   * Reads a stream until it ends, which it does when the engine stops. The generator ends without error if the signal
    * aborts; everything else that breaks the stream is an EngineError. It does not keep the process alive.
    */
   async* events<N extends StreamName>(
@@ -131,7 +131,7 @@ export class Client {
     }
   }
 
-  /** Returns connection and hello, for those who pass on what they do not read. */
+  /** Returns the connection and hello, for callers that forward data without reading it. */
   connect(signal?: AbortSignal): Promise<Connection> {
     return this.#reach.ready(this.#patience, signal)
   }
@@ -142,7 +142,7 @@ export class Client {
   }
 
   /**
-   * Sends a request, and sends it again as long as no connection comes about and there is time. What may have arrived
+   * Sends a request, and retries as long as no connection can be made and there is time. What may have arrived
    * is never repeated.
    */
   async #ask<A>(signal: AbortSignal | undefined, send: (transport: Transport) => Promise<A>): Promise<A> {
@@ -162,11 +162,11 @@ export class Client {
   }
 }
 
-/** Reads the events of an answer, and breaks it off when it has been silent for too long. */
+/** Reads the events of an answer, and aborts it if it has been silent for too long. */
 export async function* listen(answer: IncomingMessage): AsyncGenerator<ServerEvent, void> {
   answer.socket.unref()
   const watch = setTimeout(
-    () => answer.destroy(new Error(`the engine has said nothing for ${silence / 1000} seconds`)),
+    () => answer.destroy(new Error(`the engine has sent nothing for ${silence / 1000} seconds`)),
     silence,
   ).unref()
   try {
@@ -189,9 +189,9 @@ async function received<T>(reading: Promise<T>, signal: AbortSignal | undefined)
 }
 
 /**
- * Asks what listens at a place for its hello.
+ * Requests hello from whatever listens at a place.
  *
- * @throws EngineError code `conflict` where no version of the protocol is common; the message names both programs and
+ * @throws EngineError code `conflict` if there is no common protocol version; the message names both programs and
  * both ranges
  */
 export async function greet(transport: Transport, client: string, signal?: AbortSignal): Promise<Hello> {

@@ -17,7 +17,7 @@ export interface EngineOptions {
   user: { name: string, version: string }
   /** Gets one line for the host's operator. */
   log?: (level: 'info' | 'error', line: string) => void
-  /** Where the program and its settings are looked for. */
+  /** Where to look for the program and its settings. */
   search?: Search
   /** The data directory, if not the one that the settings name. */
   dataDir?: string
@@ -58,7 +58,7 @@ export class Engine {
   }
 
   /**
-   * Says at once, without starting anything, whether there is a program that can be started: for strict mode, in which
+   * Checks at once, without starting anything, whether there is a program to start: for strict mode, in which
    * a host does not start without it.
    *
    * @throws EngineProblem
@@ -68,12 +68,12 @@ export class Engine {
     else placeOfURL(this.#url)
   }
 
-  /** Starts the engine, if nothing has yet. It is started by the first question anyway. */
+  /** Starts the engine, if it has not been started. The first call starts it anyway. */
   start(): void {
     this.#supervisor.start()
   }
 
-  /** Resolves when the engine can be asked; rejects with the first EngineProblem, while attempts go on. */
+  /** Resolves when the engine is available; rejects with the first EngineProblem, while attempts continue. */
   async started(signal?: AbortSignal): Promise<Hello> {
     return (await this.#supervisor.started(signal)).hello
   }
@@ -103,20 +103,20 @@ export class Engine {
     return this.#client.events(name, options)
   }
 
-  /** Says who has sent a request, from memory where the rules allow it (SessionMemory). */
+  /** Says who sent a request, from memory if the rules allow it (SessionMemory). */
   session(request: BrowserRequest, caller: Caller, options?: AskOptions): Promise<SessionAnswer> {
     return this.#sessions.ask(request, caller, options)
   }
 
   /**
-   * Has everyone asked for again by `session`: for the moment when the answer to a change of accounts is known, and not
-   * passed on yet. A user who reads that they are signed out is then signed out with the next request.
+   * Makes `session` ask the engine about everyone again: called when the answer to an account change is known, but not
+   * forwarded yet. A user who reads that they are signed out is then signed out as of the next request.
    */
   doubtSessions(): void {
     this.#sessions.doubt()
   }
 
-  /** Passes a browser's request on, and the answer back (relay). */
+  /** Forwards a browser's request, and returns the answer (relay). */
   relay(request: IncomingMessage, response: ServerResponse, options: RelayOptions): Promise<void> {
     return relay(this.#client, request, response, options)
   }
@@ -126,12 +126,12 @@ export class Engine {
     return this.#client.hello(signal)
   }
 
-  /** What the engine has offered last, also while it starts again; undefined before the first time. */
+  /** What the engine last offered, even while it restarts; undefined before the first time. */
   get offered(): Hello | undefined {
     return this.#hello
   }
 
-  /** Adds a user. The engine is let go when the last has left. */
+  /** Adds a user. The engine is released when the last one has left. */
   enter(user: EngineOptions['user']): () => Promise<void> {
     const key = Symbol(user.name)
     this.#users.set(key, `${user.name} ${user.version}`)
@@ -168,8 +168,8 @@ export interface EngineUse {
 }
 
 /**
- * The engine of this process: the first package that asks makes it, and the others share it. Modules that are loaded
- * again, as in development, find the one that there is; other versions of this package have their own, which joins the
+ * The engine of this process: the first package that asks creates it, and the others share it. Modules that are loaded
+ * again, as in development, find the existing one; other versions of this package have their own, which joins the
  * first one's engine.
  */
 export function useEngine(options: EngineOptions): EngineUse {

@@ -8,7 +8,7 @@ import type { Fault, FaultCode } from './methods.js'
 export class EngineError extends Error {
   override readonly name = 'EngineError'
   readonly code: FaultCode
-  /** The status of HTTP. */
+  /** The HTTP status. */
   readonly status: number
   /** In seconds, for the header Retry-After; undefined if waiting does not help. */
   readonly retryAfter: number | undefined
@@ -31,7 +31,7 @@ export class EngineError extends Error {
   }
 }
 
-/** The engine cannot be asked now. This is never "signed out" and never "not found". */
+/** The engine is unavailable. This never means "signed out" or "not found". */
 export function unavailable(cause: unknown, retryAfter = 1): EngineError {
   return new EngineError(
     { code: 'unavailable', status: 503, message: 'The cloud is temporarily unavailable', retryAfter },
@@ -40,8 +40,8 @@ export function unavailable(cause: unknown, retryAfter = 1): EngineError {
 }
 
 /**
- * Reads the body of an error. What is not a fault of the protocol comes from something else that listens there, which
- * is as good as no engine.
+ * Reads the body of an error. If it is not a fault of the protocol, something else listens there, which
+ * is the same as no engine.
  */
 export function faultOf(status: number, text: string): EngineError {
   try {
@@ -52,7 +52,7 @@ export function faultOf(status: number, text: string): EngineError {
     // told below
   }
   return unavailable(
-    new Error(`what listens there is no engine: it answers ${status} ${JSON.stringify(text.slice(0, 200))}`),
+    new Error(`what listens there is not an engine: it answers ${status} ${JSON.stringify(text.slice(0, 200))}`),
   )
 }
 
@@ -72,12 +72,12 @@ function isFault(value: unknown): value is Fault {
 }
 
 export type ProblemCode
-  = | 'unsupported-platform' // there is no program for it
+  = | 'unsupported-platform' // there is no program for this platform
     | 'not-installed' // the package of the platform is missing
-    | 'other-platform' // what is installed or was built in is for another one
+    | 'other-platform' // what is installed or built in is for another platform
     | 'bad-setting' // OR3_CLOUD_BIN or OR3_CLOUD_URL is wrong
     | 'not-executable'
-    | 'version' // no version of the protocol is common
+    | 'version' // there is no common protocol version
     | 'ended' // the program ended, or could not be started
     | 'unreachable' // nothing answers at OR3_CLOUD_URL
 
@@ -93,7 +93,7 @@ export class EngineProblem extends Error {
     this.code = code
   }
 
-  /** Whether no new attempt can help before a person has done something. */
+  /** Whether retrying is useless until a person has done something. */
   get lasting(): boolean {
     return this.code !== 'ended' && this.code !== 'unreachable'
   }

@@ -6,7 +6,7 @@ export interface ServerEvent {
   data: string
 }
 
-/** An event is a few hundred bytes; this bounds what another program that listens there can make us hold. */
+/** An event is a few hundred bytes; this limits how much another program that listens there can make us buffer. */
 const maxEvent = 1 << 20
 
 /**

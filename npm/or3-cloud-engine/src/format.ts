@@ -18,8 +18,8 @@ const peMachines = new Map([
 ])
 
 /**
- * Tells for which target a program was built, by its header; undefined if it is a script or cannot be told. ELF does
- * not say Linux or FreeBSD: it counts as this system's.
+ * Returns the target that a program was built for, by its header; undefined if it is a script or unknown. ELF does
+ * not distinguish Linux from FreeBSD: it counts as this system's.
  */
 export function builtFor(path: string): Target | undefined {
   const head = Buffer.alloc(4096)

@@ -7,7 +7,7 @@ import { placeOfURL } from './place.js'
 import type { Launcher, News, Running } from './supervisor.js'
 import { readBody, Transport } from './transport.js'
 
-/** Stays at an engine that another process runs (OR3_CLOUD_URL), which does not end by itself meanwhile. */
+/** Uses an engine that another process runs (OR3_CLOUD_URL), which does not end on its own in the meantime. */
 export class GuestLauncher implements Launcher {
   readonly #url: string
   readonly #client: string
@@ -38,7 +38,7 @@ export class GuestLauncher implements Launcher {
     signal: AbortSignal,
   ): Promise<EngineProblem> {
     const place = find()
-    if (!place) throw new Error('no engine has written there where it listens')
+    if (!place) throw new Error('no engine has written its address there')
     const transport = new Transport(place)
     try {
       await greet(transport, this.#client, signal)
@@ -57,7 +57,7 @@ export class GuestLauncher implements Launcher {
       }
       return new EngineProblem(
         'unreachable',
-        `The engine at OR3_CLOUD_URL=${this.#url} has ended, or stops. Start it again: or3-cloud engine`,
+        `The engine at OR3_CLOUD_URL=${this.#url} has ended or is stopping. Start it again: or3-cloud engine`,
       )
     }
     finally {
@@ -70,7 +70,7 @@ export class GuestLauncher implements Launcher {
       return new EngineProblem(
         'version',
         `${error.message} (${packageName} ${packageVersion}, OR3_CLOUD_URL=${this.#url}). Upgrade the older of the `
-        + `two: the program by a new download, the package by npm install ${packageName}@latest`,
+        + `two: download the new program, or run npm install ${packageName}@latest`,
         { cause: error },
       )
     }

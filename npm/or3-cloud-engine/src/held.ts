@@ -2,9 +2,9 @@
 export type Members<T> = { readonly [Name in keyof Required<T>]: true }
 
 /**
- * An answer that came as JSON and mostly leaves as that, such as a page of changes of some megabytes. Code that reads a
- * member has it parsed. A host that answers with it as it is need not: h3 sends what has `arrayBuffer` and `type`, as a
- * Blob does, by its bytes. What does not know that sees an object with these members.
+ * An answer that came as JSON and usually leaves as JSON, such as a few megabytes of changes. It is parsed when
+ * code reads a member. A host that returns it unchanged need not parse it: h3 sends objects with `arrayBuffer` and
+ * `type`, such as a Blob, as bytes. Other code sees an object with these members.
  */
 export function heldAnswer<T>(json: Buffer, members: Members<T>): T {
   const held = new HeldAnswer(json)

@@ -1,4 +1,4 @@
-// The decisions of the supervisor: which state follows on which event. Nothing here does anything.
+// The decisions of the supervisor: which state follows which event. Nothing here has side effects.
 import type { EngineProblem } from './errors.js'
 
 /**
@@ -19,11 +19,11 @@ export type State<C>
 
 export type Event<C>
   = | { name: 'start' }
-  /** The process has said where the engine is, and it has been greeted. */
+  /** The process has said where the engine is, and hello has succeeded. */
     | { name: 'spoke', connection: C }
-  /** What it has started is of no use to us; it is still there. */
+  /** The launched engine is unusable, but is still running. */
     | { name: 'refused', problem: EngineProblem }
-  /** It could not be started, or has ended. */
+  /** The engine could not be started, or has ended. */
     | { name: 'left', problem: EngineProblem }
   /** A back-off is over. */
     | { name: 'elapsed' }
@@ -39,7 +39,7 @@ export const shortest = 100
 export const longest = 30_000
 
 /**
- * How long to wait after so many failures. A lasting problem waits for a person, so it is looked at rarely. random is
+ * How long to wait after a number of failures. A lasting problem needs a person, so retries are rare. random is
  * from 0 to 1.
  */
 export function backOff(failures: number, lasting: boolean, random: number): number {
@@ -63,7 +63,7 @@ function fail<C>(failures: number, problem: EngineProblem, { random }: Moment, b
   ]
 }
 
-/** Returns what follows; what means nothing in a state returns the same state. */
+/** Returns the next state and effects; an event without meaning in a state returns the same state. */
 export function step<C>(state: State<C>, event: Event<C>, moment: Moment): Step<C> {
   if (event.name === 'stop') return state.name === 'stopped' ? [state, []] : [{ name: 'stopped' }, [{ do: 'end' }]]
   switch (state.name) {

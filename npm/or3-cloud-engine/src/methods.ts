@@ -6,9 +6,9 @@ export type Hello = Schemas['Hello']
 export type Versions = Schemas['Versions']
 export type Fault = Schemas['Fault']
 export type FaultCode = Fault['code']
-/** For whom a host asks. */
+/** The user on whose behalf a host calls. */
 export type Caller = Schemas['Caller']
-/** A caller with a user, as methods need it that are done for one. */
+/** A caller with a user, for methods that act on behalf of one. */
 export type UserCaller = Caller & { user: Schemas['User'] }
 export type BrowserRequest = Schemas['BrowserRequest']
 export type SessionAnswer = Schemas['SessionAnswer']
@@ -16,7 +16,7 @@ export type Revocation = Schemas['Revocation']
 
 type Operations = Omit<operations, 'hello'>
 
-/** The names of the methods: what is asked with a JSON object and answers one. */
+/** The names of the methods, which take and return a JSON object. */
 export type Method = {
   [N in keyof Operations]: Operations[N] extends { requestBody: { content: { 'application/json': unknown } } }
     ? N
@@ -26,17 +26,17 @@ export type Method = {
 /** The names of the streams of events. */
 export type StreamName = Exclude<keyof Operations, Method>
 
-/** What a method is asked with. */
+/** The input of a method. */
 export type In<N extends Method> = Operations[N]['requestBody']['content']['application/json']
 
-/** What a method answers. */
+/** The output of a method. */
 export type Out<N extends Method> = Operations[N] extends {
   responses: { 200: { content: { 'application/json': infer Answer } } }
 }
   ? Answer
   : never
 
-/** Who may ask: methods that are done for a user need one. */
+/** The caller of a method: methods that act on behalf of a user need one. */
 export type CallerOf<N extends keyof Operations> = Operations[N]['parameters'] extends { header: object }
   ? UserCaller
   : Caller | undefined
@@ -44,10 +44,10 @@ export type CallerOf<N extends keyof Operations> = Operations[N]['parameters'] e
 /** The versions of the protocol that this package speaks. */
 export const spoken: Versions = { oldest: 1, current: 1 }
 
-/** What the paths of all methods begin with. */
+/** The path prefix of all methods. */
 export const prefix = '/engine/v1/'
 
-/** The header that says for whom a host asks. */
+/** The header with the caller. */
 export const callerHeader = 'or3-engine-caller'
 
 /** A range of versions as people read it. */

@@ -1,5 +1,5 @@
-// What a provider package has of the Nitro server that it runs in: who asks, the host's errors, start and end. Nothing
-// of h3 or Nitro is imported: the host bundles its own, and its createError is handed in.
+// How a provider package uses the Nitro server that it runs in: callers, the host's errors, start and end. Nothing
+// of h3 or Nitro is imported: the host bundles its own, and its createError is passed in.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -13,7 +13,7 @@ import { settingsOf, type HostChoices } from './settings.js'
 
 export { providerAdmin, type AdminStatus, type ProviderAdmin } from './admin.js'
 
-/** What is needed of an event of h3. */
+/** The part of an h3 event that is needed. */
 export interface HostEvent {
   node: { req: IncomingMessage, res: ServerResponse }
   /** Path and query, without the base path of the host. */
@@ -21,14 +21,14 @@ export interface HostEvent {
   context: object
 }
 
-/** What is needed of Nitro's app. */
+/** The part of Nitro's app that is needed. */
 export interface HostApp {
   hooks: { hook: (name: 'close', run: () => Promise<void>) => unknown }
 }
 
 /**
- * The part of a host's runtime configuration that says what it has chosen, how strictly it starts, and which proxies it
- * believes.
+ * The part of a host's runtime configuration with the selected providers, how strictly it starts, and which proxies it
+ * trusts.
  */
 export interface HostConfig extends HostChoices {
   auth?: HostChoices['auth'] & { strict?: unknown }
@@ -58,9 +58,9 @@ export interface ProviderHostOptions {
 
 export interface StartOptions {
   /**
-   * `process.env.NODE_ENV` as the package's own code has it: Nitro writes into what it bundles for what it was built,
-   * which the environment need not say. While a host is built and renders pages, that is `prerender`: then nothing is
-   * started or asked.
+   * `process.env.NODE_ENV` as seen by the package's code: Nitro replaces it in bundled code with the mode of the build,
+   * which the environment may not have. While a build prerenders pages, it is `prerender`: then nothing is
+   * started or called.
    */
   mode: string | undefined
 }
@@ -85,12 +85,12 @@ export class ProviderHost {
   }
 
   /**
-   * Starts the engine, and lets it go when the host closes. It does not wait, so that what a plugin registers after it
-   * is there at once. The engine gets the host's environment and what the host was configured with.
+   * Starts the engine, and releases it when the host closes. It does not wait, so that what a plugin registers after it
+   * is there at once. The engine gets the host's environment and configuration.
    *
-   * In strict mode a host without an engine does not run: what can be told at once is thrown, and a first start that
-   * fails ends the process with 1, the reason being in the log. Otherwise the log has the reason, requests are answered
-   * 503, and the engine is tried again.
+   * In strict mode a host does not run without an engine: what is known at once is thrown, and if the first start
+   * fails, the process exits with 1 and the reason is in the log. Otherwise the log has the reason, requests get a
+   * 503, and the engine is started again.
    *
    * @throws EngineProblem
    */
@@ -115,12 +115,12 @@ export class ProviderHost {
     })
   }
 
-  /** What the engine has offered last; undefined before the first time (Engine.offered). */
+  /** What the engine last offered; undefined before the first time (Engine.offered). */
   get offered(): Hello | undefined {
     return this.#engine?.offered
   }
 
-  /** Whether it is started, and the host has not closed. */
+  /** Whether the engine has been started and the host has not closed. */
   get running(): boolean {
     return this.#engine !== undefined
   }
@@ -134,7 +134,7 @@ export class ProviderHost {
   /**
    * Calls a method of the protocol, for the user of a session where it needs one. Faults are the host's errors.
    *
-   * @param event the request that it is done for; undefined where the host tells none
+   * @param event the request that the call is for; undefined if the host passes none
    */
   async call<N extends Method>(
     event: HostEvent | undefined,
@@ -146,7 +146,7 @@ export class ProviderHost {
     return this.answering(event, async () => this.engine.call(method, input, caller as CallerOf<N>))
   }
 
-  /** Is call for large answers, which a host mostly passes on as they are (heldAnswer). */
+  /** Like call, for large answers, which a host usually forwards unchanged (heldAnswer). */
   async hold<N extends Method>(
     event: HostEvent,
     method: N,
@@ -159,8 +159,8 @@ export class ProviderHost {
   }
 
   /**
-   * Says who has sent a request. Cookies that are renewed by it are added to the answer. During prerendering no browser
-   * has.
+   * Says who sent a request. Renewed cookies are added to the answer. During prerendering there is no
+   * browser.
    */
   async session(event: HostEvent): Promise<SessionAnswer['session']> {
     if (this.#prerendering) return null
@@ -173,12 +173,12 @@ export class ProviderHost {
     return session
   }
 
-  /** Has every browser proven again (Engine.doubtSessions). */
+  /** Makes every session be verified again (Engine.doubtSessions). */
   doubtSessions(): void {
     this.#engine?.doubtSessions()
   }
 
-  /** Passes a request on to the engine, and its answer back (relay). */
+  /** Forwards a request to the engine, and returns its answer (relay). */
   async relay(
     event: HostEvent,
     { session, ...options }: { session?: HostSession } & Omit<RelayOptions, 'caller'> = {},
@@ -192,14 +192,14 @@ export class ProviderHost {
     )
   }
 
-  /** Who has sent a request, by the host's own rule for proxies, and who is signed in there. */
+  /** Where a request comes from, by the host's rules for proxies, and who is signed in. */
   caller(event: HostEvent, session?: HostSession): Caller {
     const caller = browserOf(event.node.req, this.#options.config())
     const user = userOf(session, provenOf(event))
     return user ? { ...caller, ...user } : caller
   }
 
-  /** Does what asks the engine, and makes its faults the host's errors, with Retry-After. */
+  /** Runs an engine call, and turns its faults into the host's errors, with Retry-After. */
   async answering<T>(event: HostEvent | undefined, ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
@@ -209,7 +209,7 @@ export class ProviderHost {
     }
   }
 
-  /** The host's error for a fault of the engine; what is none of its faults stays as it is. */
+  /** The host's error for an engine fault; other errors stay as they are. */
   error(error: unknown, event?: HostEvent): unknown {
     if (!(error instanceof EngineError)) return error
     const res = event?.node.res
@@ -219,7 +219,7 @@ export class ProviderHost {
 }
 
 /**
- * Whether a host does not start with what is wrong: OR3_STRICT_CONFIG=true, production, or `auth.strict` of its
+ * Whether a host refuses to start with errors: OR3_STRICT_CONFIG=true, production, or `auth.strict` in its
  * configuration.
  */
 export function isStrict({ auth }: HostConfig, env: Readonly<Record<string, string | undefined>>): boolean {
@@ -227,8 +227,8 @@ export function isStrict({ auth }: HostConfig, env: Readonly<Record<string, stri
 }
 
 /**
- * A browser's address, the host that it has asked for, and whether it came encrypted (contract, security-middleware
- * §4). Where proxies are trusted and none says the host, it is not known, so that the rule of origins fails closed.
+ * A browser's address, the requested host, and whether the request was encrypted (contract, security-middleware
+ * §4). If proxies are trusted and none names the host, it is unknown, so that the origin check fails closed.
  */
 export function browserOf(request: IncomingMessage, { security }: HostConfig): Omit<Caller, 'user'> {
   const { trustProxy, forwardedForHeader, forwardedHostHeader } = security?.proxy ?? {}
@@ -237,28 +237,28 @@ export function browserOf(request: IncomingMessage, { security }: HostConfig): O
     const value = request.headers[typeof name === 'string' && name ? name.toLowerCase() : usual]
     return ((Array.isArray(value) ? value[0] : value) ?? '').split(',')[0]?.trim() ?? ''
   }
-  // A request of the host to itself has no connection.
+  // A request from the host to itself has no connection.
   const socket = request.socket as Partial<TLSSocket> | undefined
   const told = trusted ? first(forwardedForHeader, 'x-forwarded-for') : ''
   const clientIp = isIP(told) ? told : socket?.remoteAddress
   const named = trusted ? first(forwardedHostHeader, 'x-forwarded-host') : (request.headers.host ?? '').trim()
   const proto = trusted ? first(undefined, 'x-forwarded-proto').toLowerCase() : ''
   const https = proto === 'https' || (proto !== 'http' && socket?.encrypted === true)
-  // Browsers leave the usual port out of an origin, and some proxies say it.
+  // Browsers omit the default port from an origin, but some proxies include it.
   const host = named.toLowerCase().replace(https ? /:443$/ : /:80$/, '')
   return { ...(clientIp && isIP(clientIp) && { clientIp }), ...(host && { host }), ...(https && { https }) }
 }
 
 type Proven = NonNullable<SessionAnswer['session']>
 
-/** Where a request has its proven session, for packages that do not ask for it themselves. */
+/** Where a request keeps its verified session, for packages that do not request it themselves. */
 const provenKey = 'or3-cloud-engine/session'
 
 function provenOf({ context }: HostEvent): Proven | undefined {
   return (context as Record<string, Proven | undefined>)[provenKey]
 }
 
-/** The user of a session context, and which session of theirs it is if the engine has proven it in this request. */
+/** The user of a session context, and the session's id if the engine has verified it in this request. */
 function userOf(session: HostSession | undefined, proven?: Proven): { user: NonNullable<Caller['user']> } | undefined {
   if (!session?.authenticated || !session.user) return undefined
   const { user, provider, providerUserId, workspace, role } = session

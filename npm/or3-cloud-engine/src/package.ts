@@ -10,10 +10,10 @@ export const packageName = 'or3-cloud-engine'
  */
 export const packageVersion = '0.1.0'
 
-/** What a package of a platform is called by Node: `process.platform` and `process.arch`. */
+/** A platform in Node's terms: `process.platform` and `process.arch`. */
 export type Target = `${string}-${string}`
 
-/** The systems for which there is a program, by Node's names. */
+/** The platforms that have a program, in Node's terms. */
 export const targets: readonly Target[] = [
   'linux-x64',
   'linux-arm64',
@@ -40,7 +40,7 @@ export function programFile(target: Target): string {
   return target.startsWith('win32-') ? 'or3-cloud.exe' : 'or3-cloud'
 }
 
-/** The commands that put the package of a target where this one finds it. */
+/** The commands that install the package of a target where this one finds it. */
 export function installCommands(target: Target, version = packageVersion): string {
   const wanted = `${platformPackage(target)}@${version}`
   return `  npm install --save-optional ${wanted}\n  pnpm add --save-optional ${wanted}\n  bun add --optional ${wanted}`

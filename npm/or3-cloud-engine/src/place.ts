@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { EngineProblem } from './errors.js'
 
-/** Where an engine listens: a Unix socket, or a port of this machine that asks for a secret. */
+/** Where an engine listens: a Unix socket, or a port of this machine that requires a secret. */
 export type Place = { socketPath: string } | { host: string, port: number, secret: string }
 
-/** The longest path that every system takes for a socket: macOS has 104 bytes, with a zero at the end. */
+/** The longest socket path that every system accepts: macOS allows 104 bytes, including the terminating zero. */
 const maxSocketPath = 103
 
 function object(text: string): Record<string, unknown> | undefined {
@@ -23,7 +23,7 @@ function at(address: string, secret: string): Place | undefined {
   return match?.[1] && match[2] ? { host: match[1].replace(/[[\]]/g, ''), port: Number(match[2]), secret } : undefined
 }
 
-/** What `or3-cloud engine` says in one line of standard output. */
+/** What `or3-cloud engine` prints on standard output, as one line. */
 export interface Announcement {
   place: Place
   version: string
@@ -42,7 +42,7 @@ export function readAnnouncement(line: string): Announcement | undefined {
   return place && { place, version: said.version, pid: said.pid, joined: said.joined === true }
 }
 
-/** Reads engine.json of a data directory; undefined if no engine is there, or it is just starting. */
+/** Reads engine.json of a data directory; undefined if there is no engine, or it is still starting. */
 export function readPlaceFile(path: string): Place | undefined {
   let text: string
   try {
@@ -59,7 +59,7 @@ export function readPlaceFile(path: string): Place | undefined {
 
 /**
  * Reads OR3_CLOUD_URL: `unix:/path/to/engine.sock`, or `file:/path/to/engine.json`, which is read again whenever the
- * engine has to be found, because a loopback address and its secret are others after each start.
+ * engine has to be found, because a loopback address and its secret change with each start.
  */
 export function placeOfURL(url: string): () => Place | undefined {
   if (url.startsWith('unix:')) {
@@ -73,8 +73,8 @@ export function placeOfURL(url: string): () => Place | undefined {
     if (bytes > maxSocketPath) {
       throw new EngineProblem(
         'bad-setting',
-        `OR3_CLOUD_URL names a socket whose path has ${bytes} bytes; systems take ${maxSocketPath}. `
-        + `Name it through a shorter link: ln -s '${socketPath.replace(/\/[^/]*$/, '')}' /run/or3-cloud, then `
+        `OR3_CLOUD_URL names a socket whose path has ${bytes} bytes; the maximum is ${maxSocketPath}. `
+        + `Use a shorter symbolic link: ln -s '${socketPath.replace(/\/[^/]*$/, '')}' /run/or3-cloud, then `
         + `OR3_CLOUD_URL=unix:/run/or3-cloud/${socketPath.replace(/^.*\//, '')}`,
       )
     }
@@ -96,7 +96,7 @@ export function placeOfURL(url: string): () => Place | undefined {
   }
   throw new EngineProblem(
     'bad-setting',
-    'OR3_CLOUD_URL must be unix:/DATA/engine.sock, or file:///DATA/engine.json, which has the address and the secret '
+    'OR3_CLOUD_URL must be unix:/DATA/engine.sock, or file:///DATA/engine.json, which contains the address and secret '
     + 'of an '
     + 'engine that was started with --loopback',
   )

@@ -12,9 +12,9 @@ import type { Launcher, News, Running } from './supervisor.js'
 import { Transport } from './transport.js'
 
 export interface ProcessOptions {
-  /** Who starts it, as hello says it: package/version. */
+  /** Who starts it, in the form of hello: package/version. */
   client: string
-  /** Where the program is looked for, and what it gets as its environment: env. */
+  /** Where to look for the program; env is also its environment. */
   search?: Search
   /** The data directory, if not the one that the settings name. */
   dataDir?: string
@@ -22,14 +22,14 @@ export interface ProcessOptions {
   log?: (line: string) => void
 }
 
-/** How many lines of the program's log a problem may repeat: enough for a list of wrong settings. */
+/** How many lines of the program's log a problem may include: enough for a list of invalid settings. */
 const lastLines = 40
-/** The pause before an engine that has just been named is greeted again, in milliseconds. */
+/** The pause before hello is sent again to an engine that was just announced, in milliseconds. */
 const greetPause = 100
 
 /**
- * Starts `or3-cloud engine --attached`, which is the engine of the data directory or joins it. It ends when its
- * standard input closes, however this process dies; so there are no handlers of exits here.
+ * Starts `or3-cloud engine --attached`, which becomes the engine of the data directory or joins it. It ends when its
+ * standard input closes, however this process dies; so no exit handlers are needed here.
  */
 export class ProcessLauncher implements Launcher {
   readonly #options: ProcessOptions
@@ -44,8 +44,8 @@ export class ProcessLauncher implements Launcher {
     const path = executable(binary)
     const env = { ...(search.env ?? process.env) }
     for (const ours of ['OR3_CLOUD_BIN', 'OR3_CLOUD_URL', 'OR3_CLOUD_TARGETS']) Reflect.deleteProperty(env, ours)
-    // A group of its own, so that Ctrl-C reaches the host alone, which may need the engine until its last request is
-    // through.
+    // Its own process group, so that Ctrl-C reaches only the host, which may need the engine until its last request is
+    // done.
     const child = spawn(path, ['engine', '--attached', ...(dataDir === undefined ? [] : ['--data', dataDir])], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env,
@@ -54,7 +54,7 @@ export class ProcessLauncher implements Launcher {
     })
     child.unref()
     for (const stream of [child.stdin, child.stdout, child.stderr]) (stream as Socket).unref()
-    child.stdin.on('error', () => undefined) // it has ended, which `close` tells
+    child.stdin.on('error', () => undefined) // it has ended; `close` reports that
 
     const stop = new AbortController()
     let newest = 0
@@ -73,10 +73,10 @@ export class ProcessLauncher implements Launcher {
           name: 'refused',
           problem: new EngineProblem(
             'version',
-            `${path} (${binary.from}) says ${JSON.stringify(line.slice(0, 200))}, which ${packageName} `
+            `${path} (${binary.from}) printed ${JSON.stringify(line.slice(0, 200))}, which ${packageName} `
             + `${packageVersion} does not understand. `
-            + `Install the two in versions that belong `
-            + `together:\n${installCommands(targetOf(process.platform, process.arch))}`,
+            + `Install matching versions of `
+            + `both:\n${installCommands(targetOf(process.platform, process.arch))}`,
           ),
         })
         return
@@ -96,7 +96,7 @@ export class ProcessLauncher implements Launcher {
           if (error instanceof EngineError && error.code === 'conflict')
             return tell({ name: 'refused', problem: skew(error, path, binary, version) })
         }
-        // It is about to end, or to say another place.
+        // It is about to end, or to announce another place.
         await pause(greetPause, undefined, { signal, ref: false }).catch(() => undefined)
       }
       transport.close()
@@ -130,24 +130,24 @@ export class ProcessLauncher implements Launcher {
 function skew(error: EngineError, path: string, binary: Binary, version: string): EngineProblem {
   return new EngineProblem(
     'version',
-    `${error.message}. The engine of this data directory is or3-cloud ${version}, and this host has ${path} `
+    `${error.message}. The engine of this data directory is or3-cloud ${version}, but this host has ${path} `
     + `(${binary.from}) and `
-    + `${packageName} ${packageVersion}. Stop the other host or upgrade it, or install here what belongs to it, for `
+    + `${packageName} ${packageVersion}. Stop or upgrade the other host, or install the matching package here, for `
     + `version ${packageVersion}:\n`
     + installCommands(targetOf(process.platform, process.arch)),
     { cause: error },
   )
 }
 
-/** Says why the program has ended, as far as that can be known. */
+/** Says why the program ended, as far as is known. */
 async function explain(how: string, path: string, binary: Binary, said: readonly string[]): Promise<EngineProblem> {
-  const own = said.length > 0 ? `:\n${said.join('\n')}` : ' and said nothing'
+  const own = said.length > 0 ? `:\n${said.join('\n')}` : ' and printed nothing'
   const target = targetOf(process.platform, process.arch)
   const built = builtFor(path)
   if (built && built !== target) {
     return new EngineProblem(
       'other-platform',
-      `${path} (${binary.from}) ${how}: it is a program for ${built}, and this is ${target}. Install the one for `
+      `${path} (${binary.from}) ${how}: it is a program for ${built}, but this is ${target}. Install the one for `
       + `${target}:\n${installCommands(target)}`,
     )
   }
@@ -156,7 +156,7 @@ async function explain(how: string, path: string, binary: Binary, said: readonly
       'version',
       `${path} (${binary.from}) is or3-cloud ${await versionOfProgram(path)}, which has no engine mode; `
       + `${packageName} ${packageVersion} needs it. `
-      + `Install the program that belongs to the package:\n${installCommands(target)}`,
+      + `Install the program that matches the package:\n${installCommands(target)}`,
     )
   }
   return new EngineProblem(

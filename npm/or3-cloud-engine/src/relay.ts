@@ -45,7 +45,7 @@ export function browserRequest(
   return { method: request.method ?? 'GET', url: addressed(request), headers, ...(answerBegun && { answerBegun }) }
 }
 
-/** The path and query that the browser asked for, though a router may have shortened the path. */
+/** The path and query that the browser requested, even if a router has shortened the path. */
 function addressed(request: IncomingMessage): string {
   const url
     = ('originalUrl' in request && typeof request.originalUrl === 'string' && request.originalUrl) || request.url || '/'
@@ -56,21 +56,21 @@ function addressed(request: IncomingMessage): string {
 
 export interface RelayOptions {
   /**
-   * Who asks, after the host's own checks. It is always sent, so that what a browser sends under its name is replaced.
+   * The caller, after the host's own checks. It is always sent, so that it replaces any such header from a browser.
    */
   caller: Caller
-  /** Path and query, if not those of the request. */
+  /** Path and query, if they differ from those of the request. */
   path?: string
-  /** Gets the status of the answer before any of it is passed back. */
+  /** Receives the status of the answer before any of it is returned. */
   answered?: (status: number) => void
 }
 
 /**
- * Passes a browser's request on, and the answer back, both as they come: nothing is held. It resolves when the answer
- * is out or the browser is gone.
+ * Forwards a browser's request, and returns the answer; both are streamed, not buffered. It resolves when the answer
+ * has been sent or the browser is gone.
  *
- * @throws EngineError `unavailable` if nothing of an answer has been sent yet; the answer is still the host's then.
- * What breaks later breaks the browser's connection.
+ * @throws EngineError `unavailable` if no part of an answer has been sent yet; the host can then still answer.
+ * Later errors break the browser's connection.
  */
 export async function relay(
   client: Client,
@@ -89,7 +89,7 @@ export async function relay(
     let answered = false
     const letGo = (): void => {
       request.unpipe(asked)
-      request.resume() // what a browser still sends is read and forgotten, so that it reads the answer
+      request.resume() // discard what the browser still sends, so that it reads the answer
     }
     asked.once('response', (answer) => {
       answered = true

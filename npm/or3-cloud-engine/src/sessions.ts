@@ -3,11 +3,11 @@ import type { Client } from './client.js'
 import { EngineError } from './errors.js'
 import type { BrowserRequest, Caller, SessionAnswer } from './methods.js'
 
-/** How many answers are remembered: one for each browser that is at work. A few hundred bytes each. */
+/** How many answers are remembered: one for each active browser. They take a few hundred bytes each. */
 const defaultLimit = 10_000
 /**
- * The pauses before the watch begins again, in milliseconds. The longer one is for engines that cannot tell, whose
- * provider has no such ability.
+ * The pauses before watching again, in milliseconds. The longer one is for engines that cannot watch, because the
+ * provider lacks that ability.
  */
 const shortPause = 500
 const longPause = 60_000
@@ -19,13 +19,13 @@ export interface SessionMemoryOptions {
 }
 
 /**
- * Who has sent a request, without asking the engine each time. An answer of `auth/session` may be used again for the
+ * Who sent a request, without asking the engine each time. An answer of `auth/session` may be reused for the
  * same Cookie header by four rules (docs/engine.md):
  *
  * 1. only while a stream `auth/revocations` is open that has said `watching`; when it ends, everything is forgotten;
  * 2. until `reusableUntil`, or an event `revoked` that names its session or its user;
- * 3. not at all if an event came between the question and the answer, or if the answer sets cookies;
- * 4. not after an answer to a change of accounts was passed on: the event about it may come later (doubt).
+ * 3. not at all if an event came between the request and the answer, or if the answer sets cookies;
+ * 4. not after an answer to an account change was forwarded: the event about it may come later (doubt).
  */
 export class SessionMemory {
   readonly #client: Client
@@ -35,7 +35,7 @@ export class SessionMemory {
   readonly #stop = new AbortController()
   #watching = false
   #watcher: Promise<void> | undefined
-  /** Counts what makes an answer that is under way old. */
+  /** Counts events that make a pending answer obsolete. */
   #news = 0
 
   constructor(client: Client, { now = Date.now, limit = defaultLimit }: SessionMemoryOptions = {}) {
@@ -44,7 +44,7 @@ export class SessionMemory {
     this.#limit = limit
   }
 
-  /** Whether answers are remembered at the moment. */
+  /** Whether answers are currently remembered. */
   get watching(): boolean {
     return this.#watching
   }
@@ -67,13 +67,13 @@ export class SessionMemory {
     return answer
   }
 
-  /** Has everyone asked for again. */
+  /** Makes every session be requested again. */
   doubt(): void {
     this.#news++
     this.#answers.clear()
   }
 
-  /** Ends the watch. From then on each question is asked. */
+  /** Ends the watch. From then on every request goes to the engine. */
   close(): void {
     this.#stop.abort()
     this.#forget()
@@ -85,7 +85,7 @@ export class SessionMemory {
     if (!known) return undefined
     this.#answers.delete(cookie)
     if (this.#now() >= (known.reusableUntil ?? 0)) return undefined
-    this.#answers.set(cookie, known) // the latest used is the last
+    this.#answers.set(cookie, known) // the most recently used is last
     return known
   }
 
@@ -136,7 +136,7 @@ export class SessionMemory {
   }
 }
 
-/** What cannot be read names no one, and so everyone. */
+/** An event that cannot be read names no one, so it applies to everyone. */
 function readRevocation(data: string): { userId?: string, sessionId?: string } {
   try {
     const value: unknown = JSON.parse(data)

@@ -1,6 +1,6 @@
 /**
- * The part of a host's runtime configuration that the engine has to agree with. Hosts fix it when they are built; the
- * environment in which they run later need not have it.
+ * The part of a host's runtime configuration that the engine has to match. Hosts fix it when they are built; the
+ * environment in which they run later may not have it.
  */
 export interface HostChoices {
   auth?: {
@@ -17,8 +17,8 @@ export interface HostChoices {
 }
 
 /**
- * What a host has chosen, as settings of the engine: its providers, who may register, which pages may ask, and
- * below which path browsers see it. The names are those that win where there are two.
+ * A host's choices, as settings of the engine: its providers, who may register, which origins are allowed, and
+ * its base path. If a setting has two names, the one that takes precedence is used.
  */
 export function settingsOf({ auth, sync, storage, security, app }: HostChoices): Record<string, string> {
   const settings: Record<string, unknown> = {

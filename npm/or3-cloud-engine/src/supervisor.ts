@@ -2,17 +2,17 @@ import type { Connection, Reach } from './client.js'
 import { EngineProblem, unavailable } from './errors.js'
 import { longest, step, type Event, type State } from './machine.js'
 
-/** What a launched thing tells. */
+/** What a launched engine reports. */
 export type News = Extract<Event<Connection>, { name: 'spoke' | 'refused' | 'left' }>
 
-/** Something that brings an engine about: a process of ours, or a stay at one that runs elsewhere. */
+/** A way to get an engine: a process of ours, or one that runs elsewhere. */
 export interface Launcher {
-  /** Begins. It tells news until it has told that it `left`. */
+  /** Begins. It reports news until it has reported `left`. */
   launch(tell: (news: News) => void): Running
 }
 
 export interface Running {
-  /** Lets go. It resolves when nothing of it is left. */
+  /** Releases the engine. It resolves when nothing of it is left. */
   end(): Promise<void>
 }
 
@@ -28,15 +28,15 @@ export interface SupervisorOptions {
   random?: () => number
 }
 
-/** The longest time of a timer, in milliseconds. While someone waits, the process is kept alive. */
+/** The longest timer, in milliseconds. While someone waits, it keeps the process alive. */
 const forever = 2 ** 31 - 1
 
-/** How long `stop` waits for the engine to end, in milliseconds. It ends by itself, later if another host needs it. */
+/** How long `stop` waits for the engine, in milliseconds. It ends on its own, later if another host needs it. */
 const farewell = 5_000
 
 /**
- * Sees to it that there is an engine, from the first time that it is needed until `stop`. It keeps no process alive,
- * except while someone waits.
+ * Makes sure that there is an engine, from the first time that it is needed until `stop`. It does not keep the process
+ * alive, except while someone waits.
  */
 export class Supervisor implements Reach {
   readonly #launcher: Launcher
@@ -44,7 +44,7 @@ export class Supervisor implements Reach {
   readonly #now: () => number
   readonly #random: () => number
   #state: State<Connection> = { name: 'idle' }
-  /** The launch whose news count. */
+  /** The current launch, the only one whose news counts. */
   #launch = 0
   #running: Running | undefined
   #timer: NodeJS.Timeout | undefined
@@ -68,14 +68,14 @@ export class Supervisor implements Reach {
     return this.#state.name
   }
 
-  /** Begins, if it has not begun. */
+  /** Starts, unless it has already started. */
   start(): void {
     this.#on({ name: 'start' })
   }
 
   /**
-   * Resolves when the engine can be asked for the first time, and rejects with the first problem: for hosts in strict
-   * mode. Attempts go on meanwhile.
+   * Resolves when the engine is first available, and rejects with the first problem: for hosts in strict
+   * mode. Attempts continue in the meantime.
    */
   async started(signal?: AbortSignal): Promise<Connection> {
     this.start()
@@ -95,7 +95,7 @@ export class Supervisor implements Reach {
     return this.#wait(
       () => {
         if (this.#state.name === 'ready') return this.#state.connection
-        // Before a person has done something, waiting is of no use.
+        // Waiting is useless until a person has done something.
         if (this.#state.name === 'backing-off' && this.#state.problem.lasting)
           throw unavailable(this.#state.problem, longest / 1000)
         return undefined
@@ -105,7 +105,7 @@ export class Supervisor implements Reach {
     )
   }
 
-  /** Ends what was begun. What is asked from then on is a 503. */
+  /** Stops. Later requests get a 503. */
   async stop(): Promise<void> {
     this.#on({ name: 'stop' })
     let timer: NodeJS.Timeout | undefined
@@ -130,7 +130,7 @@ export class Supervisor implements Reach {
       this.#notify({ name: 'ready', connection: after.connection })
     }
     if (after.name === 'backing-off') {
-      // The same words every half a minute help no one.
+      // Repeating the same message every half minute helps no one.
       if (after.problem.message !== this.#problem?.message) this.#notify({ name: 'problem', problem: after.problem })
       this.#problem = after.problem
     }
@@ -181,7 +181,7 @@ export class Supervisor implements Reach {
         try {
           const connection = look()
           if (connection) settle(() => resolve(connection))
-          else if (this.#state.name === 'stopped') settle(() => reject(unavailable(new Error('the host stops'))))
+          else if (this.#state.name === 'stopped') settle(() => reject(unavailable(new Error('the host is stopping'))))
         }
         catch (error) {
           settle(() => reject(error as Error))

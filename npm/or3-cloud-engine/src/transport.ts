@@ -4,8 +4,8 @@ import type { Place } from './place.js'
 import { Wire, type Answer } from './wire.js'
 
 /**
- * How long a connection is kept without a request, in milliseconds: less than the two minutes after which the engine
- * closes it, so that no request meets that.
+ * How long an idle connection is kept, in milliseconds: less than the two minutes after which the engine
+ * closes it, so that no request hits a closing connection.
  */
 const idle = 60_000
 
@@ -16,7 +16,7 @@ export interface Outgoing {
   signal?: AbortSignal | undefined
 }
 
-/** A call: a request whose body and answer are held. The values of its headers are visible ASCII. */
+/** A call: a request whose body and answer are held in memory. Its header values are visible ASCII. */
 export interface Asked {
   path: string
   headers?: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ export interface Asked {
   signal?: AbortSignal | undefined
 }
 
-/** The connections to one place: those of calls, and those of what is passed on as it comes. */
+/** The connections to one place: those for calls, and those for streamed requests. */
 export class Transport {
   readonly #wire: Wire
   readonly #fixed: string
@@ -71,7 +71,7 @@ export class Transport {
     })
   }
 
-  /** Closes connections that serve nothing; requests under way go on. */
+  /** Closes idle connections; requests under way continue. */
   close(): void {
     this.#wire.close()
     for (const sockets of Object.values(this.#agent.freeSockets)) {
@@ -80,7 +80,7 @@ export class Transport {
   }
 }
 
-/** Whether an error says that no connection came about: then nothing was sent, and it may be sent again. */
+/** Whether an error means that no connection was made: then nothing was sent, and the request may be retried. */
 export function neverSent(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'connect'
 }

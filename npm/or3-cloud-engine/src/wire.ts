@@ -13,14 +13,14 @@ export interface Exchange {
   signal?: AbortSignal | undefined
 }
 
-/** More than any head of the engine has, in bytes. */
+/** More than the engine ever sends as a head, in bytes. */
 const largestHead = 64 << 10
 
 /**
  * Connections for requests whose body and answer are held: the calls of the protocol. Each carries one at a time, and
  * is kept for the next.
  *
- * It is less than node:http does, and costs a quarter of its processor time: a host makes one call or more for each of
+ * It does less than node:http, and takes a quarter of its CPU time: a host makes one call or more for each of
  * its requests, most of which are small. What it reads is HTTP/1.1 (RFC 9112) as the engine speaks it.
  */
 export class Wire {
@@ -35,7 +35,7 @@ export class Wire {
     this.#idle = idle
   }
 
-  /** How many connections serve nothing. */
+  /** How many connections are idle. */
   get free(): number {
     return this.#free.length
   }
@@ -50,7 +50,7 @@ export class Wire {
     return answer
   }
 
-  /** Closes connections that serve nothing; requests under way go on. */
+  /** Closes idle connections; requests under way continue. */
   close(): void {
     this.#closed = true
     for (const line of this.#free.splice(0)) line.end()
@@ -112,7 +112,7 @@ class Line {
     })
   }
 
-  /** Makes it ready for the next request; false if there can be none. */
+  /** Prepares it for the next request; false if it cannot be reused. */
   rest(idle: number): boolean {
     if (!this.#reader.reusable || this.#socket.destroyed || this.#socket.readableEnded) return false
     this.#reader = new AnswerReader()
@@ -131,7 +131,7 @@ class Line {
       if (!answer) return
       const waiting = this.#waiting
       this.#waiting = undefined
-      if (!waiting) throw new Error('the engine has answered what was not asked')
+      if (!waiting) throw new Error('the engine has sent an answer without a request')
       waiting.resolve(answer)
     }
     catch (error) {
@@ -151,12 +151,12 @@ const nothing: Buffer = Buffer.alloc(0)
 
 /** Reads one answer from the pieces in which it comes. */
 class AnswerReader {
-  /** What has come of a line, or of the head. */
+  /** What has arrived of a line, or of the head. */
   #held: Buffer = nothing
   #part: 'head' | 'length' | 'chunk' | 'size' | 'mark' | 'trailer' | 'rest' | 'over' = 'head'
   #status = 0
   #keep = true
-  /** The body, whose length was told, as far as it has come. */
+  /** What has arrived of a body of known length. */
   #body: Buffer = nothing
   /** How many bytes of the body, or of its chunk, are still to come. */
   #left = 0
@@ -167,7 +167,7 @@ class AnswerReader {
     return this.#part === 'over' && this.#keep
   }
 
-  /** Takes what has come, and returns the answer if that was the last of it. */
+  /** Takes a piece, and returns the answer if it is complete. */
   take(data: Buffer): Answer | undefined {
     let rest: Buffer = this.#held.length > 0 ? Buffer.concat([this.#held, data]) : data
     this.#held = nothing
@@ -200,7 +200,7 @@ class AnswerReader {
           const end = this.#part === 'head' ? '\r\n\r\n' : '\r\n'
           const at = rest.indexOf(end, 0, 'latin1')
           if (at < 0) {
-            if (rest.length > largestHead) throw new Error('the engine sends a line without an end')
+            if (rest.length > largestHead) throw new Error('the engine sent a line that is too long')
             this.#held = rest
             return undefined
           }
@@ -211,7 +211,7 @@ class AnswerReader {
     }
   }
 
-  /** The connection has ended; that is the end of an answer that tells no length. */
+  /** The connection has ended, which ends an answer without a length. */
   end(): Answer | undefined {
     if (this.#part !== 'rest') return undefined
     this.#part = 'over'
@@ -229,7 +229,7 @@ class AnswerReader {
         this.#part = this.#left > 0 ? 'chunk' : 'trailer'
         break
       case 'mark':
-        if (text !== '') throw new Error('the engine has sent a chunk of another size')
+        if (text !== '') throw new Error('the engine has sent a chunk of the wrong size')
         this.#part = 'size'
         break
       case 'trailer':
@@ -269,6 +269,6 @@ class AnswerReader {
 
 function readSize(text: string, base: 10 | 16): number {
   const size = (base === 16 ? /^[\da-f]{1,12}$/i : /^\d{1,15}$/).test(text) ? Number.parseInt(text, base) : Number.NaN
-  if (!Number.isSafeInteger(size)) throw new Error(`the engine tells a size that is none: ${JSON.stringify(text.slice(0, 100))}`)
+  if (!Number.isSafeInteger(size)) throw new Error(`the engine sent an invalid size: ${JSON.stringify(text.slice(0, 100))}`)
   return size
 }

@@ -127,7 +127,7 @@ describe('finding the program', () => {
     const other = problem(() => findBinary({ env: {}, here: foreign.here, ...at('linux-x64') }))
     expect([other.code, other.message]).toEqual([
       'other-platform',
-      expect.stringContaining('has or3-cloud for darwin-arm64, and this is linux-x64'),
+      expect.stringContaining('has or3-cloud for darwin-arm64, but this is linux-x64'),
     ])
     const damaged = installed(own)
     renameSync(join(damaged.root, 'node_modules', platformPackage(own), 'bin'), join(damaged.root, 'gone'))

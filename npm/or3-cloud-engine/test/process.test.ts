@@ -328,7 +328,7 @@ require('node:http').createServer((_, response) => {
 
   test.each([
     ['says something else', '#!/bin/sh\necho hello\ncat\n', 'version', 'says "hello"'],
-    ['says nothing', '#!/bin/sh\nexit 3\n', 'ended', 'ended with 3 and said nothing'],
+    ['says nothing', '#!/bin/sh\nexit 3\n', 'ended', 'ended with 3 and printed nothing'],
     ['ends by a signal', '#!/bin/sh\nkill -TERM $$\n', 'ended', 'was ended by SIGTERM'],
     ['is not a program', 'nonsense\n\0\x01', 'ended', 'ended with'],
     ['has an interpreter that is missing', '#!/none/such\n', 'ended', 'could not be started'],
@@ -348,7 +348,7 @@ require('node:http').createServer((_, response) => {
     const found = await problem(start({ env: { OR3_CLOUD_BIN: path } }).engine.started())
     expect(found.code).toBe('other-platform')
     expect(found.message).toContain(
-      `it is a program for ${process.arch === 'arm64' ? 'linux-x64' : 'linux-arm64'}, and this is `
+      `it is a program for ${process.arch === 'arm64' ? 'linux-x64' : 'linux-arm64'}, but this is `
       + `${targetOf(process.platform, process.arch)}`,
     )
     expect(found.message).toContain(path)

@@ -83,7 +83,7 @@ async function ours(browser) {
       await page.getByLabel('Password', { exact: true }).fill('a long sentence')
       await page.keyboard.press('Enter')
       await page.getByText('Someone is here.').waitFor()
-      await page.getByRole('button', { name: 'Account of Ann Lee' }).click()
+      await page.getByRole('button', { name: 'Account: Ann Lee' }).click()
       await page.getByRole('menuitem', { name: 'Sign out' }).click()
       await page.getByText('No one is here.').waitFor()
       await page.locator('html[data-cleaned]').waitFor()

@@ -1,6 +1,6 @@
 /**
- * The endpoints of the engine's basic-auth provider: those of the contract (auth §8.4), and those that the account
- * pages ask.
+ * The endpoints of the engine's basic-auth provider: those of the contract (auth §8.4), and those for the account
+ * pages.
  */
 const paths = {
   post: [
@@ -22,5 +22,5 @@ const below = (method: Endpoint['method']): Endpoint[] => paths[method].map(path
 
 export const endpoints: readonly Endpoint[] = [...below('post'), ...below('get')]
 
-/** The one that has more to do than to pass a request on. */
+/** The only endpoint that does more than forward a request. */
 export const signOut = '/api/basic-auth/sign-out'

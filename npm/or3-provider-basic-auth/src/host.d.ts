@@ -1,4 +1,4 @@
-/** What the host brings: these paths exist only inside its build. */
+/** What the host provides: these paths exist only inside its build. */
 
 declare module '#imports' {
   export { defineNitroPlugin } from 'nitropack/runtime'
@@ -17,7 +17,7 @@ declare module '~/utils/logout-cleanup' {
   export function logoutCleanup(nuxtApp: unknown): void | Promise<void>
 }
 
-/** The server's half, from the contract: auth §1, §2 and §6, host-integration §4 and §8, workspaces-and-admin §8. */
+/** The server side, from the contract: auth §1, §2 and §6, host-integration §4 and §8, workspaces-and-admin §8. */
 
 declare module '~~/server/auth/types' {
   import type { H3Event } from 'h3'
@@ -69,12 +69,12 @@ declare module '~~/server/admin/providers/registry' {
   export function registerProviderAdminAdapter(adapter: ProviderAdmin): void
 }
 
-/** Newer hosts only, so no file imports it but the one that the module chooses there. */
+/** Newer hosts only, so only the file that the module selects for them imports it. */
 declare module '~~/server/utils/plugins/isolation/activation-registry' {
   export function revokeHostActivationsForUser(userId: string, reason: string): readonly string[]
 }
 
-/** One of two files of ours, by what the host has. */
+/** One of our two files, depending on what the host has. */
 declare module '#or3-basic-auth/activations' {
   import type { H3Event } from 'h3'
 

@@ -17,8 +17,8 @@ export default defineNuxtModule<ModuleOptions>({
     const { resolve } = createResolver(import.meta.url)
     const hostHas = (path: string) => existsSync(`${nuxt.options.srcDir}/${path}`)
 
-    // Behind the host's plugins as far as Nuxt lets a module; where a registry opens later, it finds us in its queue.
-    // A project that does not host OR3 Chat has none of what the plugin imports.
+    // After the host's plugins, as far as Nuxt allows; a registry that opens later finds us in its queue.
+    // A project that does not host OR3 Chat lacks the modules that the plugin imports.
     if (hostHas('composables/auth/useClientAuthStatus.client.ts')) {
       addPlugin({ src: resolve('./runtime/host/account.client'), mode: 'client' }, { append: true })
     }
@@ -30,7 +30,7 @@ export default defineNuxtModule<ModuleOptions>({
       addComponent({ name: `Or3${name}`, filePath: resolve(`./runtime/account/components/${name}.vue`), mode: 'client' })
     }
 
-    // Found by a scan only when a dialog opens, they would reload a page in development.
+    // If Vite only discovered these when a dialog opens, it would reload the page in development.
     nuxt.options.vite.optimizeDeps ??= {}
     nuxt.options.vite.optimizeDeps.include ??= []
     nuxt.options.vite.optimizeDeps.include.push('or3-provider-basic-auth > @simplewebauthn/browser', 'or3-provider-basic-auth > uqr')
@@ -40,7 +40,7 @@ export default defineNuxtModule<ModuleOptions>({
     for (const { method, route } of endpoints) {
       addServerHandler({ method, route, handler: resolve(`./runtime/server/${route === signOut ? 'sign-out' : 'endpoint'}`) })
     }
-    // An import of what only newer hosts have would stop the build of the others.
+    // Importing a module that only newer hosts have would break the build of the others.
     const activations = existsSync(`${nuxt.options.rootDir}/server/utils/plugins/isolation/activation-registry.ts`)
     nuxt.hook('nitro:config', (nitro) => {
       setAlias(nitro, '#or3-basic-auth/activations', resolve(`./runtime/server/${activations ? 'activations' : 'no-activations'}`))
@@ -49,7 +49,7 @@ export default defineNuxtModule<ModuleOptions>({
   },
 })
 
-/** setAlias has Nitro 2 take a file for an import. */
+/** setAlias makes Nitro 2 resolve an import to a file. */
 function setAlias(nitro: object, name: string, file: string): void {
   const config = nitro as { alias?: Record<string, string> }
   config.alias = { ...config.alias, [name]: file }

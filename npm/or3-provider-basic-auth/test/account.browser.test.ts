@@ -173,8 +173,8 @@ it('tells what has happened, when, where and on which device, and what to do abo
   const rows = part.getByRole('listitem')
   await expect.element(part.getByText('change your password and sign out all other devices')).toBeVisible()
   await expect.element(rows.first()).toHaveTextContent(/^Moon landing booked.*2026.* · Edge on Windows · 2001:db8:85a3:8d3:1319:8a2e:370:7348$/)
-  await expect.element(rows.nth(1)).toHaveTextContent(/^Authenticator app, passkeys and recovery codes removed.*2026.* · by whoever runs the server$/)
-  await expect.element(rows.nth(2)).toHaveTextContent(/^Failed attempt to sign in.*2026.* · Unknown device · 198\.51\.100\.4$/)
+  await expect.element(rows.nth(1)).toHaveTextContent(/^Authenticator app, passkeys and recovery codes removed.*2026.* · by an administrator$/)
+  await expect.element(rows.nth(2)).toHaveTextContent(/^Failed sign-in.*2026.* · Unknown device · 198\.51\.100\.4$/)
   expect(rows.elements()).toHaveLength(5)
   expect(rows.nth(1).element().querySelector('time')?.dateTime).toBe('2026-11-23T10:00:00Z')
 
@@ -231,7 +231,7 @@ it('looks for it every now and then, and no more once it is closed', async () =>
 it('says before an account is deleted what of it is on this device alone', async () => {
   await openAccount(inServer(), 'account', { unsentChanges: () => ({ waiting: 2, failed: 0, cleared: 0 }) })
   await button('Delete account').click()
-  await expect.element(page.getByText('2 changes made on this device are not on the server and cannot be sent after that.')).toBeVisible()
+  await expect.element(page.getByText('2 changes made on this device are not on the server and cannot be sent once it is deleted.')).toBeVisible()
 })
 
 it('looks at devices and activity again after a new password', async () => {

@@ -50,7 +50,7 @@ it('counts the rows of all workspaces of the signed-in user', async () => {
   await common({})
   await workspace('w1', [{ pk: 'a', status: 'pending' }, { pk: 'a', status: 'syncing' }, { pk: 'b', status: 'failed' }, { pk: 'c', status: 'applied' }])
   await workspace('w2', [{ pk: 'd', status: 'retry_wait' }])
-  await workspace('of-somebody-else', [{ pk: 'e', status: 'pending' }])
+  await workspace('of-someone-else', [{ pk: 'e', status: 'pending' }])
   expect(await outbox('w1', 'w2', 'w3')()).toEqual({ waiting: 2, failed: 1, cleared: 0 })
 })
 

@@ -9,8 +9,8 @@ const person = { id: 'u1', email: 'ann@example.org', displayName: 'Ann Lee' }
 
 const events: Record<SessionEvent['type'], SessionEvent> = {
   look: { type: 'look' },
-  somebody: { type: 'somebody', person },
-  nobody: { type: 'nobody' },
+  signedIn: { type: 'signedIn', person },
+  signedOut: { type: 'signedOut' },
   renewed: { type: 'renewed' },
   refused: { type: 'refused' },
   failed: { type: 'failed', code: 'offline' },
@@ -25,10 +25,10 @@ type Outcome = `${Work}${'' | '+ask' | '+renew'}${'' | ' again'}`
  * will be dropped.
  */
 const table: Record<Work, Record<SessionEvent['type'], Outcome>> = {
-  idle: { look: 'asking+ask', somebody: 'idle', nobody: 'idle', renewed: 'idle', refused: 'idle', failed: 'idle', left: 'idle' },
-  asking: { look: 'asking again', somebody: 'idle', nobody: 'renewing+renew', renewed: 'asking', refused: 'asking', failed: 'idle', left: 'asking again' },
-  renewing: { look: 'renewing again', somebody: 'renewing', nobody: 'renewing', renewed: 'confirming+ask', refused: 'idle', failed: 'idle', left: 'renewing again' },
-  confirming: { look: 'confirming again', somebody: 'idle', nobody: 'idle', renewed: 'confirming', refused: 'confirming', failed: 'idle', left: 'confirming again' },
+  idle: { look: 'asking+ask', signedIn: 'idle', signedOut: 'idle', renewed: 'idle', refused: 'idle', failed: 'idle', left: 'idle' },
+  asking: { look: 'asking again', signedIn: 'idle', signedOut: 'renewing+renew', renewed: 'asking', refused: 'asking', failed: 'idle', left: 'asking again' },
+  renewing: { look: 'renewing again', signedIn: 'renewing', signedOut: 'renewing', renewed: 'confirming+ask', refused: 'idle', failed: 'idle', left: 'renewing again' },
+  confirming: { look: 'confirming again', signedIn: 'idle', signedOut: 'idle', renewed: 'confirming', refused: 'confirming', failed: 'idle', left: 'confirming again' },
 }
 
 describe('the session machine', () => {
@@ -42,7 +42,7 @@ describe('the session machine', () => {
   }
 
   it('drops an answer that is older than the last wish, whatever it says', () => {
-    for (const type of ['somebody', 'nobody', 'renewed', 'refused', 'failed'] as const) {
+    for (const type of ['signedIn', 'signedOut', 'renewed', 'refused', 'failed'] as const) {
       for (const work of ['asking', 'renewing', 'confirming'] as const) {
         const before: SessionState = { ...firstState, work, again: true }
         expect(step(before, events[type])).toEqual([{ ...before, work: 'asking', again: false }, 'ask'])

@@ -26,7 +26,7 @@ it('signs in by keyboard alone, and tells the host and other tabs', async () => 
   server.on('sign-in', {}).on('/api/auth/session', signedIn)
   await userEvent.keyboard('ann@example.org{Tab}a long sentence{Enter}')
 
-  await expect.element(button('Account of Ann Lee')).toHaveFocus()
+  await expect.element(button('Account: Ann Lee')).toHaveFocus()
   expect(server.last('sign-in')).toEqual({ email: 'ann@example.org', password: 'a long sentence' })
   expect(heard).toHaveBeenCalledTimes(1)
   expect(localStorage.getItem('or3:auth-session-changed')).not.toBeNull()
@@ -87,7 +87,7 @@ it('allows no attempt before a limit is over', async () => {
   expect(server.count('sign-in')).toBe(1)
   await expect.element(alert()).not.toBeInTheDocument()
   await userEvent.keyboard('{Enter}')
-  await expect.element(alert()).toHaveTextContent('E-mail or password is wrong.')
+  await expect.element(alert()).toHaveTextContent('Wrong e-mail or password.')
 })
 
 it('does not call a user signed in whom the host does not know', async () => {
@@ -104,7 +104,7 @@ it('submits a complete code by itself and goes on', async () => {
   })
   server.on('/api/auth/session', signedIn)
   await userEvent.keyboard('123 456')
-  await expect.element(button('Account of Ann Lee')).toHaveFocus()
+  await expect.element(button('Account: Ann Lee')).toHaveFocus()
   expect(server.last('second-factor')).toEqual({ challenge: 'c1', code: '123456' })
 })
 
@@ -164,7 +164,7 @@ it('asks about a link once, and sends its form where the server says nothing of 
   expect(server.count('link')).toBe(1)
   server.on('/api/auth/session', signedIn)
   await register()
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   expect(server.last('register')).toHaveProperty('inviteToken', 'token')
 })
 
@@ -188,7 +188,7 @@ it('leaves a link behind that is worth nothing', async () => {
   await button('Create an account').click()
   server.on('/api/auth/session', signedIn)
   await register()
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   expect(server.last('register')).not.toHaveProperty('inviteToken')
 })
 
@@ -201,7 +201,7 @@ it('takes a recovery code instead', async () => {
   await button('Use a recovery code').click()
   server.on('/api/auth/session', signedIn)
   await userEvent.keyboard(`${codes[0]}{Enter}`)
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   expect(server.last('second-factor')).toEqual({ challenge: 'c1', recoveryCode: codes[0] })
 })
 
@@ -213,7 +213,7 @@ it('takes a passkey as the second step', async () => {
   })
   server.on('/api/auth/session', signedIn)
   await button('Use a passkey').click()
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   expect(server.last('second-factor')).toEqual({ challenge: 'c1', credential: { id: 'credential' } })
 })
 
@@ -277,7 +277,7 @@ it('registers with the token of the link, which leaves the address bar at once',
   await expect.element(page.getByRole('dialog', { name: 'Create the first account' })).toBeVisible()
   server.on('/api/auth/session', signedIn)
   await register()
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   expect(server.last('register')).toEqual({
     email: 'new@example.org', password: 'a long sentence', confirmPassword: 'a long sentence', inviteToken: 'first-token',
   })
@@ -286,7 +286,7 @@ it('registers with the token of the link, which leaves the address bar at once',
 it('says nothing about an invitation to a signed-in user', async () => {
   follow('invite=token')
   mount(AuthButton, inServer())
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   await expect.element(page.getByRole('dialog')).not.toBeInTheDocument()
 })
 
@@ -303,7 +303,7 @@ it('saves a new password from the link and leads to sign-in', async () => {
 it('opens one sign-in over the page when the session has ended, with the address filled in', async () => {
   const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   const { account } = mount(AuthButton, server)
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   await account.session.look()
   await expect.element(field('E-mail')).toHaveValue('ann@example.org')
   expect(page.getByRole('dialog').elements()).toHaveLength(1)
@@ -312,9 +312,9 @@ it('opens one sign-in over the page when the session has ended, with the address
 it('signs out from the menu by keyboard', async () => {
   const server = inServer().on('sign-out', {})
   mount(AuthButton, server)
-  await expect.element(button('Account of Ann Lee')).toHaveAttribute('aria-haspopup', 'menu')
+  await expect.element(button('Account: Ann Lee')).toHaveAttribute('aria-haspopup', 'menu')
   await userEvent.keyboard('{Tab}{Enter}')
-  await expect.element(button('Account of Ann Lee')).toHaveAttribute('aria-expanded', 'true')
+  await expect.element(button('Account: Ann Lee')).toHaveAttribute('aria-expanded', 'true')
   await expect.element(page.getByRole('menuitem', { name: 'Manage account' })).toHaveFocus()
   server.on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   await userEvent.keyboard('{ArrowDown}{ArrowDown}{Enter}')
@@ -324,26 +324,26 @@ it('signs out from the menu by keyboard', async () => {
 
 it('closes the menu with Escape and returns to its button', async () => {
   mount(AuthButton, inServer())
-  await button('Account of Ann Lee').click()
+  await button('Account: Ann Lee').click()
   await userEvent.keyboard('{Escape}')
   await expect.element(page.getByRole('menuitem', { name: 'Manage account' })).not.toBeInTheDocument()
-  await expect.element(button('Account of Ann Lee')).toHaveFocus()
+  await expect.element(button('Account: Ann Lee')).toHaveFocus()
 })
 
 it('opens the account from the menu and returns to the button', async () => {
   mount(AuthButton, inServer())
-  await button('Account of Ann Lee').click()
+  await button('Account: Ann Lee').click()
   await page.getByRole('menuitem', { name: 'Manage account' }).click()
   await expect.element(page.getByRole('dialog', { name: 'Your account' })).toBeVisible()
   await expect.element(page.getByRole('tab', { name: 'Account' })).toBeVisible()
   await userEvent.keyboard('{Escape}')
-  await expect.element(button('Account of Ann Lee')).toHaveFocus()
+  await expect.element(button('Account: Ann Lee')).toHaveFocus()
 })
 
 it('asks before a sign-out that leaves unsent changes behind', async () => {
   const server = inServer().on('sign-out', {})
   mount(AuthButton, server, {}, { unsentChanges: () => ({ waiting: 1, failed: 0, cleared: 0 }) })
-  await button('Account of Ann Lee').click()
+  await button('Account: Ann Lee').click()
   await page.getByRole('menuitem', { name: 'Sign out' }).click()
   await expect.element(button('Stay signed in')).toHaveFocus()
   expect(server.count('sign-out')).toBe(0)
@@ -356,7 +356,7 @@ it('asks before a sign-out that leaves unsent changes behind', async () => {
 it('sees unsent changes go out while it asks', async () => {
   const left = { waiting: 1, failed: 0, cleared: 0 }
   mount(AuthButton, inServer(), {}, { unsentChanges: () => ({ ...left }) })
-  await button('Account of Ann Lee').click()
+  await button('Account: Ann Lee').click()
   await page.getByRole('menuitem', { name: 'Sign out' }).click()
   await expect.element(button('Stay signed in')).toHaveFocus()
   left.waiting = 0
@@ -382,7 +382,7 @@ it('says on the next page and in another tab that this device was signed out, on
 it('forgets why a session ended once a user is signed in again', async () => {
   localStorage.setItem('or3-basic-auth:ended', 'session_revoked')
   const { account } = mount(AuthButton, inServer())
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   expect([account.endings.why.value, localStorage.getItem('or3-basic-auth:ended')]).toEqual(['', null])
 })
 

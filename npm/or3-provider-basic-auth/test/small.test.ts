@@ -129,7 +129,7 @@ describe('what stands between a page and passkeys', () => {
 
   it('has words', () => {
     expect(obstacleText(textOf(english), 'domain', server)).toContain('belong to cloud.example.org')
-    expect(obstacleText(textOf(english), 'address', server)).toContain('by an IP address')
+    expect(obstacleText(textOf(english), 'address', server)).toContain('at an IP address')
   })
 })
 

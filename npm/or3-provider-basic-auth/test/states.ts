@@ -12,7 +12,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
   'trigger': {
     async unknown() {
       mount(AuthButton, new TestServer().on('/api/auth/session', never))
-      await expect.element(button('Looking for your account')).toHaveAttribute('aria-disabled', 'true')
+      await expect.element(button('Checking your sign-in')).toHaveAttribute('aria-disabled', 'true')
     },
     async 'signed out'() {
       mount(AuthButton, outServer())
@@ -24,7 +24,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async 'signed in'() {
       mount(AuthButton, inServer())
-      await expect.element(button('Account of Ann Lee')).toBeVisible()
+      await expect.element(button('Account: Ann Lee')).toBeVisible()
     },
     async 'signed in, in the sheet'() {
       mount(AuthButton, inServer(), { layout: 'more-sheet' })
@@ -55,7 +55,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async wrong() {
       await openSignIn(outServer().refuse('sign-in', 401, 'invalid_credentials'))
       await signIn()
-      await expect.element(alert()).toHaveTextContent('E-mail or password is wrong.')
+      await expect.element(alert()).toHaveTextContent('Wrong e-mail or password.')
     },
     async limited() {
       await openSignIn(outServer().refuse('sign-in', 429, 'rate_limited', {}, { 'Retry-After': '90' }))
@@ -80,16 +80,16 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async 'session ended'() {
       const { account } = mount(AuthButton, inServer().on('/api/auth/session', signedIn, { body: { session: null } }).on('refresh?silent=1&why=1', { body: { ok: false } }))
-      await expect.element(button('Account of Ann Lee')).toBeVisible()
+      await expect.element(button('Account: Ann Lee')).toBeVisible()
       await account.session.look()
       await expect.element(page.getByText('the page stays as it is')).toBeVisible()
     },
     async 'signed out elsewhere'() {
       const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1&why=1', { body: { ok: false, ended: 'session_revoked' } })
       const { account } = mount(AuthButton, server, {}, { unsentChanges: () => ({ waiting: 2, failed: 0, cleared: 0 }) })
-      await expect.element(button('Account of Ann Lee')).toBeVisible()
+      await expect.element(button('Account: Ann Lee')).toBeVisible()
       await account.session.look()
-      await expect.element(page.getByText('This device was signed out, on another device of yours')).toBeVisible()
+      await expect.element(page.getByText('This device was signed out from another of your devices')).toBeVisible()
       await expect.element(page.getByText('2 changes made here are not on the server yet.')).toBeVisible()
       await expect.element(field('E-mail')).toHaveValue('ann@example.org')
     },
@@ -98,7 +98,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
   'passkey sign-in': {
     async 'on a bare address'() {
       await openSignIn(outServer(), { passkeys: testPasskeys({ obstacle: async () => 'address' }) })
-      await expect.element(page.getByText('this page was opened by a bare IP address')).toBeVisible()
+      await expect.element(page.getByText('you opened this page at an IP address')).toBeVisible()
       await expect.element(button('Sign in with a passkey')).not.toBeInTheDocument()
     },
     async waiting() {
@@ -254,7 +254,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'needless invitation'() {
       follow('invite=token')
       mount(AuthButton, outServer().on('link', { body: { state: 'ignored' } }))
-      await expect.element(page.getByText('your invitation is not needed')).toBeVisible()
+      await expect.element(page.getByText('you do not need your invitation')).toBeVisible()
     },
     async 'invitation to a closed server'() {
       follow('invite=token')
@@ -283,7 +283,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async 'invitation needed'() {
       await openRegister(outServer().on('config', { body: { ...config, registration: 'invite_only' } }))
-      await expect.element(page.getByText('This server needs an invitation')).toBeVisible()
+      await expect.element(page.getByText('You need an invitation to join this server')).toBeVisible()
     },
     async 'closed'() {
       await openSignIn(outServer().on('config', { body: { ...config, registration: 'disabled' } }))
@@ -327,7 +327,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'signing out'() {
       await openMenu(inServer().on('sign-out', never))
       await page.getByRole('menuitem', { name: 'Sign out' }).click()
-      await expect.element(button('Account of Ann Lee')).toHaveAttribute('aria-busy', 'true')
+      await expect.element(button('Account: Ann Lee')).toHaveAttribute('aria-busy', 'true')
     },
     async 'sign-out failed'() {
       await openMenu(inServer().refuse('sign-out', 503, 'unavailable'))
@@ -336,7 +336,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async 'unsent changes'() {
       mount(AuthButton, inServer(), {}, { unsentChanges: () => ({ waiting: 3, failed: 1, cleared: 2 }) })
-      await button('Account of Ann Lee').click()
+      await button('Account: Ann Lee').click()
       await page.getByRole('menuitem', { name: 'Sign out' }).click()
       await expect.element(page.getByText('4 changes made on this device are not on the server.')).toBeVisible()
       await expect.element(page.getByText('Signing out deletes 2 changes permanently')).toBeVisible()
@@ -501,7 +501,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async none() {
       await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 0 }))
-      await expect.element(page.getByText('No codes are left.')).toBeVisible()
+      await expect.element(page.getByText('You have no codes left.')).toBeVisible()
     },
     async renewing() {
       await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 2 }))
@@ -644,7 +644,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
   'lock page': {
     async busy() {
       mount(LockPage, new TestServer().on('/api/auth/session', never).on('config', { body: config }), {}, {}, 'div')
-      await expect.element(page.getByText('Looking for your account…')).toBeVisible()
+      await expect.element(page.getByText('Checking your sign-in…')).toBeVisible()
     },
     async locked() {
       mount(LockPage, outServer(), {}, {}, 'div')
@@ -712,7 +712,7 @@ async function chooseNewPassword() {
 
 async function openMenu(server = inServer()) {
   mount(AuthButton, server)
-  await button('Account of Ann Lee').click()
+  await button('Account: Ann Lee').click()
 }
 
 async function changeAddress() {

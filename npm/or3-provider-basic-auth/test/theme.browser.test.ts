@@ -92,6 +92,6 @@ it('says in the rail what its tile is for', async () => {
   expect([tile.width, tile.height].every(side => side >= 48 && side <= 56)).toBe(true)
   unmountAll()
   mount(AuthButton, inServer())
-  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  await expect.element(button('Account: Ann Lee')).toBeVisible()
   await expect.element(page.getByText('Account', { exact: true })).toBeVisible()
 })

@@ -1,5 +1,5 @@
 /**
- * What the host brings: these paths exist only inside its build. From the contract: storage §6, auth §2 and §3,
+ * What the host provides: these paths exist only inside its build. From the contract: storage §6, auth §2 and §3,
  * workspaces-and-admin §8.
  */
 
@@ -33,7 +33,7 @@ declare module '~~/server/storage/gateway/types' {
       expiresInMs?: number
       disposition?: Disposition
     }): Promise<Presigned>
-    /** Of newer hosts disposition, mimeType and filename bind. */
+    /** Newer hosts require disposition, mimeType and filename to be honoured. */
     presignDownload(event: H3Event, input: {
       workspaceId: string
       hash: string
@@ -54,7 +54,7 @@ declare module '~~/server/storage/gateway/types' {
       kind: string
     }): Promise<void>
     gc(event: H3Event, input: { workspace_id: string, retention_seconds: number, limit?: number }): Promise<unknown>
-    /** Of newer hosts; an object that is not there is deleted. */
+    /** Newer hosts only; an object that does not exist counts as deleted. */
     deleteObject(event: H3Event, input: { workspaceId: string, hash: string, storageId?: string }): Promise<void>
   }
 }

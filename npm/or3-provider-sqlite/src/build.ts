@@ -3,32 +3,32 @@ import { join } from 'node:path'
 import type { NitroLike } from 'or3-cloud-engine/build'
 
 /**
- * The page with which or3-cloud answers every navigation: the client without a server's part. Hosts of early 2026 make
+ * The page that or3-cloud returns for every navigation: the client without server rendering. Hosts of early 2026 create
  * it in static builds only.
  */
 export const shell = '/200.html'
 
-/** What of Nuxt's options tells what a build is for. */
+/** The Nuxt options that say what a build is for. */
 export interface BuildOptions {
   dev: boolean
   nitro: { static?: boolean }
 }
 
 /**
- * isClient reports whether a build makes the client that or3-cloud serves, and not a server of the host: a static build
- * is nothing else, and of a server build OR3_CLOUD_CLIENT=true says so. Newer hosts have no static build with accounts.
+ * isClient reports whether a build is the client for or3-cloud rather than a server of the host: a static build always
+ * is, and a server build is if OR3_CLOUD_CLIENT=true. Newer hosts have no static build with accounts.
  */
 export function isClient({ dev, nitro }: BuildOptions, env: Record<string, string | undefined> = process.env): boolean {
   return !dev && (nitro.static === true || env.OR3_CLOUD_CLIENT === 'true')
 }
 
-/** What @vite-pwa/nuxt makes the service worker of, as far as it matters here. */
+/** The part of the @vite-pwa/nuxt options that matters here. */
 export interface WorkerOptions {
   outDir: string
   workbox?: { navigateFallback?: string | null }
 }
 
-/** The configuration of Nitro 2, as far as it matters here. */
+/** The part of the Nitro 2 configuration that matters here. */
 interface NitroConfig {
   static?: boolean
   prerender?: { failOnError?: boolean }
@@ -36,8 +36,8 @@ interface NitroConfig {
 }
 
 /**
- * withFallback has the worker fall back to the shell where the build lacks the page that it falls back to: such a
- * worker would not install.
+ * withFallback makes the worker fall back to the shell if the build lacks the configured fallback page: without it,
+ * the worker would not install.
  */
 export function withFallback({ outDir, workbox }: WorkerOptions): void {
   const page = workbox?.navigateFallback
@@ -45,16 +45,16 @@ export function withFallback({ outDir, workbox }: WorkerOptions): void {
 }
 
 /**
- * keepExternalsAbsolute lets Nitro find what Vite leaves to it. Nuxt 4.2 would name files below shared/ relative to a
- * folder that they are not in.
+ * keepExternalsAbsolute lets Nitro resolve Vite's externals. Nuxt 4.2 would make paths below shared/ relative to the
+ * wrong folder.
  */
 export function keepExternalsAbsolute(vite: { build?: { rollupOptions?: { makeAbsoluteExternalsRelative?: unknown } } }): void {
   if (vite.build?.rollupOptions) vite.build.rollupOptions.makeAbsoluteExternalsRelative = false
 }
 
 /**
- * goOnWithoutPages goes on with a static build where a page cannot be rendered without the host's server: the shell
- * stands in for every page.
+ * goOnWithoutPages continues a static build if a page cannot be rendered without the host's server: the shell
+ * is used for every page.
  */
 export function goOnWithoutPages(nitro: object): void {
   const { static: isStatic, prerender } = nitro as NitroConfig
@@ -62,8 +62,8 @@ export function goOnWithoutPages(nitro: object): void {
 }
 
 /**
- * copyNoOtherSQLite takes better-sqlite3 from the files to be copied, which newer hosts name whenever this provider is
- * chosen: OR3 Cloud brings its own SQLite, and a host is built without that add-on.
+ * copyNoOtherSQLite removes better-sqlite3 from the files to copy, which newer hosts include whenever this provider is
+ * selected: OR3 Cloud has its own SQLite, and a host is built without that add-on.
  */
 export function copyNoOtherSQLite(nitro: object): void {
   const { externals } = nitro as NitroConfig
@@ -71,13 +71,13 @@ export function copyNoOtherSQLite(nitro: object): void {
 }
 
 /**
- * What package.json says of where names lead: a path, or an object of conditions and names, in the order in which Node
+ * A target in the exports of package.json: a path, or an object of conditions and subpaths, in the order in which Node
  * tries them.
  */
 type Target = string | null | undefined | Target[] | { [conditionOrName: string]: Target }
 
 /**
- * asForProduction has a target lead, under Node's usual conditions, where it leads under the condition `production`.
+ * asForProduction makes a target resolve, under Node's default conditions, as it does under the condition `production`.
  */
 function asForProduction(target: Target): Target {
   if (typeof target !== 'object' || target === null) return target
@@ -90,10 +90,10 @@ function asForProduction(target: Target): Target {
 }
 
 /**
- * resolveAsCopied has the packages in a build lead to the files that were copied, when the server is started by plain
+ * resolveAsCopied makes the packages in a build resolve to the copied files when the server is started with plain
  * `node`. Nitro copies the files of the condition `production`, which Node has only with `-C production`, and writes
- * them into package.json where another condition comes first: `import { liveQuery } from 'dexie'` gets the file that is
- * for `require`, and every page is answered 500. Newer hosts bundle dexie.
+ * them into package.json, where another condition comes first: `import { liveQuery } from 'dexie'` gets the file for
+ * `require`, and every page returns 500. Newer hosts bundle dexie.
  */
 export function resolveAsCopied({ options: { dev, output }, hooks }: NitroLike): void {
   if (dev) return
@@ -111,21 +111,21 @@ export function resolveAsCopied({ options: { dev, output }, hooks }: NitroLike):
 }
 
 /**
- * askNobodyElse keeps Nuxt Icon from asking a public service for an icon when or3-cloud, which has them, takes longer
+ * askNoOtherHost keeps Nuxt Icon from fetching icons from a public service when or3-cloud, which has them, takes longer
  * than usual.
  */
-export function askNobodyElse(app: { icon?: unknown }): void {
+export function askNoOtherHost(app: { icon?: unknown }): void {
   if (typeof app.icon === 'object' && app.icon !== null) Reflect.set(app.icon, 'fallbackToApi', false)
 }
 
-/** What of Nitro tells of the pages that a build renders. */
+/** The part of Nitro that reports which pages a build renders. */
 export interface Renderer {
   hooks: { hook(name: 'prerender:init' | 'prerender:done', act: () => void): unknown }
 }
 
 /**
- * letBuildEnd keeps the timers of the host's server, which is loaded to render pages, from holding the build after its
- * end.
+ * letBuildEnd keeps timers of the host's server, which is loaded to render pages, from keeping the build process alive
+ * after the build.
  */
 export function letBuildEnd({ hooks }: Renderer, on: { setInterval: typeof setInterval } = globalThis): void {
   const { setInterval } = on

@@ -1,4 +1,4 @@
-/** Hooks of modules that the host brings. */
+/** Hooks of the host's modules. */
 
 import type { WorkerOptions } from './build'
 

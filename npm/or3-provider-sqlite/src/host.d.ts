@@ -1,5 +1,5 @@
 /**
- * What the host brings, as far as this package uses it: `~~/…` exists only inside its build. Written from the contract
+ * The parts of the host that this package uses: `~~/…` exists only inside its build. Written from the contract
  * (host-integration §4, auth §5, sync §1.3 and §10, workspaces-and-admin §7 and §8).
  */
 
@@ -46,7 +46,7 @@ declare module '~~/server/auth/store/types' {
     getUser(input: { provider: string, providerUserId: string }): Promise<{ userId: string } | null>
     getOrCreateUser(input: Identity): Promise<{ userId: string }>
     getOrCreateDefaultWorkspace(userId: string): Promise<{ workspaceId: string, workspaceName: string, created?: boolean }>
-    /** null for no member. */
+    /** null if the user is not a member. */
     getWorkspaceRole(input: { userId: string, workspaceId: string }): Promise<Role | null>
     listUserWorkspaces(userId: string): Promise<{
       id: string
@@ -124,13 +124,13 @@ declare module '~~/server/sync/gateway/types' {
     scope: { workspaceId: string, projectId?: string }
   }
 
-  /** For whom a background job works. */
+  /** The user that a background job works for. */
   export interface Actor {
     userId: string
     workspaceId: string
   }
 
-  /** The bodies are those of the wire, which the engine speaks as well. */
+  /** The bodies are those of the wire protocol, which the engine uses, too. */
   export interface SyncGatewayAdapter {
     id: string
     capabilities: {
@@ -321,8 +321,8 @@ declare module '~~/server/utils/background-jobs/types' {
   }
 
   /**
-   * What it takes to go on with a chat in another process, or the workspace of a workflow. Keys in it are encrypted by
-   * the host.
+   * What another process needs to continue a chat, or the workspace of a workflow. The host encrypts the keys in
+   * it.
    */
   export interface Execution {
     version: number
@@ -332,7 +332,7 @@ declare module '~~/server/utils/background-jobs/types' {
     apiKeyCiphertext?: string
     /** The admission of the answer into the synced history. */
     history?: unknown
-    /** Where a worker goes on that takes the job up. */
+    /** Where a worker that takes over the job continues. */
     contentBase?: string
     reasoningBase?: string
     [more: string]: unknown
@@ -402,7 +402,7 @@ declare module '~~/server/utils/background-jobs/types' {
     completedAt: number
   }
 
-  /** `*` stands for any user. Who names a lease that is not theirs gets an error named BackgroundJobLeaseLostError. */
+  /** `*` means any user. A call with a lease that is not the caller's fails with BackgroundJobLeaseLostError. */
   export interface BackgroundJobProvider {
     readonly name: string
     createJob(params: NewJob): Promise<string>

@@ -1,6 +1,6 @@
 import { addPrerenderRoutes, addServerHandler, addServerPlugin, createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { carryEngine, type NitroLike } from 'or3-cloud-engine/build'
-import { askNobodyElse, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, resolveAsCopied, shell, withFallback, type Renderer } from './build'
+import { askNoOtherHost, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, resolveAsCopied, shell, withFallback, type Renderer } from './build'
 import { selected, type HostConfig } from './runtime/selection'
 
 /** The module has no options: the host's own configuration says which provider is active. */
@@ -36,7 +36,7 @@ export default defineNuxtModule<ModuleOptions>({
     addPrerenderRoutes(shell)
     nuxt.hook('pwa:beforeBuildServiceWorker', withFallback)
     nuxt.hook('nitro:config', goOnWithoutPages)
-    nuxt.hook('modules:done', () => askNobodyElse(nuxt.options.appConfig))
+    nuxt.hook('modules:done', () => askNoOtherHost(nuxt.options.appConfig))
     useLogger('or3-provider-sqlite').info('OR3 Cloud synchronizes: serve the public folder of this build with or3-cloud serve --web.')
   },
 })

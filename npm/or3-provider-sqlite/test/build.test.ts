@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { askNobodyElse, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, withFallback } from '../src/build'
+import { askNoOtherHost, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, withFallback } from '../src/build'
 
 describe('the service worker falls back to a page that the build has', () => {
   const outDir = mkdtempSync(join(tmpdir(), 'or3-public-'))
@@ -70,10 +70,10 @@ describe('the server half of the build', () => {
 
 it('icons come from the own server only', () => {
   const app = { icon: { fallbackToApi: true, class: '' } }
-  askNobodyElse(app)
+  askNoOtherHost(app)
   expect(app).toEqual({ icon: { fallbackToApi: false, class: '' } })
   const without = {}
-  askNobodyElse(without)
+  askNoOtherHost(without)
   expect(without).toEqual({})
 })
 

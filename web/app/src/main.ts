@@ -4,7 +4,7 @@ import App from './App.vue'
 import './app.css'
 import { followColorScheme } from './colorScheme'
 
-// A page that was open during an update of the server asks for parts that the new one has under other names.
+// A page that was open while the server was updated requests chunks that have other names in the new version.
 window.addEventListener('vite:preloadError', (event) => {
   event.preventDefault()
   location.reload()

@@ -1,4 +1,4 @@
-/** The part of the host's configuration that says where files are kept. */
+/** The part of the host's configuration that selects the storage provider. */
 export interface HostFiles {
   auth?: { enabled?: unknown }
   storage?: { enabled?: unknown, provider?: unknown }
@@ -6,7 +6,7 @@ export interface HostFiles {
 
 export const id = 'fs'
 
-/** isSelected is true when accounts and files are on and this provider keeps them; otherwise nothing of it is there. */
+/** isSelected is true if accounts and files are on and this provider is selected; otherwise it does nothing. */
 export function isSelected({ auth, storage }: HostFiles): boolean {
   return auth?.enabled === true && storage?.enabled === true && storage.provider === id
 }

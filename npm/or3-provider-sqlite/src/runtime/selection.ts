@@ -1,4 +1,4 @@
-/** What the host says of who does what, as far as it matters here. */
+/** The part of the host's configuration that selects providers. */
 export interface HostConfig {
   auth?: { enabled?: unknown }
   sync?: { enabled?: unknown, provider?: unknown }
@@ -10,7 +10,7 @@ export interface HostConfig {
 /** The id of the provider. */
 export const id = 'sqlite'
 
-/** What a host has selected this provider for. */
+/** The roles for which a host has selected this provider. */
 export interface Selection {
   /** Users, workspaces, members: whenever accounts are on, with synchronization or without it. */
   workspaces: boolean

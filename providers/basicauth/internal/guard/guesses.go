@@ -83,7 +83,7 @@ func (g *Guard) Guess(ctx context.Context, r *or3cloud.Request, email, hash, pas
 		return false, err
 	}
 	if hash == "" {
-		err = g.Passwords.VerifyNobody(ctx, password)
+		err = g.Passwords.VerifyUnknown(ctx, password)
 	} else {
 		ok, err = g.Passwords.Verify(ctx, hash, password)
 	}

@@ -18,7 +18,7 @@ var (
 	}
 )
 
-// Device is how a person knows a browser, as far as its user agent tells. It has no versions, so that an update does
+// Device is what people call a browser, as far as its user agent says. It has no versions, so that an update does
 // not make a browser a new one. Answers have its parts, because pages say "on" in the language of their user; letters
 // have its String.
 type Device struct {
@@ -28,7 +28,7 @@ type Device struct {
 	Kind string `json:"kind,omitempty"`
 }
 
-// DeviceOf is the only place where a user agent is read.
+// DeviceOf is the only place where a user agent is parsed.
 func DeviceOf(agent string) Device {
 	d := Device{Browser: firstMark(agent, browserMarks), System: firstMark(agent, systemMarks)}
 	switch {

@@ -1,5 +1,5 @@
-// Package letters tells the owners of accounts what happens to them: the words, the outbox with the letters that the
-// mail server has not taken yet, and who is told what.
+// Package letters tells the owners of accounts what happens to them: the texts, the outbox with the letters that the
+// mail server has not accepted yet, and who is told what.
 package letters
 
 import (

@@ -12,7 +12,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// RecordAndNotify is the end of every change of a factor: a line in the trail, and a notice to the owner.
+// RecordAndNotify completes every change to a factor: an entry in the trail, and a notice to the owner.
 func (l *Letters) RecordAndNotify(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, event guard.Event, notice Notice, detail string) error {
 	if err := l.guard.Record(ctx, q, r, a.ID, event, detail); err != nil {
 		return err
@@ -86,8 +86,8 @@ func (o Occasion) facts() []mail.Fact {
 	return append(facts, mail.Fact{Name: wordAddress, Value: o.Address})
 }
 
-// TellOfSignIn tells the owner of a sign-in from a browser that is not known yet. It is called before the new session
-// is stored; earlier sessions, ended ones included until they expire, are what makes a browser known.
+// TellOfSignIn tells the owner about a sign-in from an unknown browser. It is called before the new session
+// is stored; a browser is known by its earlier sessions, including ended ones until they expire.
 func (l *Letters) TellOfSignIn(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account) error {
 	if l.Outbox == nil {
 		return nil

@@ -19,8 +19,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// Outbox is the mail that waits for the mail server: rows of a table, so that they survive a restart and belong to the
-// transaction of what they tell about, and one goroutine that delivers them.
+// Outbox is the mail that is waiting for the mail server: rows of a table, so that they survive a restart and belong to
+// the transaction of the event that they report, and one goroutine that delivers them.
 type Outbox struct {
 	store  *store.Store
 	sealer *sealed.Sealer
@@ -29,18 +29,18 @@ type Outbox struct {
 	Send   func(context.Context, mail.Letter) error
 	// Resolve turns a request for a link into the letter with the link (accounts.ResolveReset).
 	Resolve func(ctx context.Context, q store.Queries, sealed []byte) error
-	// Delivered, Refused and Failed count what the mail server made of letters; of those that have failed another try
-	// comes.
+	// Delivered, Refused and Failed count the results of deliveries; those that failed are
+	// retried.
 	Delivered, Refused, Failed metric.Counter
 
 	server, from string // what the mail server and the sender are called
 
 	loop *background.Loop
-	// pause is how long there is nothing to do, as the last sweep has found.
+	// pause is how long there is nothing to do, according to the last sweep.
 	pause time.Duration
 }
 
-// ResetRequest is the kind of a row that is not a letter yet: someone has typed an address into the form for a
+// ResetRequest is the kind of a row that is not a letter yet: someone typed an address into the form for a
 // forgotten password. The row is written whether there is such an account or not.
 const ResetRequest = "reset_request"
 
@@ -52,12 +52,12 @@ func NewOutbox(smtp *mail.Config, st *store.Store, sealer *sealed.Sealer, log *s
 	return &Outbox{store: st, sealer: sealer, log: log, now: now, Send: mail.NewSender(smtp, now, random).Send, server: smtp.Server(), from: smtp.From()}
 }
 
-// Start begins to deliver. Like close it does nothing without a mail server.
+// Start begins to deliver. Like Close, it does nothing without a mail server.
 func (o *Outbox) Start() {
 	if o == nil {
 		return
 	}
-	// It begins with everything that waits: the start may follow a repair of the configuration.
+	// It begins with everything that is waiting: the configuration may just have been fixed.
 	begun := false
 	o.loop = background.New(background.Task{ // sweeping adds letters, which wakes the loop
 		Name: "the delivery of mail", Log: o.log,
@@ -80,12 +80,12 @@ func (o *Outbox) Start() {
 	o.loop.Begin()
 }
 
-// makeDue ends the pause of everything that waits.
+// makeDue ends the pause of all waiting mail.
 func (o *Outbox) makeDue(ctx context.Context) error {
 	return o.store.Tx(ctx, func(q store.Queries) error { return q.MakeMailDue(ctx, o.now().UnixMilli()) })
 }
 
-// Retry begins to deliver everything that waits for another attempt. It does not wait for the end.
+// Retry starts to deliver everything that is waiting for another attempt. It does not wait for the end.
 func (o *Outbox) Retry(ctx context.Context) error {
 	if err := o.makeDue(ctx); err != nil {
 		return err
@@ -94,7 +94,7 @@ func (o *Outbox) Retry(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the delivery that is under way and waits for it. What was not delivered stays.
+// Close stops the current delivery and waits for it. Undelivered mail stays.
 func (o *Outbox) Close() {
 	if o == nil {
 		return
@@ -122,20 +122,20 @@ func (o *Outbox) Add(ctx context.Context, q store.Queries, accountID, kind strin
 	o.Rouse()
 	keep := int64(LettersOfAKind)
 	if accountID == "" {
-		keep = LettersToNobody
+		keep = LettersWithoutAccount
 	}
 	n, err := q.DeleteSurplusMail(ctx, db.DeleteSurplusMailParams{AccountID: store.Optional(accountID), Kind: kind, Keep: keep})
 	if n > 0 {
-		o.log.Warn("mail given up, too much of its kind is waiting", "kind", kind, "account", accountID, "letters", n)
+		o.log.Warn("mail given up, too much mail of its kind is waiting", "kind", kind, "account", accountID, "letters", n)
 	}
 	return err
 }
 
-// How much mail of one kind may wait for a mail server that does not take it, for one account and without an account.
-// The oldest goes, which says what the newer says, and no kind displaces another: no one can hide a notice behind many.
+// How much mail of one kind may wait for a mail server that does not accept it, per account and without an account.
+// The oldest is dropped, since newer ones say the same. No kind displaces another, so notices cannot be hidden.
 const (
-	LettersOfAKind  = 20
-	LettersToNobody = 1000
+	LettersOfAKind        = 20
+	LettersWithoutAccount = 1000
 )
 
 // sealPlace binds sealed content to its row.
@@ -143,11 +143,11 @@ func sealPlace(kind string, createdAt int64) string {
 	return "mail " + kind + " " + strconv.FormatInt(createdAt, 10)
 }
 
-// Rouse makes the goroutine look. It may be called inside the transaction that inserts: the first thing that the
+// Rouse wakes the goroutine. It may be called inside the transaction that inserts: the first thing that the
 // goroutine does is a write transaction of its own, which waits for that one.
 func (o *Outbox) Rouse() { o.loop.Wake() }
 
-// The pauses of the goroutine: the longest look-out for due mail, and the one after a fault of the store or of ours.
+// The pauses of the goroutine: the longest wait for due mail, and the one after an error of the store or our own.
 const (
 	longestPause = 10 * time.Minute
 	faultPause   = 30 * time.Second
@@ -172,8 +172,8 @@ func (o *Outbox) sweep(ctx context.Context) error {
 	return nil
 }
 
-// deliverNext deals with one row that is due. Its next attempt is set before the delivery, so that a crash in the midst
-// of one means another attempt and never a lost letter; it may mean a letter twice.
+// deliverNext handles one row that is due. Its next attempt is scheduled before the delivery, so that a crash during a
+// delivery causes another attempt and never a lost letter; the letter may arrive twice.
 func (o *Outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	var row db.MailOutbox
 	var letter mail.Letter
@@ -222,7 +222,7 @@ func (o *Outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	return true, o.deliver(ctx, row, letter)
 }
 
-// SettleMail brings the times of mail that was written while the clock was ahead back to what they can be now.
+// SettleMail corrects the times of mail that was written while the clock was ahead.
 func SettleMail(ctx context.Context, q store.Queries, now time.Time) error {
 	return q.SettleMail(ctx, db.SettleMailParams{
 		Now: now.UnixMilli(), LatestAttempt: now.Add(LongestBackOff).UnixMilli(), LatestEnd: now.Add(NoticeLifetime).UnixMilli(),
@@ -237,7 +237,7 @@ func backOff(attempts int64) time.Duration {
 	return min(time.Minute<<min(attempts, 10), LongestBackOff)
 }
 
-// deliver hands a letter to the mail server and removes it when the server has taken it, or will never.
+// deliver sends a letter to the mail server and removes it once the server has accepted or permanently refused it.
 func (o *Outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) error {
 	sent := o.Send(ctx, l)
 	if sent != nil && ctx.Err() != nil {
@@ -264,7 +264,7 @@ func (o *Outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 		o.log.Warn("mail not delivered, will try again", attrs...)
 		return nil
 	}
-	// The letter is out: not even a shutdown may keep it in the box, or it would go out twice.
+	// The letter was sent: not even a shutdown may leave it in the outbox, or it would be sent twice.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err := o.store.Tx(ctx, func(q store.Queries) error {

@@ -12,13 +12,13 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// The bounds of what administrators see of mail.
+// The limits on what administrators see of mail.
 const (
 	shownMail = 100
 	keptLost  = 200
 )
 
-// State says how the delivery of mail fares; that there is no mail server for nil.
+// State reports the state of mail delivery; for nil, that there is no mail server.
 func (o *Outbox) State(ctx context.Context) (census.MailState, error) {
 	out := census.MailState{Waiting: []census.WaitingMail{}, Lost: []census.LostMail{}}
 	if o == nil {
@@ -59,11 +59,11 @@ func faultOf(at sql.NullInt64, step sql.NullString, code sql.NullInt64, fault, a
 	return &census.MailFault{At: moment(at.Int64), Step: step.String, Code: int(code.Int64), Fault: fault.String, Advice: advice.String}
 }
 
-// noteFault keeps with a letter why an attempt has failed. What the mail server has said may repeat the address of the
-// recipient, so it is not kept: the step, the code and the advice say enough.
+// noteFault records with a letter why an attempt failed. The mail server's reply may contain the address of the
+// recipient, so it is not stored: the step, the code and the advice say enough.
 func (o *Outbox) noteFault(ctx context.Context, row *db.MailOutbox, sent error) {
 	row.FaultAt = sql.NullInt64{Int64: o.now().UnixMilli(), Valid: true}
-	row.Fault = store.Optional("The message could not be handed over.")
+	row.Fault = store.Optional("The message could not be delivered.")
 	var failed *mail.Error
 	if errors.As(sent, &failed) {
 		row.FaultStep, row.FaultAdvice = store.Optional(string(failed.Step)), store.Optional(failed.Advice)
@@ -76,11 +76,11 @@ func (o *Outbox) noteFault(ctx context.Context, row *db.MailOutbox, sent error) 
 		})
 	})
 	if err != nil && ctx.Err() == nil {
-		o.log.Warn("mail: why a message was not delivered could not be noted", "error", err)
+		o.log.Warn("mail: the reason for a failed delivery could not be recorded", "error", err)
 	}
 }
 
-// lose keeps for administrators that mail was given up.
+// lose records for administrators that mail was given up.
 func (o *Outbox) lose(ctx context.Context, q store.Queries, reason string, rows ...db.MailOutbox) error {
 	for _, r := range rows {
 		if r.Kind == ResetRequest {

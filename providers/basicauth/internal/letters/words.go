@@ -2,7 +2,7 @@ package letters
 
 import "or3.chat/cloud/internal/mail"
 
-// Every word of every letter is in this file.
+// All texts of letters are in this file.
 
 const (
 	wordWhen       = "When"
@@ -14,8 +14,8 @@ const (
 	wordServer     = "Server"
 
 	wordNotMe    = "If this was you, there is nothing to do. If not, set a new password at once and end all other sessions in your account settings."
-	wordIgnore   = "If you did not ask for this, you can ignore this message: nothing changes."
-	wordLifetime = "The link works once, and for 30 minutes."
+	wordIgnore   = "If you did not ask for this, ignore this message: nothing changes."
+	wordLifetime = "The link works once, within 30 minutes."
 )
 
 // noticeWords are a notice's subject and text.
@@ -41,7 +41,7 @@ func wordsOf(kind Notice) noticeWords {
 	case NoticePasswordChanged:
 		return noticeWords{subject: "Your password was changed", text: "The password of your account was changed. All other sessions have ended."}
 	case NoticePasswordReset:
-		return noticeWords{subject: "Your password was reset", text: "A new password was set for your account with a link for a forgotten password. All sessions have ended."}
+		return noticeWords{subject: "Your password was reset", text: "Someone set a new password for your account with a password reset link. All sessions have ended."}
 	case NoticeEmailAsked:
 		return noticeWords{
 			subject: "A new e-mail address was requested",
@@ -64,10 +64,10 @@ func wordsOf(kind Notice) noticeWords {
 	case NoticePasskeysElsewhere:
 		return noticeWords{
 			subject: "Your passkeys are no longer asked for",
-			text: "Someone signed in to your account with its password alone. Your passkeys were not asked for, because they belong to an address that this server had " +
-				"before, and do not work at its present one.",
-			detail:  "Passkeys of",
-			closing: "Sign in and add a passkey or an authenticator app; then the password alone is no longer enough. If it was not you who signed in, set a new password at once.",
+			text: "Someone signed in to your account with its password alone. Your passkeys were not asked for: they belong to an address that this server had " +
+				"before, and do not work at its current one.",
+			detail:  "Passkeys for",
+			closing: "Sign in and add a passkey or an authenticator app; then the password alone is no longer enough. If this was not you, set a new password at once.",
 		}
 	case NoticeRecoveryRenewed:
 		return noticeWords{subject: "New recovery codes", text: "New recovery codes were made for your account. The old ones no longer work."}
@@ -81,7 +81,7 @@ func wordsOf(kind Notice) noticeWords {
 			closing: "If you do not know why, ask the operator of the server.",
 		}
 	}
-	panic("a notice without words: " + string(kind))
+	panic("a notice without a text: " + string(kind))
 }
 
 // NoticeLetter writes a notice. It links to nothing but the server itself.
@@ -104,7 +104,7 @@ func NoticeLetter(kind Notice, by Occasion, detail, publicURL string) mail.Lette
 func ResetLetter(link string, by Occasion) mail.Letter {
 	return mail.Letter{
 		Subject:    "Set a new password",
-		Paragraphs: []string{"Someone, hopefully you, has forgotten the password of your account. With this link you can set a new one:"},
+		Paragraphs: []string{"Someone, hopefully you, asked for a new password for your account. You can set it with this link:"},
 		Facts:      by.facts(),
 		Action:     &mail.Action{Label: "Set a new password", URL: link},
 		Closing:    []string{wordLifetime, wordIgnore},
@@ -115,7 +115,7 @@ func ResetLetter(link string, by Occasion) mail.Letter {
 func ConfirmLetter(link string, by Occasion) mail.Letter {
 	return mail.Letter{
 		Subject:    "Confirm your e-mail address",
-		Paragraphs: []string{"This address was given as the new e-mail address of an account. Confirm that it is yours:"},
+		Paragraphs: []string{"Someone entered this address as the new e-mail address of their account. Confirm that it is yours:"},
 		Facts:      by.facts(),
 		Action:     &mail.Action{Label: "Confirm this address", URL: link},
 		Closing:    []string{wordLifetime, wordIgnore},

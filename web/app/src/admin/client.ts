@@ -1,9 +1,9 @@
 import { inject, type App, type InjectionKey } from 'vue'
 
-/** The endpoints of the administration for these pages. */
+/** The prefix of the admin endpoints. */
 const prefix = '/api/or3/admin/'
 
-/** Every failure of a question. `status` is 0 when there was no answer; `message` is for the reader. */
+/** Any failed request. `status` is 0 if there was no response; `message` is for the user. */
 export class AdminError extends Error {
   readonly status: number
 
@@ -16,21 +16,21 @@ export class AdminError extends Error {
 
 export type Query = Record<string, string | number | boolean | undefined>
 
-/** Admin asks the administration. What reads is a get, what changes something a post or a put. */
+/** Admin calls the admin API: get to read, post or put to change something. */
 export interface Admin {
   get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T>
   post<T>(path: string, body?: unknown): Promise<T>
   put<T>(path: string, body: unknown): Promise<T>
   /** events opens a stream of events. */
   events(path: string, query: Query): EventSource
-  /** Called when the server does not know the administrator any more. */
+  /** Called when the server no longer recognizes the administrator. */
   onEnded(call: () => void): void
   install(app: App): void
 }
 
 export interface AdminSettings {
   fetch: typeof globalThis.fetch
-  /** Renews the session of an account; true when there is one afterwards. */
+  /** Renews the session of an account; true if there is a session afterwards. */
   renew: () => Promise<boolean>
   timeoutMs?: number
 }
@@ -79,7 +79,7 @@ export function createAdmin({ fetch, renew, timeoutMs = 30_000 }: AdminSettings)
     }
   }
 
-  /** A session of an account runs out while a page is open; a sign-in by name and password has none to renew. */
+  /** A session of an account can expire while a page is open; a sign-in by name and password cannot be renewed. */
   async function signedIn<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run()
@@ -132,9 +132,9 @@ function messageOf({ status, headers }: Response, said: string): string {
   }
   if (status === 503 && said) return said
   if (status >= 500 && status !== 501) return 'The server has a problem. Nothing was changed; its log says more.'
-  return said ? said[0]!.toUpperCase() + said.slice(1) + (/[.!?]$/.test(said) ? '' : '.') : 'The server refuses this.'
+  return said ? said[0]!.toUpperCase() + said.slice(1) + (/[.!?]$/.test(said) ? '' : '.') : 'The server refused this.'
 }
 
 export function messageFor(error: unknown): string {
-  return error instanceof AdminError ? error.message : 'Something unexpected happened. Load the page again.'
+  return error instanceof AdminError ? error.message : 'Something unexpected happened. Reload the page.'
 }

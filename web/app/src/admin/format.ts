@@ -1,4 +1,4 @@
-/** Numbers and times as people read them; these pages are drawn in the browser only. */
+/** Numbers and times in a readable form; these pages are rendered in the browser only. */
 
 const whole = new Intl.NumberFormat()
 
@@ -26,7 +26,7 @@ const steps: [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 365 * 86_400], ['month', 30 * 86_400], ['day', 86_400], ['hour', 3600], ['minute', 60],
 ]
 
-/** formatAgo says how long ago something was, or how long until it is. */
+/** formatAgo says how long ago something was, or how far in the future it is. */
 export function formatAgo(at: Moment, now = Date.now()): string {
   const seconds = (new Date(at).getTime() - now) / 1000
   const text = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
@@ -36,10 +36,10 @@ export function formatAgo(at: Moment, now = Date.now()): string {
   return seconds > 0 ? 'in less than a minute' : 'just now'
 }
 
-/** sentence begins with a capital letter. */
+/** sentence capitalizes the first letter. */
 export const sentence = (text: string) => text && text[0]!.toUpperCase() + text.slice(1)
 
-/** browserName is what a User-Agent says of itself, in few words. */
+/** browserName is a short name for a User-Agent. */
 export function browserName(userAgent = ''): string {
   const browser = /Edg\//.test(userAgent) ? 'Edge' : /Firefox\//.test(userAgent) ? 'Firefox' : /Chrome\//.test(userAgent) ? 'Chrome' : /Safari\//.test(userAgent) ? 'Safari' : ''
   const system = /Android/.test(userAgent) ? 'Android' : /iPhone|iPad/.test(userAgent) ? 'iOS' : /Windows/.test(userAgent) ? 'Windows' : /Mac OS/.test(userAgent) ? 'macOS' : /Linux/.test(userAgent) ? 'Linux' : ''

@@ -9,8 +9,8 @@ export interface Data<T> {
 }
 
 /**
- * useData gets something from the server, at once and whenever `load` is called. What was loaded stays until something
- * newer has come.
+ * useData loads data from the server, at once and whenever `load` is called. The data stays until newer data
+ * arrives.
  */
 export function useData<T>(get: (signal: AbortSignal) => Promise<T>): Data<T> {
   let abort = new AbortController()
@@ -38,7 +38,7 @@ export function useData<T>(get: (signal: AbortSignal) => Promise<T>): Data<T> {
   return state
 }
 
-/** useRefreshed loads again at intervals, as long as the page is seen. */
+/** useRefreshed reloads at intervals while the page is visible. */
 export function useRefreshed(state: Pick<Data<unknown>, 'load' | 'busy'>, everyMs: number) {
   const timer = setInterval(() => {
     if (document.visibilityState === 'visible' && !state.busy) void state.load()
@@ -56,13 +56,13 @@ export interface Pages<T> {
 }
 
 /**
- * How many entries a page should have, and how many questions are asked for them: what one question looks at is
- * bounded.
+ * How many entries a page should have, and how many requests may be made for them: what one request looks at is
+ * limited.
  */
 const enough = 20
 const mostQuestions = 60
 
-/** usePages gets a list page by page. `load` begins again, `more` adds the next page. */
+/** usePages loads a list page by page. `load` starts over, `more` adds the next page. */
 export function usePages<T>(get: (cursor: string, signal: AbortSignal) => Promise<{ items: T[], next?: string }>): Pages<T> {
   let abort = new AbortController()
   onScopeDispose(() => abort.abort())
@@ -107,12 +107,12 @@ export function usePages<T>(get: (cursor: string, signal: AbortSignal) => Promis
 export interface Action {
   notice: string
   problem: string
-  /** What is being done just now; empty for nothing. */
+  /** The name of the running action; empty if there is none. */
   busy: string
   run: (what: string, call: () => Promise<string>) => Promise<boolean>
 }
 
-/** useAction does one thing at a time, and says what came of it: the text that `call` returns. */
+/** useAction runs one action at a time, and shows its result: the text that `call` returns. */
 export function useAction(): Action {
   const state: Action = shallowReactive({ notice: '', problem: '', busy: '', run })
 

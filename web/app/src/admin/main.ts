@@ -8,7 +8,7 @@ import AdminApp from './AdminApp.vue'
 import './admin.css'
 import { createAdmin } from './client'
 
-// A page that was open during an update of the server asks for parts that the new one has under other names.
+// A page that was open while the server was updated requests chunks that have other names in the new version.
 window.addEventListener('vite:preloadError', (event) => {
   event.preventDefault()
   location.reload()

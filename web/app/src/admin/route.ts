@@ -1,11 +1,11 @@
 import { onScopeDispose, shallowRef, type ShallowRef } from 'vue'
 
-/** Where the reader is: what stands behind the # of the address. */
+/** The current route: the part of the address after the #. */
 export interface Route {
   page: string
   id: string
   query: URLSearchParams
-  /** The whole of it, for what is drawn again with it. */
+  /** The whole route, as the key for what has to be rendered again when it changes. */
   path: string
 }
 
@@ -26,13 +26,13 @@ export function useRoute(): ShallowRef<Route> {
   return route
 }
 
-/** linkTo is the address of a page, and of one thing on it. */
+/** linkTo returns the address of a page, or of one item on it. */
 export const linkTo = (page: string, id = '', query: Record<string, string> = {}) => {
   const asked = new URLSearchParams(query).toString()
   return `#/${page}${id && `/${encodeURIComponent(id)}`}${asked && `?${asked}`}`
 }
 
-/** keepQuery notes what was chosen in the address, so that it can be sent to others; the page stays as it is. */
+/** keepQuery puts the chosen filters into the address, so that it can be shared; the page stays as it is. */
 export function keepQuery(query: Record<string, string>) {
   const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString()
   const [path] = location.hash.split('?')

@@ -1,4 +1,4 @@
-/** What the endpoints of the administration answer. Times are ISO texts where nothing else is said. */
+/** The responses of the admin endpoints. Times are ISO strings unless noted otherwise. */
 
 export interface Account {
   id: string

@@ -18,8 +18,8 @@ export interface AccountOptions {
   passkeys?: Passkeys
   translation?: Translation
   /**
-   * Which edits of this browser the server does not have yet: asked before someone signs out over them. Without it the
-   * page looks into OR3 Chat's outbox.
+   * Returns the edits in this browser that the server does not have yet, before a sign-out. Without it, the
+   * page reads OR3 Chat's outbox.
    */
   unsentChanges?: () => Unsent | Promise<Unsent>
   /** Runs after the server has confirmed a sign-out. */
@@ -29,7 +29,7 @@ export interface AccountOptions {
 export function createAccount(options: AccountOptions): Account {
   const { window } = options
   const fetch = options.fetch ?? window.fetch.bind(window)
-  // On a page without HTTPS a browser has no locks; then each tab renews for itself, and the server's grace window does
+  // On a page without HTTPS there are no locks; then each tab renews on its own, and the server's grace window does
   // the rest.
   const locks: LockManager | undefined = window.navigator.locks
 
@@ -62,7 +62,7 @@ export function createAccount(options: AccountOptions): Account {
     },
   })
 
-  // Who is here again has no need of it.
+  // Once the user is signed in again, it is no longer needed.
   watch(() => session.state.value.status, (status) => {
     if (status === 'signedIn') endings.clear()
   }, { flush: 'sync' })

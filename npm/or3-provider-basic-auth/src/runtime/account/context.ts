@@ -11,29 +11,29 @@ export interface Account {
   api: AccountApi
   session: AccountSession
   passkeys: Passkeys
-  /** What has ended the session of this browser, as far as the server has said so. */
+  /** Why the session of this browser ended, if the server has said so. */
   endings: Endings
-  /** unsentChanges says what of this browser is not on the server. */
+  /** unsentChanges reports the changes in this browser that are not on the server. */
   unsentChanges: () => Promise<Unsent>
-  /** renew is the single-flight silent renewal; true when there is a session afterwards. */
+  /** renew is the single-flight silent renewal; true if there is a session afterwards. */
   renew: () => Promise<boolean>
-  /** The one-time link with which the page was opened, until it is dealt with and set to null. */
+  /** The one-time link that the page was opened with, until it has been handled and set to null. */
   link: ShallowRef<AccountLink | null>
-  /** inspectLink asks what `link` is good for, and puts the answer there. */
+  /** inspectLink asks the server what `link` is for, and stores the answer in it. */
   inspectLink(): Promise<void>
   /**
-   * claimEnd is true for the first who asks after a session has ended, also while the page was not open: only one
+   * claimEnd is true for the first caller after a session has ended, even if the page was closed then: only one
    * component reacts to that.
    */
   claimEnd(): boolean
-  /** arrive is called after a sign-in: it looks up who it is, tells the host, and fails if no one is signed in. */
+  /** arrive is called after a sign-in: it looks up the user, tells the host, and fails if no one is signed in. */
   arrive(): Promise<void>
   install(app: App): void
 }
 
 export const accountKey: InjectionKey<Account> = Symbol('or3 account')
 
-/** useAccountIfActive is for what may stand on a page of another provider; there it gives null. */
+/** useAccountIfActive is for components that may be on a page of another provider; it returns null there. */
 export function useAccountIfActive(): Account | null {
   return inject(accountKey, null)
 }

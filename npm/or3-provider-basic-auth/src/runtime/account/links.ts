@@ -5,7 +5,7 @@ import type { LinkAnswer } from './api/wire'
 export interface AccountLink {
   kind: 'reset' | 'confirm-email' | 'invite' | 'setup'
   token: string
-  /** What the server says of the link; a server that says nothing decides when the form is sent. */
+  /** What the server says about the link; if it says nothing, it decides when the form is submitted. */
   found?: LinkAnswer | { state: 'unknown' }
 }
 
@@ -13,7 +13,7 @@ const fragmentKinds = ['reset', 'confirm-email', 'invite', 'setup'] as const
 
 /**
  * splitAddress finds the one-time link in an address (path, query, fragment) and the address without it. Ours are in
- * the fragment, which reaches no server; `?invite=` is OR3 Chat's own, also inside the `next` that its lock page keeps.
+ * the fragment, which browsers never send; `?invite=` is OR3 Chat's, also inside the `next` of its lock page.
  */
 export function splitAddress(address: string): { link: AccountLink | null, rest: string } {
   const [beforeFragment, fragment] = cut(address, '#')
@@ -44,8 +44,8 @@ function cut(text: string, separator: string): [before: string, after: string] {
 }
 
 /**
- * takeLink reads a one-time link out of the address bar, which it leaves at once: it stands in no bookmark, history or
- * screenshot.
+ * takeLink reads a one-time link from the address bar and removes it there at once, to keep it out of bookmarks and
+ * history.
  */
 export function takeLink({ location, history }: Pick<Window, 'location' | 'history'>): AccountLink | null {
   const { link, rest } = splitAddress(location.pathname + location.search + location.hash)
@@ -54,8 +54,8 @@ export function takeLink({ location, history }: Pick<Window, 'location' | 'histo
 }
 
 /**
- * inspectLink asks the server what a link is good for, before the user fills in a form. A link that confirms by itself
- * needs no such question.
+ * inspectLink asks the server what a link is for, before the user fills in a form. A link that confirms on its own
+ * does not need this.
  */
 export async function inspectLink(api: Pick<AccountApi, 'link'>, link: AccountLink): Promise<AccountLink> {
   if (link.found || link.kind === 'confirm-email') return link
@@ -63,7 +63,7 @@ export async function inspectLink(api: Pick<AccountApi, 'link'>, link: AccountLi
   return { ...link, found }
 }
 
-/** isDead is true of a link with which no form can be sent. */
+/** isDead reports whether a link can no longer be used to submit a form. */
 export function isDead(link: AccountLink | null): boolean {
   return !!link?.found && ['used', 'expired', 'revoked', 'invalid'].includes(link.found.state)
 }

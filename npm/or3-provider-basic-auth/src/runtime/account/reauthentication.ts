@@ -1,14 +1,14 @@
 import { inject, type InjectionKey } from 'vue'
 import { Or3Error, isOr3Error } from './api/error'
 
-/** Prove asks for a new proof by one of the methods; false when the person gave up. */
+/** Prove asks for a new proof by one of the methods; false if the user gave up. */
 export type Prove = (methods: string[]) => Promise<boolean>
 
 export const proveKey: InjectionKey<Prove> = Symbol('or3 account proof')
 
 /**
- * useReauthentication wraps a sensitive call: when the server asks for a newer proof, a dialog asks the person, and the
- * call is made again. A person who gives up makes it fail with `cancelled`, which forms do not show. Forms know nothing
+ * useReauthentication wraps a sensitive call: if the server requires a newer proof, a dialog asks the user, and the
+ * call is repeated. If the user gives up, it fails with `cancelled`, which forms do not show. Forms know nothing
  * of all this.
  */
 export function useReauthentication<Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>): (...args: Args) => Promise<Result> {

@@ -17,7 +17,7 @@ export default defineNuxtPlugin({
     const account = createAccount({ window, afterSignOut: () => logoutCleanup(nuxtApp) })
     nuxtApp.vueApp.use(account)
 
-    // The router has read the address before this plugin, and writes it back.
+    // The router read the address before this plugin ran, and writes it back.
     const router = useRouter()
     nuxtApp.hook('app:mounted', () => {
       const { link, rest } = splitAddress(router.currentRoute.value.fullPath)

@@ -18,7 +18,7 @@ const registries = {
   lockPage: { inject: '$registerLockPageAdapter', queue: '__or3LockPageAdapterQueue__' },
 } satisfies Record<string, Registry>
 
-/** registerAdapter hands a component to the host. A host without that registry never looks into the queue. */
+/** registerAdapter passes a component to the host. A host without that registry never reads the queue. */
 export function registerAdapter(kind: keyof typeof registries, adapter: Adapter, nuxtApp: object, global: object = globalThis): void {
   const { inject, queue } = registries[kind]
   const register: unknown = Reflect.get(nuxtApp, inject)

@@ -2,7 +2,7 @@ import { defineNuxtPlugin } from '#imports'
 import { registerClientSessionRecovery } from '~/composables/auth/useClientSessionRecovery'
 import type { Account } from '../account/context'
 
-/** Hosts that try to save a session before they declare it dead share our renewal with everything else on the page. */
+/** Hosts that try to recover a session before they end it use the same renewal as everything else on the page. */
 export default defineNuxtPlugin({
   name: 'or3-basic-auth:recovery',
   dependsOn: ['or3-basic-auth:account'],

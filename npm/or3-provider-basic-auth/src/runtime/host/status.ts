@@ -8,8 +8,8 @@ export interface ClientAuthStatus {
 }
 
 /**
- * clientAuthStatus tells it. A host that believes in a sign-out clears the workspaces that it is set to clear: as long
- * as their edits are on no server, a session that has ended elsewhere is none. A user who signed out here was asked.
+ * clientAuthStatus reports it. After a sign-out, a host clears the workspaces that it is set to clear. So as long
+ * as edits are unsent, a session that ended elsewhere is not reported as a sign-out. Users who sign out here are asked.
  */
 export function clientAuthStatus({ status }: SessionState, { cleared }: Unsent = nothingUnsent): ClientAuthStatus {
   if (status === 'signedIn') return { ready: true, authenticated: true }

@@ -3,20 +3,20 @@ import { useRuntimeConfig } from '#imports'
 import { isSelected, type HostAuth } from '../selection'
 import { cloud } from './cloud'
 
-/** Passes requests of browsers on to the engine's provider: it decides on origins, limits and cookies. */
+/** Forwards browser requests to the engine's provider, which handles origins, limits and cookies. */
 export default defineEventHandler(async (event) => {
   refuseUnselected()
   await cloud.relay(event, { answered: () => endProofs(event) })
 })
 
 /**
- * What was asked of accounts may have ended sessions that the host has proven: before the browser knows, the host does.
+ * A request that changes an account may have ended sessions that the host has cached: it forgets them before replying.
  */
 export function endProofs({ method }: { method: string }): void {
   if (method !== 'GET' && method !== 'HEAD') cloud.doubtSessions()
 }
 
-/** @throws 503 when another provider signs people in (contract, auth §8.3) */
+/** @throws 503 if another auth provider is selected (contract, auth §8.3) */
 export function refuseUnselected(): void {
   if (isSelected(useRuntimeConfig() as HostAuth)) return
   throw createError({ statusCode: 503, statusMessage: 'Authentication provider is not configured' })

@@ -1,4 +1,4 @@
-/** Hosts without plugin activations have none to end. */
+/** For hosts without plugin activations, which have nothing to end. */
 export async function activationsOf(): Promise<() => void> {
   return () => undefined
 }

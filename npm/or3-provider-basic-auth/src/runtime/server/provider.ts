@@ -3,7 +3,7 @@ import type { ProviderTokenBroker } from '~~/server/auth/token-broker/types'
 import { id } from '../selection'
 import { cloud } from './cloud'
 
-/** Says who has sent a request. What the engine has proven once is remembered, so that most requests ask it nothing. */
+/** Says who sent a request. Sessions that the engine has verified are cached, so most requests need no call to it. */
 export const provider: AuthProvider = {
   name: id,
   async getSession(event) {
@@ -24,9 +24,9 @@ export const provider: AuthProvider = {
 }
 
 /**
- * The session of a user who cannot be looked up now: reading its user throws. In production hosts of early
- * 2026 take an error of getSession itself for "signed out", upon which browsers clean up (contract, auth Pitfall 10);
- * no host does so with what fails later.
+ * The session of a user who cannot be looked up right now: reading its user throws. In production, hosts of early
+ * 2026 treat an error from getSession as "signed out", and browsers then clean up (contract, auth Pitfall 10);
+ * no host does that for errors that come later.
  */
 function unknown(fault: unknown): ProviderSession {
   return {

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ProviderHost } from 'or3-cloud-engine/nitro'
 
-/** The pause between two looks for an engine that does not start, in milliseconds. */
+/** How long to wait before looking again for an engine that does not start, in milliseconds. */
 const rest = 5_000
 
-/** Prints the one-time links with which the first account is created, as soon as there is an engine. */
+/** Prints the one-time link for creating the first account, as soon as there is an engine. */
 export async function announceSetup(
   cloud: ProviderHost,
   address: string,
@@ -19,7 +19,7 @@ export async function announceSetup(
   }
   catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    if (cloud.running) process.stderr.write(`or3-provider-basic-auth: the link for the first account cannot be made: ${why}\n`)
+    if (cloud.running) process.stderr.write(`or3-provider-basic-auth: cannot create the link for the first account: ${why}\n`)
   }
 }
 

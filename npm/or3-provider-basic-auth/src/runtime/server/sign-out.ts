@@ -3,7 +3,7 @@ import { activationsOf } from '#or3-basic-auth/activations'
 import { cloud } from './cloud'
 import { endProofs, refuseUnselected } from './endpoint'
 
-/** Signs out. The host's own state ends when the engine has accepted it, and before the browser loses its cookies. */
+/** Signs out. The host's own state ends after the engine has accepted it, before the browser loses its cookies. */
 export default defineEventHandler(async (event) => {
   refuseUnselected()
   const end = await activationsOf(event)

@@ -6,7 +6,7 @@ import type { HostSession } from 'or3-cloud-engine/nitro'
 export type Permission = 'workspace.read' | 'workspace.write'
 
 /**
- * Asks the host whether a request may do something in a workspace, filters of its hooks included.
+ * Asks the host whether a request may do something in a workspace, including the host's hook filters.
  *
  * @throws the host's 401 or 403
  */

@@ -1,4 +1,4 @@
-// The engine, as the adapters of this package ask it.
+// The engine client that the adapters of this package share.
 import { createError } from 'h3'
 import { ProviderHost, type HostConfig } from 'or3-cloud-engine/nitro'
 import { useRuntimeConfig } from '#imports'

@@ -6,7 +6,7 @@ import { admit, type Permission } from './admission'
 import { cloud } from './cloud'
 
 /**
- * The host's files: each question goes to the engine, for users the host has let in. Contents take other ways
+ * The host's files: every request goes to the engine, for users that the host has admitted. Content takes another route
  * (transfer.ts).
  */
 export const gateway: StorageGatewayAdapter = {
@@ -25,7 +25,7 @@ export const gateway: StorageGatewayAdapter = {
     await ask(event, 'workspace.write', workspace_id, 'storage/commit', file)
   },
 
-  /** The host decides who may do so, and not by workspaces. */
+  /** The host decides who may do this, and the decision does not depend on a workspace. */
   gc: (event, { workspace_id, retention_seconds, limit }) =>
     cloud.call(event, 'storage/gc', { workspace_id, retention_seconds, limit }),
 
@@ -44,7 +44,7 @@ async function ask<N extends Method>(
   return cloud.call(event, method, input, await admit(event, permission, workspaceId))
 }
 
-/** Browsers take an address as it is, so one of a host that is below a path has that path. */
+/** Browsers use the URL as it is, so if the host is served below a path, the URL includes it. */
 function belowBase<P extends Presigned>(presigned: P): P {
   const { baseURL } = useRuntimeConfig().app
   return presigned.url.startsWith('/') ? { ...presigned, url: baseURL.replace(/\/$/, '') + presigned.url } : presigned

@@ -5,8 +5,8 @@ import { admit, type Permission } from './admission'
 import { cloud } from './cloud'
 
 /**
- * Passes a content between browser and engine, as it comes. The host is asked before, for the workspace that the
- * address is good for; whether it is good for this user, the engine looks at.
+ * Streams content between browser and engine. The host is asked first, for the workspace that the URL is valid for;
+ * the engine checks whether it is valid for this user.
  */
 export const transfer = (permission: Permission) => defineEventHandler(async (event) => {
   if (!isSelected(useRuntimeConfig() as HostFiles)) throw createError({ statusCode: 404, statusMessage: 'Not Found' })

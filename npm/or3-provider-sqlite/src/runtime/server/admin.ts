@@ -1,4 +1,4 @@
-// What the host's admin page asks: ProviderAdminAdapter of the kind sync, and the admin stores (contract,
+// What the host's admin page uses: the ProviderAdminAdapter for sync, and the admin stores (contract,
 // workspaces-and-admin §7 and §8).
 import { createError } from 'h3'
 import type { H3Event } from 'h3'
@@ -17,7 +17,7 @@ import { given } from './given'
 
 export const syncAdminAdapter = (id: string): ProviderAdminAdapter => providerAdmin(cloud, { id, kind: 'sync' })
 
-/** The stores of the admin page. The host has asked whether who asks may; a store serves one request. */
+/** The stores of the admin page. The host has already authorized the caller; a store serves one request. */
 export function adminStores(id: string): AdminStoreProvider {
   return {
     id,
@@ -71,8 +71,8 @@ function accessStore(event: H3Event): WorkspaceAccessStore {
 }
 
 /**
- * The engine makes a member of who is none, and is content if no one has to be removed. The host's page means a member
- * that it shows.
+ * The engine adds people who are not members, and does not mind if there is no one to remove. The host's page refers to
+ * a member that it shows.
  */
 async function mustBeMember(event: H3Event, workspaceId: string, userId: string): Promise<void> {
   const { members } = await cloud.call(event, 'access/list-members', { workspaceId })
@@ -113,8 +113,8 @@ function adminUserStore(event: H3Event): AdminUserStore {
 }
 
 /**
- * What of the stores the engine has. The host keeps the answer for a minute, so before the engine has spoken it is what
- * this version brings.
+ * Which stores the engine has. The host caches the answer for a minute, so until the engine has answered it is what
+ * this version supports.
  */
 function capabilities(): AdminStoreCapabilities {
   const methods = cloud.offered?.methods

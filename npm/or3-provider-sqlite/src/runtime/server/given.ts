@@ -1,4 +1,4 @@
-/** What is given of an input: the engine has no null and no undefined, but leaves out. */
+/** The fields of an input that have a value: the engine has no null or undefined; it leaves fields out. */
 export function given<T extends object>(input: T): Given<T> {
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null && value !== undefined)) as Given<T>
 }

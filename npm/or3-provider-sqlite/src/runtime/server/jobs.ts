@@ -11,10 +11,10 @@ import type {
 import { cloud } from './cloud'
 import { given, without } from './given'
 
-/** Stands for all users where a job is asked for. */
+/** Means any user when a job is requested. */
 const anyone = '*'
 
-/** The part of the host's configuration that bounds jobs. */
+/** The part of the host's configuration that limits jobs. */
 interface Bounds {
   maxConcurrentJobs?: number
   maxConcurrentJobsPerUser?: number
@@ -23,15 +23,15 @@ interface Bounds {
 }
 
 /**
- * What stays with a job when it has ended, so that its answer gets into the history: all of the execution but what it
- * takes to go on.
+ * What is kept of a job after its end, so that its answer gets into the history: the execution without what is needed
+ * to continue.
  */
 interface Context {
   syncProviderId?: string
   execution?: Partial<Execution>
 }
 
-/** Jobs that outlive the host: another process takes them up where one is gone. */
+/** Jobs that outlive the host: if its process is gone, another one takes them over. */
 export function jobProvider(name: string): BackgroundJobProvider {
   const provider: BackgroundJobProvider = {
     name,
@@ -62,7 +62,7 @@ export function jobProvider(name: string): BackgroundJobProvider {
           retentionMs: backgroundJobs.completedJobRetentionMs,
         }),
       }).catch((error: unknown) => {
-        // The host tells a full server by these words.
+        // The host recognizes a full server by this text.
         if (statusOf(error) === 429) throw createError({ statusCode: 503, message: 'Max concurrent background jobs reached' })
         throw error
       })
@@ -72,7 +72,7 @@ export function jobProvider(name: string): BackgroundJobProvider {
     },
 
     async getJob(jobId, userId) {
-      // A caller who asks for any user's works on it.
+      // A caller who asks for any user's job is the worker.
       const { job, content, reasoning } = await call('jobs/get', { jobId, userId, withContext: userId === anyone })
       return job && jobOf(job, content?.text, reasoning?.text)
     },
@@ -122,7 +122,7 @@ export function jobProvider(name: string): BackgroundJobProvider {
 
     async saveTerminalSnapshot(jobId, snapshot, leaseOwner) {
       const end = given({ jobId, snapshot, leaseOwner })
-      // Where the job is over, gone, or in other hands, the first end stays.
+      // If the job has ended, is gone, or has another worker, the first result stays.
       const save = () => unless(409, () => call('jobs/save-terminal-snapshot', end), { done: false })
       return (await unless(404, save, { done: false })).done
     },
@@ -145,7 +145,7 @@ export function jobProvider(name: string): BackgroundJobProvider {
     },
   }
 
-  /** A worker goes on from the last checkpoint. */
+  /** A worker continues from the last checkpoint. */
   async function claim(input: In<'jobs/claim'>): Promise<BackgroundJob | null> {
     const { job: claimed, execution } = await call('jobs/claim', { ...input, leaseMs: Math.max(1, input.leaseMs) })
     if (!claimed) return null
@@ -163,7 +163,7 @@ export function jobProvider(name: string): BackgroundJobProvider {
   return provider
 }
 
-/** No session belongs to a job. */
+/** A job has no session. */
 function call<N extends Method>(method: N, input: In<N>): Promise<Out<N>> {
   return cloud.call(undefined, method, input)
 }
@@ -183,13 +183,13 @@ function jobOf(job: Schemas['Job'], content = '', reasoning = ''): BackgroundJob
   }
 }
 
-/** In which workspace a job is done: by that the host decides who may see it. */
+/** The workspace of a job, by which the host decides who may see it. */
 function scopeOf(workspaceId: string | undefined, kind: string): Execution | undefined {
   if (!workspaceId) return undefined
   return { version: 1, workspaceId, ...(kind === 'workflow' && { kind }) }
 }
 
-/** What has been saved as the end of a job is its end, though a process has died before it could say so. */
+/** The saved end of a job counts, even if the process died before it could report it. */
 function withSnapshot(job: BackgroundJob, snapshot: TerminalSnapshot | undefined): BackgroundJob {
   if (!snapshot) return job
   const { status, content, reasoning, toolCalls, usage, error, completedAt } = snapshot
@@ -200,7 +200,7 @@ function statusOf(error: unknown): number | undefined {
   return isError(error) ? error.statusCode : undefined
 }
 
-/** What a worker without a lease does to a job that is gone is nothing; with one, it has lost it. */
+/** If the job is gone, a worker without a lease changes nothing; a worker with a lease has lost it. */
 async function held<T, Gone>(leaseOwner: string | undefined, ask: () => Promise<T>, gone: Gone): Promise<T | Gone> {
   try {
     return await ask()
@@ -225,7 +225,7 @@ async function unless<T>(status: number, ask: () => Promise<T>, then: T): Promis
 
 const leaseLost = () => named('BackgroundJobLeaseLostError', 'Background job lease was superseded')
 
-/** The host knows these errors by their names. */
+/** The host recognizes these errors by name. */
 function named(name: string, message: string): Error {
   return Object.assign(new Error(message), { name })
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Limit, RateLimitProvider } from '~~/server/utils/rate-limit/registry'
 import { cloud } from './cloud'
 
-/** What the engine keeps of one window (docs/engine.md): keys of so many bytes, and so many requests. */
+/** The engine's limits for one window (docs/engine.md): the length of a key in bytes, and the number of requests. */
 const longestKey = 512
 const mostRequests = 10_000
 
@@ -15,7 +15,7 @@ function asked(key: string, { windowMs, maxRequests }: Limit): { key: string, wi
   }
 }
 
-/** Windows that all processes of a host share, and that outlive them. No window takes more than 10,000 requests. */
+/** Rate limit windows that all processes of a host share and that outlive them, with at most 10,000 requests each. */
 export function rateLimits(name: string): RateLimitProvider {
   return {
     name,

@@ -5,7 +5,7 @@ import type { NotificationEmitter } from '~~/server/utils/notifications/registry
 import { cloud } from './cloud'
 
 /**
- * One id for one event of a job, as a UUID of version 8 (RFC 9562), so that an event that is told again is written
+ * One id for one event of a job, as a version 8 UUID (RFC 9562), so that an event that is reported twice is written
  * once.
  */
 export function notificationId(...parts: string[]): string {
@@ -15,7 +15,7 @@ export function notificationId(...parts: string[]): string {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-/** Tells the owner of a background job how it ended: in the log of the workspace, so on every device. */
+/** Notifies the owner of a background job how it ended: through the log of the workspace, so on every device. */
 export function notificationEmitter(): NotificationEmitter {
   async function tell(
     jobId: string,
@@ -27,7 +27,7 @@ export function notificationEmitter(): NotificationEmitter {
       return id
     }
     catch (error) {
-      if (isError(error) && error.statusCode === 403) return null // a former member is told nothing
+      if (isError(error) && error.statusCode === 403) return null // former members are not notified
       throw error
     }
   }

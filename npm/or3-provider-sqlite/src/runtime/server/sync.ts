@@ -9,14 +9,14 @@ const pulled = { changes: true, nextCursor: true, hasMore: true, oldestRetainedV
 const page = { items: true, nextPageToken: true, snapshotId: true, highWatermark: true, workspaceId: true } as const
 
 /**
- * The host has validated the body and asked `can`; the engine reads the role again and judges each op. Bodies pass as
- * they are: the engine leaves what it does not know.
+ * The host has validated the body and checked `can`; the engine checks the role again and decides on each op. It gets
+ * bodies unchanged, and ignores fields that it does not know.
  */
 export function syncAdapter(id: string): SyncGatewayAdapter {
   return {
     id,
 
-    // What the engine has said of itself last. Nothing is promised before that, and no one is signed in by then.
+    // The abilities that the engine last reported. Until then none are promised, and no one is signed in.
     get capabilities() {
       return { ...cloud.offered?.sync }
     },
@@ -91,7 +91,7 @@ export function syncAdapter(id: string): SyncGatewayAdapter {
   }
 }
 
-/** An admission that is for the workspace of its job: the client has made it. */
+/** Checks that an admission, which the client created, is for the workspace of its job. */
 function inWorkspaceOf<T extends { workspaceId: string }>({ workspaceId }: Actor, admission: T): T {
   if (admission.workspaceId !== workspaceId) {
     throw createError({ statusCode: 400, statusMessage: 'Invalid background history: it is for another workspace' })
@@ -99,7 +99,7 @@ function inWorkspaceOf<T extends { workspaceId: string }>({ workspaceId }: Actor
   return admission
 }
 
-/** A background job is done for its user, whose browser is gone. */
+/** A background job runs on behalf of its user, whose browser may be closed. */
 function userOf({ userId }: Actor): SessionContext {
   return { authenticated: true, user: { id: userId } }
 }

@@ -9,7 +9,7 @@ function identity({ provider, providerUserId, email, displayName }: Identity): I
 }
 
 /**
- * Users, workspaces, memberships and invites. Whatever cannot be asked is an error, and never "unknown" or "no member".
+ * Users, workspaces, memberships and invites. A failed lookup is an error, never "unknown" or "no member".
  */
 export function workspaceStore(): AuthWorkspaceStore {
   const store: AuthWorkspaceStore = {
@@ -78,14 +78,14 @@ export function workspaceStore(): AuthWorkspaceStore {
       })
       if (!ok || !userId) return { ok: false, reason: reason ?? 'not_found' }
       const role = await store.getWorkspaceRole({ userId, workspaceId })
-      // Who has been removed between the two calls is refused by the host, as any user without a role is.
+      // If the user was removed between the two calls, the host refuses them like any user without a role.
       return { ok: true, userId, role: role ?? 'viewer', createdUser: known === null }
     },
   }
   return store
 }
 
-/** Says who administers the deployment. */
+/** Says who is a deployment administrator. */
 export function deploymentAdminChecker(): DeploymentAdminChecker {
   return {
     async checkDeploymentAdmin(providerUserId, provider) {

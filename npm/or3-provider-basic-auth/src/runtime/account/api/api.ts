@@ -10,11 +10,11 @@ type Schemas = components['schemas']
 type Done = Schemas['Done']
 
 export interface ApiSettings extends RequestSettings {
-  /** Asked when a signed-in call is told that the session has run out; the call is repeated once after a true. */
+  /** Called when the server says that the session has expired; if it returns true, the call is repeated once. */
   renew?: () => Promise<boolean>
 }
 
-/** A server without the account pages has no configuration to give: only what every server can do is offered. */
+/** A server without the account pages has no configuration, so only what every server can do is offered. */
 const plainConfig: Config = { registration: 'open', mail: false, passwordMinLength: 8, setupRequired: false }
 
 /** createApi is the typed form of the account endpoints. */
@@ -49,8 +49,8 @@ export function createApi({ renew, ...settings }: ApiSettings) {
     changeDisplayName: (body: Schemas['DisplayName']) => signedIn.post<Done>('display-name', body),
     changeEmail: (body: Schemas['EmailAddress']) => signedIn.post<Schemas['EmailChanged']>('email', body),
     cancelEmailChange: () => signedIn.post<Done>('email/cancel', {}),
-    // A server that knows no keepSession ends this session too; the session is looked at again afterwards, so both are
-    // right.
+    // A server that does not know keepSession ends this session too; the session is checked afterwards, so both cases
+    // work.
     changePassword: (body: PasswordChange) => signedIn.post<Done>('change-password', { ...body, keepSession: true }),
     devices: async (signal?: AbortSignal) => (await signedIn.get<Schemas['AccountSessionList']>('sessions', signal)).sessions,
     revokeDevice: (body: Schemas['SessionId']) => signedIn.post<Done>('sessions/revoke', body),

@@ -1,6 +1,6 @@
 /**
- * Codes that the server sends in `data.code`, and those that arise in the browser. A page branches on these, never on a
- * text.
+ * Codes that the server sends in `data.code`, and codes from the browser side. Pages branch on these, never on
+ * message texts.
  */
 export const or3ErrorCodes = [
   'account_disabled', 'already_enabled', 'email_taken', 'invalid_code', 'invalid_credentials', 'invalid_display_name', 'invalid_email',
@@ -24,7 +24,7 @@ export interface Or3ErrorDetails {
   workspaces?: { id: string, name: string }[]
 }
 
-/** Every failure of this package. `status` is 0 when there was no answer; `retryAfter` is in seconds. */
+/** Any failure of this package. `status` is 0 if there was no response; `retryAfter` is in seconds. */
 export class Or3Error extends Error {
   readonly code: Or3ErrorCode
   readonly status: number

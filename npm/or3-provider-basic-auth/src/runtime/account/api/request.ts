@@ -23,8 +23,8 @@ const codeOfStatus: Partial<Record<number, Or3ErrorCode>> = {
 }
 
 /**
- * createRequest makes the one function that talks to the server: JSON in, JSON out, a bound on every wait, an Or3Error
- * on every failure.
+ * createRequest returns the only function that talks to the server: JSON in, JSON out, with a timeout, and an Or3Error
+ * for every failure.
  */
 export function createRequest({ fetch, baseUrl = '', timeoutMs = 20_000 }: RequestSettings): Request {
   return async <T>(method: 'GET' | 'POST', path: string, { body, signal, codes }: RequestOptions = {}) => {

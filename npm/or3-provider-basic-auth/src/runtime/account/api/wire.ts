@@ -7,18 +7,18 @@ type Schemas = components['schemas']
 
 /** The bodies of the account endpoints, as docs/contract/openapi.yaml describes them. Times are ISO 8601 in UTC. */
 
-/** An older server may say less about a session. */
+/** Older servers may return less about a session. */
 export type Session = Pick<Schemas['Session'], 'authenticated'> & Partial<Pick<Schemas['Session'], 'provider' | 'user'>>
-/** What became of a silent renewal; `ended` is told once, where something has ended the session of this browser. */
+/** The result of a silent renewal; `ended` is sent once, if something has ended the session of this browser. */
 export type Renewal = Schemas['RefreshAnswer']
-/** A server that does not know of passkeys says nothing about them. */
+/** Absent if the server does not know about passkeys. */
 export type Config = Omit<Schemas['AccountConfig'], 'passkeys'> & Partial<Pick<Schemas['AccountConfig'], 'passkeys'>>
 export type LinkQuestion = Schemas['LinkQuestion']
 export type LinkAnswer = Schemas['LinkAnswer']
 export type AccountDetails = Schemas['AccountDetails']
 export type Passkey = Schemas['Passkey']
 export type Device = Schemas['AccountSession']
-/** What the server knows a browser by, as far as its user agent tells. */
+/** What the server knows about a browser from its user agent. */
 export type DeviceParts = Schemas['Device']
 export type SecurityEvent = Schemas['SecurityEvent']
 export type OwnWorkspace = Schemas['WorkspaceFate']
@@ -30,16 +30,16 @@ export type PasswordReset = Schemas['PasswordReset']
 
 export type FactorMethod = 'totp' | 'passkey' | 'recovery_code'
 
-/** A second step that is due: it comes as the refusal of a right password. */
+/** A required second step: it comes as the refusal of a correct password. */
 export interface FactorChallenge {
   challenge: string
   methods: FactorMethod[]
   publicKey?: PublicKeyCredentialRequestOptionsJSON
-  /** The domains of passkeys that are not asked for, because they cannot be used here. */
+  /** The domains of passkeys that are not requested, because they cannot be used here. */
   otherDomains?: string[]
 }
 
-/** What follows has parts that browsers make and read, in the types of the library that hands them over. */
+/** The following types have parts that browsers create and read; these have the types of the passkey library. */
 export interface PasskeyRequest { challenge: string, publicKey: PublicKeyCredentialRequestOptionsJSON }
 export interface PasskeyCreation { challenge: string, publicKey: PublicKeyCredentialCreationOptionsJSON }
 

@@ -1,7 +1,7 @@
 import { ref, type Ref } from 'vue'
 
 /**
- * useCopying copies a text, or selects it for copying by hand: a browser keeps the clipboard from pages without HTTPS.
+ * useCopying copies a text, or selects it for copying by hand: browsers deny pages without HTTPS the clipboard.
  */
 export function useCopying(words: { copied: string, byHand: string }, source: Readonly<Ref<HTMLElement | null>>) {
   const result = ref('')

@@ -1,4 +1,4 @@
-/** Dates in the reader's language and time zone; these pages are drawn in the browser only. */
+/** Dates in the reader's language and time zone; these pages are rendered in the browser only. */
 
 export const formatDay = (iso: string) => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }).format(new Date(iso))
 

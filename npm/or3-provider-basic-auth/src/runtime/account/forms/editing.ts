@@ -5,9 +5,9 @@ import { bringIntoView } from './view'
 interface Root { $el: HTMLElement }
 
 /**
- * useEditing opens a form in place and takes it away again. The focus goes into the form, and afterwards back to the
+ * useEditing opens a form in place and closes it again. The focus goes into the form, and afterwards back to the
  * button that opened it. `root` is the section in which both are; the button carries `data-edit`, the form is a `form`.
- * All of it is brought into view, and of a form that is longer than the screen what carries `data-view`.
+ * The whole form is scrolled into view; if it is taller than the screen, the element with `data-view` is.
  */
 export function useEditing(root: Readonly<Ref<Root | null>>) {
   const editing = ref(false)
@@ -24,7 +24,7 @@ export function useEditing(root: Readonly<Ref<Root | null>>) {
     bringIntoView(form?.querySelector('[data-view]') ?? field)
   }
 
-  /** close takes the form away; the focus goes to the button again unless something else wants it. */
+  /** close removes the form; the focus goes back to the button unless something else takes it. */
   async function close(text = '', focus = true) {
     editing.value = false
     notice.value = text

@@ -13,14 +13,14 @@ export interface SignInFlow {
   view: SignInView
   email: string
   link: AccountLink | null
-  /** The server is being asked what the link is good for; until then there is no form to fill in. */
+  /** Whether the server is being asked what the link is for; until it answers, there is no form to fill in. */
   inspecting: boolean
   challenge: FactorChallenge | null
-  /** The domains of passkeys that were not asked for. */
+  /** The domains of passkeys that were not requested. */
   otherDomains: string[]
-  /** A good result of the step before, shown above the form. */
+  /** The success message of the previous step, shown above the form. */
   notice: string
-  /** null until the server has said what it offers; what is unknown is not offered. */
+  /** null until the server has said what it offers; until then, options are not shown. */
   config: Config | null
   show(view: SignInView, notice?: string): void
 }
@@ -39,7 +39,7 @@ const isEnd = (key: string): key is End => key in signInWords
 const viewOfLink = { 'reset': 'reset', 'confirm-email': 'confirm', 'invite': 'register', 'setup': 'register' } as const
 
 /**
- * useSignInFlow holds the state of one run through sign-in, with the title and the sentence of the step that is shown.
+ * useSignInFlow holds the state of one sign-in, with the title and the text of the current step.
  */
 export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFlow, title: ComputedRef<string>, text: ComputedRef<string> } {
   const { api, endings, session, unsentChanges } = useAccount()
@@ -61,10 +61,10 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
 
   const abort = new AbortController()
   onScopeDispose(() => abort.abort())
-  // A server that gives no configuration now still signs in; only the extras stay hidden.
+  // If the server returns no configuration, people can still sign in; only the extras stay hidden.
   api.config(abort.signal).then(config => flow.config = config, () => {})
 
-  /** Why no one is signed in any more; a link asks for something else. */
+  /** Why the user is no longer signed in; not shown for a link, which is about something else. */
   function endText() {
     const { why } = endings
     if (options.link || !(options.ended || why.value)) return ''
@@ -72,7 +72,7 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
     return isEnd(key) ? t(key) : t('signIn.ended')
   }
 
-  // The next user should know what is not sent, and who has to sign in for that.
+  // The next user should know that there are unsent changes, and who has to sign in to send them.
   if (flow.notice) {
     void unsentChanges().then((unsent) => {
       const count = countOf(unsent)

@@ -1,6 +1,6 @@
 import { onMounted, onScopeDispose } from 'vue'
 
-/** useFollowing looks again while a component is there and its page is seen, and at once when the user comes back. */
+/** useFollowing polls while a component is mounted and its page visible, and at once when the user comes back. */
 export function useFollowing(look: () => unknown, everyMs = 15_000): void {
   const seen = () => void (document.visibilityState === 'visible' && look())
   let timer: ReturnType<typeof setInterval> | undefined

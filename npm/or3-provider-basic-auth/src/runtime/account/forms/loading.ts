@@ -5,9 +5,9 @@ import { errorText } from '../messages/errors'
 import type { Text } from '../messages/text'
 
 /**
- * useLoading gets something from the server, at once and whenever `load` is called. What was loaded stays until
- * something newer has come. A newer look takes the place of one that is still waiting, so that an old answer never
- * replaces a new one. `failed` stands before what went wrong.
+ * useLoading loads data from the server, at once and whenever `load` is called. The data stays until
+ * newer data arrives. A newer request replaces one that is still waiting, so that an old response never
+ * replaces a new one. `failed` is the beginning of error messages.
  */
 export function useLoading<T>(t: Text<typeof errorWords>, failed: string, get: (signal: AbortSignal) => Promise<T>) {
   const loaded = shallowRef<T | null>(null)
@@ -16,7 +16,7 @@ export function useLoading<T>(t: Text<typeof errorWords>, failed: string, get: (
   let abort = new AbortController()
   onScopeDispose(() => abort.abort())
 
-  /** A look in the background is quiet: it leaves what is shown until it knows better, and ignores a failure. */
+  /** Loading in the background is quiet: it keeps what is shown until new data arrives, and ignores errors. */
   async function load(quiet = false) {
     abort.abort()
     abort = new AbortController()

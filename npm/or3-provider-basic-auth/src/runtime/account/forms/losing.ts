@@ -1,6 +1,6 @@
 import { inject, onScopeDispose, provide, shallowReactive, watch, type InjectionKey } from 'vue'
 
-/** What is gone when a dialog closes: codes that are shown once, a set-up that is under way, or what was typed. */
+/** What is lost when a dialog closes: codes that are shown once, an unfinished set-up, or typed text. */
 export type Loss = 'codes' | 'setUp' | 'typed'
 
 type Held = () => Loss | null
@@ -9,7 +9,7 @@ const holdKey: InjectionKey<(held: Held) => () => void> = Symbol('or3 dialog hol
 
 const ask = (event: BeforeUnloadEvent) => event.preventDefault()
 
-/** askBeforeLeaving lets the browser ask as well, before the page is left, while there is something to lose. */
+/** askBeforeLeaving makes the browser ask, too, before the user leaves the page with something to lose. */
 function askBeforeLeaving(held: () => boolean) {
   watch(held, (now) => {
     if (now) addEventListener('beforeunload', ask)
@@ -38,7 +38,7 @@ export function useHolds(): Held {
   }
 }
 
-/** useTyping sees what is typed into the fields of a dialog, without the help of its forms. */
+/** useTyping watches what is typed into the fields of a dialog, without help from its forms. */
 export function useTyping() {
   const before = new Map<HTMLInputElement, string>()
 
@@ -46,7 +46,7 @@ export function useTyping() {
     if (target instanceof HTMLInputElement && !target.readOnly && !before.has(target)) before.set(target, target.value)
   }
 
-  /** typedIn tells whether a part of the dialog has something in its fields that was not there before. */
+  /** typedIn reports whether the user has typed something new into the fields of a part of the dialog. */
   function typedIn(part: Element | null | undefined) {
     return [...before].some(([field, value]) => part?.contains(field) && field.value !== '' && field.value !== value)
   }

@@ -4,7 +4,7 @@ import type { Text } from '../messages/text'
 
 type Words = Pick<typeof signInWords, 'field.missing' | 'field.password' | 'field.newPassword' | 'field.confirmPassword' | 'error.password_too_short' | 'error.passwords_differ'>
 
-/** The refusals of a new password, and the field under which they are shown. */
+/** The errors about a new password, and the field under which they are shown. */
 export function passwordFields<Field extends string>(password: Field, confirm: Field): Partial<Record<Or3ErrorCode, Field>> {
   return {
     invalid_password: password,
@@ -19,7 +19,7 @@ export function passwordFields<Field extends string>(password: Field, confirm: F
 /** The length as the server counts it: in characters, not in code units. */
 const lengthOf = (password: string) => [...password.normalize('NFKC')].length
 
-/** What can be said about a new password before it is sent, by field: its first field and the one that repeats it. */
+/** Checks a new password before it is sent. Errors are by field: the first field and the one that repeats it. */
 export function newPasswordFaults<P extends string, C extends string>(t: Text<Words>, values: Record<P | C, string>, min: number): Partial<Record<P | C, string>> {
   const [first, second] = Object.keys(values) as [P, C]
   const faults: Partial<Record<P | C, string>> = {}

@@ -7,10 +7,10 @@ import { bringIntoView } from './view'
 
 export interface SubmissionSettings<Field extends string> {
   t: Text<typeof errorWords>
-  /** Faults that the page finds itself, by field; nothing is sent while there is one. */
+  /** Errors that the page finds itself, by field; nothing is sent while there are any. */
   validate?: () => Partial<Record<Field, string | false>>
   send: () => Promise<void>
-  /** The field to which a code belongs, where the server does not name it. */
+  /** The field that a code belongs to, if the server does not name it. */
   fieldOf?: Partial<Record<Or3ErrorCode, Field>>
   /** Better words for a code in this form. */
   words?: Partial<Record<Or3ErrorCode, string>>
@@ -20,12 +20,12 @@ export interface SubmissionSettings<Field extends string> {
 }
 
 /**
- * useSubmission sends a form once at a time, and puts what went wrong where it belongs: under a field, or above all of
- * them.
+ * useSubmission submits a form, one request at a time, and shows errors where they belong: under a field or above all
+ * fields.
  */
 export function useSubmission<Field extends string>(settings: SubmissionSettings<Field>) {
   const { t, fields } = settings
-  /** For the form's `ref`: in it, a field with a fault gets the focus. */
+  /** For the form's `ref`: the first field with an error in it gets the focus. */
   const form = shallowRef<HTMLFormElement | null>(null)
   const busy = ref(false)
   const problem = ref('')
@@ -34,7 +34,7 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
   const failure = shallowRef<unknown>(null)
   let countdown: ReturnType<typeof setInterval> | undefined
 
-  // What the server said stands until something is typed or sent: an Enter too many finds no fault that hides it.
+  // The server's message stays until something is typed or sent: an extra Enter must not hide it.
   let answered = false
   const typed = () => {
     answered = false
@@ -60,7 +60,7 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
     await nextTick()
     const input = form.value?.querySelector<HTMLElement>(`[name="${field}"]`)
     input?.focus()
-    // What is wrong stands below the field.
+    // The error is shown below the field.
     for (const id of input?.getAttribute('aria-describedby')?.split(' ') ?? []) bringIntoView(document.getElementById(id))
     bringIntoView(input)
   }
@@ -70,7 +70,7 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
     if (first) await focus(first)
   }
 
-  /** A limit counts down before the reader's eyes; the form works again by itself. */
+  /** A rate limit counts down visibly; the form becomes usable again automatically. */
   function limit(error: unknown, seconds: number) {
     wait.value = seconds
     countdown = setInterval(() => {

@@ -1,6 +1,6 @@
 /**
- * bringIntoView scrolls as little as shows the whole of an element, or its beginning if it is longer than there is
- * room.
+ * bringIntoView scrolls just far enough to show all of an element, or its beginning if it is taller than the
+ * viewport.
  */
 export function bringIntoView(element: Element | null | undefined): void {
   if (!element) return

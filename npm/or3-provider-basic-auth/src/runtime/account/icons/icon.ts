@@ -1,8 +1,8 @@
 import { h, type FunctionalComponent } from 'vue'
 
 /**
- * Icons are drawn here: an icon by name would be fetched from another host when its collection is not installed. They
- * say nothing; the button does.
+ * Icons are drawn here: an icon by name would be fetched from another host if its collection is not installed. They
+ * have no label; the button does.
  */
 export const icon = (...paths: string[]): FunctionalComponent => {
   const Icon: FunctionalComponent = () => h('svg', {

@@ -2,7 +2,7 @@ import { isOr3Error } from '../api/error'
 import type { errorWords } from './en/errors'
 import type { Text } from './text'
 
-/** errorText says a failure in words. `seconds` is what is left of a rate limit. */
+/** errorText returns the message for an error. `seconds` is the rest of a rate limit. */
 export function errorText(t: Text<typeof errorWords>, error: unknown, seconds?: number): string {
   if (!isOr3Error(error)) return t('error.unexpected')
   const { code, details } = error

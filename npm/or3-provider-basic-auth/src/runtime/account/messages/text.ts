@@ -2,7 +2,7 @@ import { inject, type InjectionKey } from 'vue'
 import type { Messages } from './en'
 
 /**
- * A message is a text, or a function of its parameters when it has some: so a translation can decide about plurals
+ * A message is a string, or a function if it has parameters, so that a translation can handle plurals
  * itself.
  */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has parameters of its own, which Text<M> reads
@@ -10,7 +10,7 @@ export type Message = string | ((params: any) => string)
 
 export type Words = Record<string, Message>
 
-/** A translation replaces any of the messages; those left out stay English. */
+/** A translation can replace any message; the others stay in English. */
 export type Translation = { [K in keyof Messages]?: Messages[K] extends string ? string : Messages[K] }
 
 export const translationKey: InjectionKey<Translation> = Symbol('or3 account translation')
@@ -21,7 +21,7 @@ type Params<T> = T extends (params: infer P) => string ? [params: P] : []
 export type Text<M extends Words> = <K extends keyof M & string>(key: K, ...params: Params<M[K]>) => string
 
 /**
- * useText gives the messages of one or more groups. A group is imported where it is used, so that a small component
+ * useText returns the messages of one or more groups. A group is imported where it is used, so that a small component
  * stays small.
  */
 export function useText<M extends Words>(words: M): Text<M> {

@@ -1,17 +1,17 @@
 import type { Config } from '../api/wire'
 
-/** What stands between a page and the passkeys of its server, in the order in which it is worth removing. */
+/** What prevents a page from using the passkeys of its server, in the order in which it should be fixed. */
 export type PasskeyObstacle = 'address' | 'insecure' | 'domain' | 'browser' | 'server'
 
 export interface Place {
   hostname: string
   /** HTTPS, or the machine itself. */
   secure: boolean
-  /** Whether the browser knows passkeys at all. */
+  /** Whether the browser supports passkeys at all. */
   capable: boolean
 }
 
-/** obstacleOf decides it; null if there is none. Without a configuration only the browser is looked at. */
+/** obstacleOf returns the obstacle; null if there is none. Without a configuration it checks only the browser. */
 export function obstacleOf({ hostname, secure, capable }: Place, config: Pick<Config, 'passkeys' | 'passkeyDomain'> | null): PasskeyObstacle | null {
   if (/^[\d.]+$|:/.test(hostname)) return 'address'
   if (!secure) return 'insecure'

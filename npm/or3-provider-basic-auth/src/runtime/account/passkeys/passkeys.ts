@@ -4,7 +4,7 @@ import type { Config, PasskeyCreation, PasskeyRequest } from '../api/wire'
 import { obstacleOf, type PasskeyObstacle } from './obstacle'
 
 /**
- * The browser's side of passkeys, loaded when first needed. One ceremony runs at a time; a new one ends the old one,
+ * The browser side of passkeys, loaded when first needed. Only one ceremony runs at a time; a new one ends the old one
  * silently.
  */
 export interface Passkeys {
@@ -44,7 +44,7 @@ function fail(cause: WebAuthnError | Error): never {
 function codeOf(cause: WebAuthnError | Error): Or3ErrorCode {
   const code = 'code' in cause ? cause.code : ''
   if (code === 'ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED' || cause.name === 'InvalidStateError') return 'passkey_exists'
-  // The browser answers with NotAllowedError both when a person closes its dialog and when the time is over.
+  // The browser reports NotAllowedError both when the user closes its dialog and when it times out.
   if (code === 'ERROR_CEREMONY_ABORTED' || cause.name === 'AbortError' || cause.name === 'NotAllowedError') return 'cancelled'
   return 'passkey_failed'
 }

@@ -1,19 +1,19 @@
 import { shallowReadonly, shallowRef, type ShallowRef } from 'vue'
 
 /**
- * What has ended the session of this browser, by the server's name for it; open, since a newer server may know more.
- * Empty if it said nothing.
+ * Why the session of this browser ended, by the server's name for it; any string, since a newer server may have more.
+ * Empty if the server did not say.
  */
 export type Ending = string
 
 export interface Endings {
   why: Readonly<ShallowRef<Ending>>
   note(why: Ending): void
-  /** told is called when the user has read it. */
+  /** told is called once the user has read the reason. */
   told(): void
-  /** left notes that the user has signed out here, and knows what happens to what was not sent. */
+  /** left records that the user has signed out here, and knows what happens to unsent changes. */
   left(): void
-  /** meant says whether it ended that way. */
+  /** meant reports whether the session ended that way. */
   meant(): boolean
   /** clear is called when a user is signed in again. */
   clear(): void
@@ -23,8 +23,8 @@ const key = 'or3-basic-auth:ended'
 const leftKey = 'or3-basic-auth:left'
 
 /**
- * createEndings keeps what the server says once until the user has read it: the host may reload the page when a session
- * ends, and every tab has to say it.
+ * createEndings keeps the reason, which the server sends once, until the user has read it: the host may reload the page
+ * when a session ends, and every tab has to show it.
  */
 export function createEndings(storage: () => Storage | undefined): Endings {
   const attempt = <T>(what: (storage: Storage) => T) => {
@@ -33,7 +33,7 @@ export function createEndings(storage: () => Storage | undefined): Endings {
       return found && what(found)
     }
     catch {
-      return undefined // storage may be forbidden; then this page alone knows
+      return undefined // storage may be blocked; then only this page knows
     }
   }
   const why = shallowRef(attempt(found => found.getItem(key)) ?? '')

@@ -12,7 +12,7 @@ export interface RenewalSettings {
 const lockName = 'or3-basic-auth-refresh'
 
 /**
- * createRenewal makes the silent renewal: callers of one tab share one promise, tabs of one browser take turns. A tab
+ * createRenewal returns the silent renewal: callers in one tab share a promise, tabs of one browser take turns. A tab
  * that had to wait looks before it asks, because the one before it has probably renewed the session for both.
  */
 export function createRenewal({ refresh, isSignedIn, locks }: RenewalSettings): () => Promise<boolean> {

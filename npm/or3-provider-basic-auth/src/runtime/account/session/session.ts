@@ -20,7 +20,7 @@ export interface SessionSettings {
 
 export interface AccountSession {
   state: Readonly<ShallowRef<SessionState>>
-  /** look asks the server who is here and resolves when that is settled. It never rejects. */
+  /** look asks the server who is signed in and resolves once that is known. It never rejects. */
   look(): Promise<SessionState>
   /**
    * changed is called after a successful sign-in, registration or change of the password: it looks, then tells the host
@@ -28,9 +28,9 @@ export interface AccountSession {
    */
   changed(): Promise<SessionState>
   signOut(): Promise<void>
-  /** forget follows a sign-out or the end of an account: no one is signed in, and all listeners are told. */
+  /** forget is called after a sign-out or an account's deletion: no one is signed in, and all listeners are told. */
   forget(): Promise<void>
-  /** start listens to other tabs and to the page coming back to the front; the result stops it. */
+  /** start listens to other tabs and to the page becoming visible again; call the result to stop it. */
   start(): () => void
 }
 
@@ -48,7 +48,7 @@ export function createSession({ api, renew, window, now = Date.now, afterSignOut
     try {
       if (effect === 'renew') return { type: await renew() ? 'renewed' : 'refused' }
       const person = personOf(await api.session())
-      return person ? { type: 'somebody', person } : { type: 'nobody' }
+      return person ? { type: 'signedIn', person } : { type: 'signedOut' }
     }
     catch (error) {
       // An older server refuses a renewal with 401 instead of {"ok":false}.
@@ -81,7 +81,7 @@ export function createSession({ api, renew, window, now = Date.now, afterSignOut
       window?.localStorage.setItem(sessionChanged, String(now()))
     }
     catch {
-      // Storage may be forbidden; other tabs then notice at their next request.
+      // Storage may be blocked; other tabs then notice at their next request.
     }
     window?.dispatchEvent(new CustomEvent(sessionChanged))
   }

@@ -1,7 +1,7 @@
 import type { Or3ErrorCode } from '../api/error'
 
 /**
- * Who is signed in, as a machine. A "no" counts only after a renewal was refused as well; a fault never counts as a
+ * A state machine for who is signed in. A "no" counts only if a renewal was refused as well; an error never counts as a
  * "no".
  *
  *   idle ──look──▶ asking ──no one──▶ renewing ──renewed──▶ confirming ──▶ idle
@@ -9,7 +9,7 @@ import type { Or3ErrorCode } from '../api/error'
  *                    ▼                   ▼
  *                  idle                idle, signed out (or ended, if someone was here)
  *
- * A fault leads back to idle from everywhere and changes nothing but `problem`.
+ * An error leads back to idle from every state and changes nothing but `problem`.
  */
 
 export interface Person {
@@ -21,20 +21,20 @@ export interface Person {
 export interface SessionState {
   status: 'unknown' | 'signedOut' | 'signedIn' | 'ended'
   work: 'idle' | 'asking' | 'renewing' | 'confirming'
-  /** Who is here, or was here when the session ended. */
+  /** Who is signed in, or was when the session ended. */
   person: Person | null
-  /** Why the last look gave no answer. */
+  /** Why the last request got no answer. */
   problem: Or3ErrorCode | null
   /**
-   * Something happened while a question was under way: its answer is older than that, so it is dropped and asked again.
+   * Something happened during a request: the answer may be out of date, so it is discarded and the request repeated.
    */
   again: boolean
 }
 
 export type SessionEvent
   = | { type: 'look' }
-    | { type: 'somebody', person: Person }
-    | { type: 'nobody' }
+    | { type: 'signedIn', person: Person }
+    | { type: 'signedOut' }
     | { type: 'renewed' }
     | { type: 'refused' }
     | { type: 'failed', code: Or3ErrorCode }
@@ -52,9 +52,9 @@ export function step(state: SessionState, event: SessionEvent): [SessionState, S
   if (state.again) return [{ ...state, again: false, work: 'asking' }, 'ask']
 
   switch (event.type) {
-    case 'somebody':
+    case 'signedIn':
       return work === 'renewing' ? [state, null] : [{ ...state, work: 'idle', status: 'signedIn', person: event.person, problem: null }, null]
-    case 'nobody':
+    case 'signedOut':
       if (work === 'asking') return [{ ...state, work: 'renewing' }, 'renew']
       return work === 'confirming' ? [gone(state), null] : [state, null]
     case 'renewed':

@@ -1,19 +1,19 @@
 import { countOf, nothingUnsent, sum, unsentOf, type PendingOp, type Unsent } from './unsent'
 
-/** OR3 Chat keeps a database for each workspace, and one for what belongs to none. */
+/** OR3 Chat keeps a database for each workspace, and one for data that belongs to none. */
 const common = 'or3-db'
 const prefix = `${common}-`
 
 export interface OutboxSettings {
-  /** Absent where the browser has none. */
+  /** Absent if the browser does not have it. */
   databases: IDBFactory | undefined
   /** The signed-in user's workspaces; if it fails, all workspaces count. */
   workspaces: () => Promise<string[]>
 }
 
 /**
- * createOutbox looks into the databases that OR3 Chat has in this browser. It makes none, changes nothing, and stands
- * in the way of no upgrade.
+ * createOutbox reads the databases that OR3 Chat has in this browser. It creates none, changes nothing, and blocks
+ * no upgrade.
  */
 export function createOutbox({ databases, workspaces }: OutboxSettings): () => Promise<Unsent> {
   return async () => {
@@ -26,7 +26,7 @@ export function createOutbox({ databases, workspaces }: OutboxSettings): () => P
     }))
     const left = found.filter(({ unsent }) => countOf(unsent) > 0)
     if (left.length === 0) return nothingUnsent
-    // Who was here before may have left something behind, which no one else's sign-out changes.
+    // An earlier user may have left edits behind, which another user's sign-out does not affect.
     const own = await workspaces().catch(() => null)
     return sum(left.filter(({ id }) => own?.includes(id) ?? true).map(({ unsent }) => unsent))
   }
@@ -56,7 +56,7 @@ async function read<T>(databases: IDBFactory, name: string, store: string, ask: 
 function opened(databases: IDBFactory, name: string): Promise<IDBDatabase | null> {
   return new Promise((resolve) => {
     const request = databases.open(name)
-    // It is gone by now; the one that would be made in its place is not wanted.
+    // The database is gone; do not let the browser create a new one.
     request.onupgradeneeded = () => request.transaction?.abort()
     request.onerror = (event) => {
       event.preventDefault()

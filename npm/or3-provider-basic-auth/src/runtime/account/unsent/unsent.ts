@@ -1,10 +1,10 @@
-/** The edits of this browser that its server does not have: one for each row, however often that was changed. */
+/** The edits in this browser that the server does not have: one for each row, however often it was changed. */
 export interface Unsent {
-  /** Are sent once the same person is signed in here. */
+  /** Edits that will be sent once the same person is signed in here. */
   waiting: number
-  /** Were refused or given up; they stay in this browser, and are not sent by themselves. */
+  /** Edits that were refused or given up; they stay in this browser, and are not sent automatically. */
   failed: number
-  /** How many of all these a sign-out deletes, because OR3 Chat is set to clear their workspace then. */
+  /** How many of these signing out deletes, because OR3 Chat is set to clear their workspace. */
   cleared: number
 }
 
@@ -20,7 +20,7 @@ export const sum = (all: Unsent[]): Unsent => all.reduce((a, b) => ({
 export interface PendingOp { tableName: string, pk: string, status: string }
 
 /**
- * unsentOf counts an outbox. What is through stays in it for a while; a row with something that still waits is not
+ * unsentOf counts an outbox. Entries that were sent stay in it for a while; a row with an edit still waiting is not
  * given up.
  */
 export function unsentOf(ops: PendingOp[], clears: boolean): Unsent {

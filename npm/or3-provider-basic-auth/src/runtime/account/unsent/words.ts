@@ -2,7 +2,7 @@ import type { unsentWords } from '../messages/en/unsent'
 import type { Text } from '../messages/text'
 import { countOf, type Unsent } from './unsent'
 
-/** unsentText says how many edits are not on the server, and what a sign-out does with them. */
+/** unsentText says how many edits are not on the server, and what signing out does to them. */
 export function unsentText(t: Text<typeof unsentWords>, unsent: Unsent): string[] {
   const count = countOf(unsent)
   if (count === 0) return [t('unsent.done')]

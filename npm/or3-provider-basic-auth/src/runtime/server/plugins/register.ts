@@ -9,7 +9,7 @@ import { broker, provider } from '../provider'
 import { addressOf, announceSetup } from '../setup'
 
 /**
- * Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run.
+ * Registers everything before the first await: the host reads its registries right after its plugins have run.
  */
 export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()

@@ -7,7 +7,7 @@ import { cloud } from '../cloud'
 import { gateway } from '../gateway'
 
 /**
- * Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run.
+ * Registers everything before the first await: the host reads its registries right after its plugins have run.
  */
 export default defineNitroPlugin((nitroApp) => {
   if (!isSelected(useRuntimeConfig() as HostFiles)) return

@@ -5,8 +5,8 @@ import { useRuntimeConfig } from '#imports'
 import { cloud } from '../cloud'
 
 /**
- * GET /api/sync/events: the version of a workspace at once, and whenever it changes. The host says who may read; the
- * engine asks for the membership again every second, and ends the stream with it.
+ * GET /api/sync/events: the version of a workspace, at once and whenever it changes. The host decides who may read; the
+ * engine checks the membership every second, and ends the stream when it ends.
  */
 export default defineEventHandler(async (event) => {
   if (isForeign(getHeader(event, 'sec-fetch-site'), getHeader(event, 'origin'))) {
@@ -21,7 +21,7 @@ export default defineEventHandler(async (event) => {
   await cloud.relay(event, { session, path: `/engine/v1/sync/events?${new URLSearchParams({ workspaceId }).toString()}` })
 })
 
-/** A page of another origin could not read a stream, but hold all of a user's. */
+/** A page of another origin could not read a stream, but could use up all of a user's streams. */
 function isForeign(site: string | undefined, origin: string | undefined): boolean {
   if (!site || site === 'same-origin' || site === 'none') return false
   const { security } = useRuntimeConfig() as { security?: { allowedOrigins?: unknown } }

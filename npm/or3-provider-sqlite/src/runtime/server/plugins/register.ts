@@ -17,7 +17,7 @@ import { syncAdapter } from '../sync'
 import { deploymentAdminChecker, workspaceStore } from '../workspaces'
 
 /**
- * Registers all there is before anything is awaited: the host looks at its registries right after its plugins have run.
+ * Registers everything before the first await: the host reads its registries right after its plugins have run.
  */
 export default defineNitroPlugin((nitroApp) => {
   const selection = selected(useRuntimeConfig() as HostConfig)

@@ -7,7 +7,7 @@ export const errorWords = {
   'error.invalid_code': (p: { attemptsLeft?: number }) => p.attemptsLeft === undefined
     ? 'This code is wrong or already used.'
     : `This code is wrong or already used. ${plural(p.attemptsLeft, 'attempt', 'attempts')} left.`,
-  'error.invalid_credentials': 'E-mail or password is wrong.',
+  'error.invalid_credentials': 'Wrong e-mail or password.',
   'error.invalid_display_name': 'A name must have 1 to 120 characters.',
   'error.invalid_email': 'This is not an e-mail address.',
   'error.invalid_password': 'This password cannot be used.',
@@ -24,7 +24,7 @@ export const errorWords = {
   'error.password_too_common': 'Too many people use this password. Choose another.',
   'error.password_too_short': (p: { min?: number }) => p.min === undefined ? 'This password is too short.' : `Use at least ${p.min} characters.`,
   'error.passwords_differ': 'The passwords do not match.',
-  'error.proxy_misconfigured': 'This server is not set up for the address you opened, so it changes nothing. Its log tells your administrator what is missing: '
+  'error.proxy_misconfigured': 'This server is not set up for the address you opened, so it accepts no changes. Its log tells your administrator what is missing: '
     + 'usually the reverse proxy must send X-Forwarded-Host and X-Forwarded-Proto and be listed in OR3_TRUSTED_PROXIES, or OR3_PUBLIC_URL must be set.',
   'error.rate_limited': (p: { seconds?: number }) => p.seconds ? `Too many attempts. Wait ${duration(p.seconds)}, then try again.` : 'Too many attempts. Wait a minute, then try again.',
   'error.reauthentication_required': 'Please confirm that it is you.',

@@ -20,7 +20,7 @@ export const eventWords = {
   'event.passkey_added': 'Passkey added',
   'event.passkey_removed': 'Passkey removed',
   'event.passkey_counter_regressed': 'Use of a passkey that may have been copied',
-  'event.passkeys_not_demanded': 'Signed in without a passkey, because this account’s belong to another address',
+  'event.passkeys_not_demanded': 'Signed in without a passkey: the account’s passkeys belong to another address',
   'event.factors_reset': 'Authenticator app, passkeys and recovery codes removed',
   'event.account_disabled': 'Account switched off',
   'event.account_enabled': 'Account switched on',

@@ -1,8 +1,8 @@
 export const triggerWords = {
   'trigger.signIn': 'Sign in',
   'trigger.short': 'Account',
-  'trigger.account': (p: { name: string }) => `Account of ${p.name}`,
-  'trigger.unknown': 'Looking for your account',
+  'trigger.account': (p: { name: string }) => `Account: ${p.name}`,
+  'trigger.unknown': 'Checking your sign-in',
   'menu.manage': 'Manage account',
   'menu.password': 'Change password',
   'menu.signOut': 'Sign out',

@@ -1,1 +1,0 @@
-var e={"trigger.signIn":`Sign in`,"trigger.short":`Account`,"trigger.account":e=>`Account of ${e.name}`,"trigger.unknown":`Looking for your account`,"menu.manage":`Manage account`,"menu.password":`Change password`,"menu.signOut":`Sign out`,"menu.signingOut":`Signing out…`,"menu.failed":`You could not be signed out. Try again.`};export{e as t};
