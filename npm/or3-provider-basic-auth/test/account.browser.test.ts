@@ -46,7 +46,7 @@ it('changes the password, keeps this session, and tells password managers whose 
   await expect.element(field('Current password')).toHaveFocus()
   expect(document.querySelector('form input[autocomplete="username"]')).toHaveProperty('value', 'ann@example.org')
   await changePassword()
-  await expect.element(page.getByText('The password is changed.')).toBeVisible()
+  await expect.element(page.getByText('Password changed.')).toBeVisible()
   await expect.element(button('Change password')).toHaveFocus()
   expect(server.last('change-password')).toEqual({
     currentPassword: 'my old sentence', newPassword: 'my new sentence', confirmNewPassword: 'my new sentence', keepSession: true,

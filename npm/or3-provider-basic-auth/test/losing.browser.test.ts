@@ -87,7 +87,7 @@ describe('codes that are shown once', () => {
     await field('Code').fill('123456')
     await button('Switch on').click()
     await userEvent.keyboard('{Escape}')
-    await expect.element(page.getByText('This is not finished.')).toBeVisible()
+    await expect.element(page.getByText('You have not finished.')).toBeVisible()
     await button('Go back').click()
     await expect.element(button('Switch on')).toHaveAttribute('aria-busy', 'true')
     expect(emitted).toEqual([])
@@ -110,7 +110,7 @@ describe('Escape in a field', () => {
   it('asks before the key of an app is lost', async () => {
     await openEnrolment()
     await userEvent.keyboard('{Escape}')
-    await expect.element(page.getByText('This is not finished.')).toBeVisible()
+    await expect.element(page.getByText('You have not finished.')).toBeVisible()
     await userEvent.keyboard('{Escape}')
     await expect.element(field('Code')).toHaveFocus()
     await userEvent.keyboard('{Escape}')
@@ -222,7 +222,7 @@ describe('passkeys of an earlier domain', () => {
   it('are marked, and what protects the account is said', async () => {
     await openSecurity(inServer({ passkeys: [old], recoveryCodesLeft: 0 }))
     await expect.element(section('Passkeys').getByText('Belongs to old.example.org and does not work here.')).toBeVisible()
-    await expect.element(section('Passkeys').getByText('Your password alone opens your account now')).toBeVisible()
+    await expect.element(section('Passkeys').getByText('Your password alone is enough to sign in now')).toBeVisible()
     await button('Remove Laptop').click()
     await expect.element(page.getByText('It is your last second step')).not.toBeInTheDocument()
     unmountAll()

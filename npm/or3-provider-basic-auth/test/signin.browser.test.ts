@@ -368,7 +368,7 @@ it('sees unsent changes go out while it asks', async () => {
 it('says on the next page and in another tab that this device was signed out, once', async () => {
   localStorage.setItem('or3-basic-auth:ended', 'password_changed')
   mount(AuthButton, outServer(), {}, {}, 'div')
-  await expect.element(page.getByText('because the password of your account was changed')).toBeVisible()
+  await expect.element(page.getByText('because your password was changed')).toBeVisible()
   await userEvent.keyboard('{Escape}')
   await expect.element(page.getByRole('dialog')).not.toBeInTheDocument()
   expect(localStorage.getItem('or3-basic-auth:ended')).toBeNull()

@@ -240,7 +240,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await expect.element(field('E-mail')).toHaveValue('new@example.org')
     },
     async 'used invitation'() {
-      await openDead('invite', 'used', 'This invitation was used already.')
+      await openDead('invite', 'used', 'This invitation was already used.')
     },
     async 'expired invitation'() {
       await openDead('invite', 'expired', 'This invitation has expired.')
@@ -249,7 +249,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await openDead('invite', 'revoked', 'This invitation was withdrawn.')
     },
     async 'unknown invitation'() {
-      await openDead('invite', 'invalid', 'This invitation is unknown here')
+      await openDead('invite', 'invalid', 'This server does not know this invitation')
     },
     async 'needless invitation'() {
       follow('invite=token')
@@ -265,11 +265,11 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await openDead('setup', 'used', 'This server already has its first account')
     },
     async 'wrong link for the first account'() {
-      await openDead('setup', 'invalid', 'It is not the link for the first account, or not any more')
+      await openDead('setup', 'invalid', 'This link is wrong, incomplete or out of date')
     },
     async 'ordinary account before the first'() {
       await openRegister(outServer().on('config', { body: { ...config, setupRequired: true } }))
-      await expect.element(page.getByText('This makes an ordinary account.')).toBeVisible()
+      await expect.element(page.getByText('This creates an ordinary account.')).toBeVisible()
     },
     async 'looking at the link'() {
       follow('invite=token')
@@ -362,7 +362,7 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     },
     async 'nothing else works without a second step'() {
       await openAccount(inServer({ secondFactorDemand: { met: false, due: '2026-03-24T12:00:00Z', restricted: true } }))
-      await expect.element(page.getByText('until then nothing else works here')).toBeVisible()
+      await expect.element(page.getByText('until then, nothing else works here')).toBeVisible()
       await expect.element(page.getByRole('tab', { name: 'Security' })).toHaveAttribute('aria-selected', 'true')
     },
     async 'no name'() {
@@ -443,12 +443,12 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async 'too weak'() {
       await openAccount(inServer().refuse('change-password', 400, 'password_breached', { field: 'newPassword' }), 'password')
       await changePassword()
-      await expect.element(field('New password')).toHaveAccessibleDescription(/known from a data leak/)
+      await expect.element(field('New password')).toHaveAccessibleDescription(/appeared in a data leak/)
     },
     async saved() {
       await openAccount(inServer().on('change-password', {}), 'password')
       await changePassword()
-      await expect.element(page.getByText('The password is changed.')).toBeVisible()
+      await expect.element(page.getByText('Password changed.')).toBeVisible()
     },
   },
 
