@@ -27,7 +27,7 @@ async function refusal(options: Parameters<typeof launch>[0]): Promise<string> {
 
 test('a program that is not there stops a strict host, which says what is missing and what helps', async () => {
   const said = await refusal({ env: { OR3_CLOUD_BIN: '/nowhere/or3-cloud' } })
-  expect(said).toContain('OR3_CLOUD_BIN is /nowhere/or3-cloud, and there is no such file.')
+  expect(said).toContain('OR3_CLOUD_BIN is /nowhere/or3-cloud, but there is no such file.')
 })
 
 test('a program that cannot be executed stops a strict host', async () => {

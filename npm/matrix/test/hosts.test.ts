@@ -120,7 +120,7 @@ test.each(pairs)('$manager.name, the $pair pair: installed over the pins, type-c
   expect(without.said).toContain(`${manager.name} add `)
   const wrong = start('wrong', { OR3_CLOUD_BIN: '/none' })
   expect(await wrong.ended).toBe(1)
-  expect(wrong.said).toContain('OR3_CLOUD_BIN is /none, and there is no such file')
+  expect(wrong.said).toContain('OR3_CLOUD_BIN is /none, but there is no such file')
 })
 
 function alive(pid: number): boolean {

@@ -115,7 +115,7 @@ export function findBinary({
   if (others.length > 0) {
     throw new EngineProblem(
       'other-platform',
-      `${packageName} ${packageVersion} (${dirname(here)}) has or3-cloud for ${others.join(', ')}, and this is `
+      `${packageName} ${packageVersion} (${dirname(here)}) has or3-cloud for ${others.join(', ')}, but this is `
       + `${target}: `
       + `node_modules comes from another system. Install it on this one:\n${installCommands(target)}`,
     )

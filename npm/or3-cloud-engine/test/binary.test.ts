@@ -314,7 +314,7 @@ describe('a build of the host', () => {
     expect(said).toMatch(/^other-platform: /)
     for (const text of [
       `was built on ${own}`,
-      `along for ${foreign}`,
+      `for ${foreign}`,
       `it runs on ${own}`,
       `OR3_CLOUD_TARGETS=${own}`,
       `npm install --os=${process.platform} --cpu=${process.arch}`,

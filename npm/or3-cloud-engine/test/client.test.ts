@@ -298,7 +298,7 @@ test('where an engine is can be told in two ways, and what is wrong is said', ()
     ['unix:relative', 'does not name an absolute path'],
     [`unix:${long}`, `has ${long.length} bytes`],
     ['http://127.0.0.1:1', 'must be unix:/DATA/engine.sock'],
-    ['file://host/x', 'no path of a file'],
+    ['file://host/x', 'not the path of a file'],
     ['', 'must be unix:'],
   ] as const) {
     expect(() => placeOfURL(url), url).toThrow(says)

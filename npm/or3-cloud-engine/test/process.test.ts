@@ -327,7 +327,7 @@ require('node:http').createServer((_, response) => {
   })
 
   test.each([
-    ['says something else', '#!/bin/sh\necho hello\ncat\n', 'version', 'says "hello"'],
+    ['says something else', '#!/bin/sh\necho hello\ncat\n', 'version', 'printed "hello"'],
     ['says nothing', '#!/bin/sh\nexit 3\n', 'ended', 'ended with 3 and printed nothing'],
     ['ends by a signal', '#!/bin/sh\nkill -TERM $$\n', 'ended', 'was ended by SIGTERM'],
     ['is not a program', 'nonsense\n\0\x01', 'ended', 'ended with'],
