@@ -333,7 +333,7 @@ func TestWhatIsKeptOfActionsIsBounded(t *testing.T) {
 	for range mostRuns {
 		h.runs.all = append(h.runs.all, &Run{Kind: "auth"})
 	}
-	if _, _, err := h.Begin(t.Context(), ActionRequest{Kind: "sync", ActionID: "sync.large"}, time.Hour); or3cloud.CodeOf(err) != or3cloud.CodeConflict || !strings.Contains(err.Error(), "4 other actions run") {
+	if _, _, err := h.Begin(t.Context(), ActionRequest{Kind: "sync", ActionID: "sync.large"}, time.Hour); or3cloud.CodeOf(err) != or3cloud.CodeConflict || !strings.Contains(err.Error(), "4 other actions are running") {
 		t.Error(err)
 	}
 }
