@@ -47,9 +47,9 @@ func TestWhatIsWrongIsExplained(t *testing.T) {
 			},
 			[]string{"another server answers the authority under the name chat.test", "Point the A record of chat.test"},
 		},
-		"the name leads nowhere": {
+		"a name without an address": {
 			func(_ *testing.T, o *acmetest.Options) { o.Lookup = func(string) string { return "" } },
-			[]string{"the name chat.test leads nowhere", "Point the A record of chat.test"},
+			[]string{"the name chat.test does not resolve", "Point the A record of chat.test"},
 		},
 		"closed ports": {
 			func(_ *testing.T, o *acmetest.Options) { o.Lookup = func(string) string { return "127.0.0.3" } },
@@ -185,7 +185,7 @@ func TestExplanations(t *testing.T) {
 		{&net.DNSError{Name: "ca.test", Err: "no such host"}, true, "ca.test, cannot be looked up", time.Time{}},
 		{&fs.PathError{Op: "open", Path: "/data/certificates", Err: fs.ErrPermission}, true, "/data/certificates", time.Time{}},
 		{context.DeadlineExceeded, true, "deadline", time.Time{}},
-		{errBarred, true, "patience", time.Time{}},
+		{errBarred, true, "asked the server to wait", time.Time{}},
 		{nil, true, "has not issued one", time.Time{}},
 	} {
 		err := c.err

@@ -37,7 +37,7 @@ func TestAStatusForAPerson(t *testing.T) {
 	}
 	out.Reset()
 	Status{Summary: load.Summary{Step: 5}, Attention: judge(load.Summary{})}.Write(&out)
-	if !strings.Contains(out.String(), "not ready") || !strings.Contains(out.String(), "for the first time in a moment") || strings.Contains(out.String(), "Stored") {
+	if !strings.Contains(out.String(), "not ready") || !strings.Contains(out.String(), "the first figures follow in a moment") || strings.Contains(out.String(), "Stored") {
 		t.Error(out.String())
 	}
 }
