@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 )
@@ -24,27 +25,35 @@ const proseColumns = 120
 // wordings are words that read like a translation or like a riddle, with what to write instead. They are looked for in
 // comments, in Go and TypeScript strings that have a space, in the text of Vue templates, and in Markdown.
 var wordings = []struct {
-	stem   string // what each match has in lower case; to look for it is much faster
 	old    *regexp.Regexp
 	better string
 }{
-	{"nobody", regexp.MustCompile(`(?i)\bnobody\b`), "no one"},
-	{"somebody", regexp.MustCompile(`(?i)\bsomebody\b`), "someone"},
-	{"anybody", regexp.MustCompile(`(?i)\banybody\b`), "anyone"},
-	{"everybody", regexp.MustCompile(`(?i)\beverybody\b`), "everyone"},
-	{"anew", regexp.MustCompile(`(?i)\banew\b`), "again"},
-	{"for ever", regexp.MustCompile(`(?i)\bfor ever\b`), "forever"},
-	{"whoever", regexp.MustCompile(`(?i)\bwhoever\b`), "anyone who, or name the person or the program"},
-	{"of whom", regexp.MustCompile(`(?i)\bof whom\b`), "a sentence of its own, or whose"},
-	{" no ", regexp.MustCompile(`(?i)\b(?:is|are|was|were) no [a-z]+`), "is not a, or does not"},
-	{" to be", regexp.MustCompile(`(?i)\b(?:is|are|was|were) to be\b`), "must be, should be or will be"},
-	{"mind", regexp.MustCompile(`(?i)\blos[et]s? (?:its|his|her|their) minds?\b`), "what fails, and how"},
-	{"pardon", regexp.MustCompile(`(?i)\bpardon`), "excuse, or allow"},
-	{"crowd", regexp.MustCompile(`(?i)\bcrowds?\b`), "many users, devices or requests"},
-	{"back", regexp.MustCompile(`(?i)\bback-?ups? back\b`), "restore a backup"},
-	{"odd sign", regexp.MustCompile(`(?i)\bodd signs?\b`), "special characters"},
-	{"looking what", regexp.MustCompile(`(?i)\blooking what\b`), "checking what"},
+	{regexp.MustCompile(`(?i)\bnobody\b`), "no one"},
+	{regexp.MustCompile(`(?i)\bsomebody\b`), "someone"},
+	{regexp.MustCompile(`(?i)\banybody\b`), "anyone"},
+	{regexp.MustCompile(`(?i)\beverybody\b`), "everyone"},
+	{regexp.MustCompile(`(?i)\banew\b`), "again"},
+	{regexp.MustCompile(`(?i)\bfor ever\b`), "forever"},
+	{regexp.MustCompile(`(?i)\bwhoever\b`), "anyone who, or name the person or the program"},
+	{regexp.MustCompile(`(?i)\bof whom\b`), "a sentence of its own, or whose"},
+	{regexp.MustCompile(`(?i)\b(?:is|are|was|were) no [a-z]+`), "is not a, or does not"},
+	{regexp.MustCompile(`(?i)\b(?:is|are|was|were) to be\b`), "must be, should be or will be"},
+	{regexp.MustCompile(`(?i)\blos[et]s? (?:its|his|her|their) minds?\b`), "what fails, and how"},
+	{regexp.MustCompile(`(?i)\bpardon`), "excuse, or allow"},
+	{regexp.MustCompile(`(?i)\bcrowds?\b`), "many users, devices or requests"},
+	{regexp.MustCompile(`(?i)\bback-?ups? back\b`), "restore a backup"},
+	{regexp.MustCompile(`(?i)\bodd signs?\b`), "special characters"},
+	{regexp.MustCompile(`(?i)\blooking what\b`), "checking what"},
 }
+
+// anyWording matches texts that have any of the wordings.
+var anyWording = sync.OnceValue(func() *regexp.Regexp {
+	var all []string
+	for _, w := range wordings {
+		all = append(all, w.old.String())
+	}
+	return regexp.MustCompile(strings.Join(all, "|"))
+})
 
 // isNo are the words after "is no" that make good English. "There is no" does with every word.
 var isNo = []string{
@@ -91,7 +100,7 @@ func TestProse(t *testing.T) {
 		case ".yaml", ".yml":
 			check = (*prose).yaml
 		case ".sql", ".css":
-			check = (*prose).commented
+			check = (*prose).sheet
 		default:
 			return nil
 		}
@@ -145,9 +154,9 @@ func TestProseFinds(t *testing.T) {
 		{(*prose).script, "  <p>Nobody is here</p>\n", true, "a template"},
 		{(*prose).shell, "# begin anew\n", true, "a comment"},
 		{(*prose).yaml, "description: Nobody knows.\n", true, "a value"},
-		{(*prose).commented, "SELECT 1; -- Nobody knows.\n", true, "a comment beside code"},
-		{(*prose).commented, "-- " + long + "\n", true, "a wide comment"},
-		{(*prose).commented, "SELECT nobody FROM anew;\n", false, "names"},
+		{(*prose).sheet, "SELECT 1; -- Nobody knows.\n", true, "a comment beside code"},
+		{(*prose).sheet, "-- " + long + "\n", true, "a wide comment"},
+		{(*prose).sheet, "SELECT nobody FROM anew;\n", false, "names"},
 		{(*prose).shell, "nobody=1\n", false, "names"},
 	} {
 		p := &prose{file: "file"}
@@ -169,11 +178,10 @@ func (p *prose) report(line int, format string, args ...any) {
 
 // words checks a text that starts in a line.
 func (p *prose) words(line int, text string) {
-	lower := strings.ToLower(text)
+	if !anyWording().MatchString(text) { // which is much faster than to look for one after the other
+		return
+	}
 	for _, w := range wordings {
-		if !strings.Contains(lower, w.stem) {
-			continue
-		}
 		for _, at := range w.old.FindAllStringIndex(text, -1) {
 			hit := text[at[0]:at[1]]
 			if _, after, ok := strings.Cut(hit, " no "); ok && (slices.Contains(isNo, after) || afterThere(text[:at[0]])) {
@@ -273,37 +281,30 @@ func (p *prose) script(src string) {
 	}
 }
 
-// sheetComment matches comments in a line of SQL or CSS, lineComment lines that are nothing but one.
 var (
-	sheetComment = regexp.MustCompile(`--\s.*|/\*.*|^\s*\*\s.*`)
-	lineComment  = regexp.MustCompile(`^\s*(?:--|/?\*)\s`)
+	// wholeLine matches any line.
+	wholeLine = regexp.MustCompile(`^.*$`)
+	// hashComment matches lines that are nothing but a comment of a script or of YAML.
+	hashComment = regexp.MustCompile(`^\s*#.*`)
+	// sheetText matches comments in a line of SQL or CSS, sheetComment lines that are nothing but one.
+	sheetText    = regexp.MustCompile(`--\s.*|/\*.*|^\s*\*\s.*`)
+	sheetComment = regexp.MustCompile(`^\s*(?:--|/?\*)\s`)
 )
 
-// commented checks SQL and CSS.
-func (p *prose) commented(src string) {
+// lines checks the words of what text matches, and the width of what comment matches.
+func (p *prose) lines(src string, text, comment *regexp.Regexp) {
 	for i, line := range strings.Split(src, "\n") {
-		p.words(i+1, sheetComment.FindString(line))
-		if lineComment.MatchString(line) {
+		p.words(i+1, text.FindString(line))
+		if comment.MatchString(line) {
 			p.width(i+1, line)
 		}
 	}
 }
 
-// yaml checks comments and values: descriptions are texts.
-func (p *prose) yaml(src string) {
-	for i, line := range strings.Split(src, "\n") {
-		p.words(i+1, line)
-		if strings.HasPrefix(strings.TrimSpace(line), "#") {
-			p.width(i+1, line)
-		}
-	}
-}
+func (p *prose) shell(src string) { p.lines(src, hashComment, hashComment) }
 
-func (p *prose) shell(src string) {
-	for i, line := range strings.Split(src, "\n") {
-		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "#") {
-			p.words(i+1, line)
-			p.width(i+1, line)
-		}
-	}
-}
+// yaml checks values, too: descriptions are texts.
+func (p *prose) yaml(src string) { p.lines(src, wholeLine, hashComment) }
+
+// sheet checks SQL and CSS.
+func (p *prose) sheet(src string) { p.lines(src, sheetText, sheetComment) }

@@ -88,7 +88,7 @@ var templates embed.FS
 const (
 	exampleDomain = "cloud.example.org"
 	exampleListen = "listen 443 "
-	exampleBody   = "client_max_body_size 128m"
+	bodySize      = "client_max_body_size %dm"
 )
 
 // mark is in the first line of written files, so that they may be overwritten.
@@ -118,7 +118,7 @@ func render(name string, cfg *config.Config) ([]byte, error) {
 	}
 	replace := []string{
 		listen.Setting.Default, upstream,
-		exampleBody, fmt.Sprintf("client_max_body_size %dm", max((cfg.Int(setting.MaxFileSize)+megabyte-1)/megabyte*11/10, modelBody)),
+		fmt.Sprintf(bodySize, modelBody), fmt.Sprintf(bodySize, max((cfg.Int(setting.MaxFileSize)+megabyte-1)/megabyte*11/10, modelBody)),
 	}
 	if u, err := url.Parse(cfg.String(setting.PublicURL)); err == nil && u.Host != "" {
 		replace = append(replace, exampleListen, "listen "+cmp.Or(u.Port(), "443")+" ")
